@@ -1,0 +1,3 @@
+module giro
+
+go 1.26
