@@ -1,0 +1,77 @@
+package giro
+
+import (
+	"context"
+	"time"
+
+	"giro/money"
+)
+
+// Op is what an instruction asks a rail to do.
+type Op string
+
+const (
+	OpCharge    Op = "charge"    // authorise and capture (card), or collect at once
+	OpAuthorise Op = "authorise" // hold without capturing; also the difference when a charge is raised
+	OpCapture   Op = "capture"   // collect what was authorised
+	OpVoid      Op = "void"      // withdraw what was authorised and not captured
+	OpRefund    Op = "refund"    // give back to the payer
+	OpPayout    Op = "payout"    // send
+)
+
+// Instruction is one thing asked of a rail. Its ID never changes between
+// attempts: the rail's guard against doing it twice.
+type Instruction struct {
+	ID       string         `json:"id"` // movement id and step: "po_…-1"
+	Op       Op             `json:"op"`
+	Amount   int64          `json:"amount"` // minor units
+	Currency money.Currency `json:"-"`
+	At       int64          `json:"at,omitempty"`      // µs, when it was handed over first; 0: not yet
+	Lookups  int            `json:"lookups,omitempty"` // asked for its outcome so far
+
+	Book     Book      `json:"-"`
+	Movement *Movement `json:"-"` // the movement it belongs to; rails read, never write it
+	Charge   *Movement `json:"-"` // for a refund: the charge that is given back
+	Now      time.Time `json:"-"` // the book's clock
+}
+
+// Verdict is what a rail says of an instruction.
+type Verdict string
+
+const (
+	VerdictPending    Verdict = "pending"    // taken; the outcome comes later
+	VerdictAuthorised Verdict = "authorised" // held, not captured
+	VerdictSucceeded  Verdict = "succeeded"
+	VerdictFailed     Verdict = "failed"   // proof that it did not and will not happen
+	VerdictCanceled   Verdict = "canceled" // proof that the rail withdrew it
+	VerdictReturned   Verdict = "returned" // happened and was sent back
+	VerdictRefunded   Verdict = "refunded" // sent back, and credited to the merchant again
+	VerdictOnHold     Verdict = "onhold"   // not taken: waits for a person on our side; nothing was done
+	VerdictAbsent     Verdict = "absent"   // proof that the rail never got it: may be sent again
+)
+
+// Outcome is a rail's answer. An error beside it means that the answer is not
+// known, whatever the error says.
+type Outcome struct {
+	Verdict   Verdict
+	Code      string        // failure code: account_closed, declined, …
+	Message   string        // for people
+	Reference string        // the rail's own id
+	After     time.Duration // with VerdictPending: when to ask again, by the book's clock; 0: by the usual schedule
+	Awaits    bool          // with VerdictPending: nothing is on its way, the payer or a person acts next; do not ask
+	Next      *NextAction   // what the payer has to do
+	Raw       []byte        // the message as it came, kept before it is applied
+}
+
+// Rail is a way for money to leave and enter.
+//
+// Both methods may be called at once and again. An error means "not known":
+// never "failed". A rail does at most once whatever is submitted under one
+// instruction id, however often it is asked.
+type Rail interface {
+	// Submit hands the instruction over; safe to repeat with the same id.
+	Submit(ctx context.Context, in Instruction) (Outcome, error)
+	// Lookup asks what became of an instruction: VerdictAbsent proves that it
+	// never arrived.
+	Lookup(ctx context.Context, in Instruction) (Outcome, error)
+}
