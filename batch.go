@@ -1,0 +1,361 @@
+package giro
+
+import (
+	"errors"
+
+	"giro/ledger"
+	"giro/money"
+)
+
+// Batch is what one Update loaded and what the decisions in it have changed.
+// The store fills it through the Put methods, runs the decisions and writes
+// what Writes returns. A command that is refused leaves nothing in it: each
+// runs between Savepoint and, if it fails, Rollback.
+type Batch struct {
+	ID UUID  // names the batch's own row, by which a lost COMMIT is decided
+	At int64 // µs, real time of the batch
+
+	heads       map[Book]*BookHead
+	accounts    map[UUID]*Account
+	movements   map[UUID]*Movement
+	references  map[ReferenceKey]UUID
+	idempotency map[IdempotencyKey]*Idempotency
+	documents   map[DocumentKey]*StoredDocument
+	sandbox     map[string]*SandboxRow
+	jobs        map[JobKey]*Job
+
+	writes Writes
+	undo   []func()
+	newID  func(at int64) UUID
+	salt   func() uint32
+}
+
+// Writes is everything that a batch has decided. Rows with New are inserted,
+// the others updated; jobs and documents replace what is there.
+type Writes struct {
+	Heads        []*BookHead
+	Accounts     []*Account
+	Movements    []*Movement
+	Transactions []LedgerTransaction
+	Entries      []Entry
+	Events       []Event
+	Idempotency  []*Idempotency
+	Documents    []*StoredDocument // Gone: deleted
+	Sandbox      []*SandboxRow
+	Jobs         []*Job
+	DropJobs     []JobKey
+	ShiftJobs    map[Book]int64 // µs by which a book's jobs become due earlier
+}
+
+// NewBatch returns an empty batch; for stores.
+func NewBatch(id UUID, at int64, newID func(at int64) UUID, salt func() uint32) *Batch {
+	return &Batch{
+		ID: id, At: at, newID: newID, salt: salt,
+		heads: map[Book]*BookHead{}, accounts: map[UUID]*Account{}, movements: map[UUID]*Movement{},
+		references: map[ReferenceKey]UUID{}, idempotency: map[IdempotencyKey]*Idempotency{},
+		documents: map[DocumentKey]*StoredDocument{}, sandbox: map[string]*SandboxRow{}, jobs: map[JobKey]*Job{},
+	}
+}
+
+// The store hands over the rows that it found.
+func (b *Batch) PutHead(h *BookHead)      { b.heads[h.Book] = h }
+func (b *Batch) PutAccount(a *Account)    { b.accounts[a.ID] = a }
+func (b *Batch) PutMovement(m *Movement)  { b.movements[m.ID] = m }
+func (b *Batch) PutSandbox(r *SandboxRow) { b.sandbox[r.Instruction] = r }
+func (b *Batch) PutJob(j *Job)            { b.jobs[j.JobKey] = j }
+func (b *Batch) PutIdempotency(r *Idempotency) {
+	b.idempotency[IdempotencyKey{r.Book, r.Key}] = r
+}
+func (b *Batch) PutReference(k ReferenceKey, id UUID) { b.references[k] = id }
+
+// PutDocument makes a document known by id and by lookup.
+func (b *Batch) PutDocument(d *StoredDocument) {
+	b.documents[DocumentKey{Kind: d.Kind, ID: d.ID}] = d
+	if d.Lookup != "" {
+		b.documents[DocumentKey{Kind: d.Kind, Lookup: d.Lookup}] = d
+	}
+}
+
+// Writes returns what the store has to write.
+func (b *Batch) Writes() *Writes {
+	w := &b.writes
+	w.Heads, w.Accounts, w.Movements = w.Heads[:0], w.Accounts[:0], w.Movements[:0]
+	for _, h := range b.heads {
+		if h.New || h.Dirty {
+			w.Heads = append(w.Heads, h)
+		}
+	}
+	for _, a := range b.accounts {
+		if a.New || a.Dirty {
+			w.Accounts = append(w.Accounts, a)
+		}
+	}
+	for _, m := range b.movements {
+		if m.New || m.Dirty {
+			w.Movements = append(w.Movements, m)
+		}
+	}
+	w.Sandbox = w.Sandbox[:0]
+	for _, r := range b.sandbox {
+		if r.New || r.Dirty {
+			w.Sandbox = append(w.Sandbox, r)
+		}
+	}
+	return w
+}
+
+// mark is the state of the batch's lists at a savepoint.
+type mark struct {
+	undo, transactions, entries, events, idempotency, documents, jobs, drops int
+}
+
+// Savepoint begins a command.
+func (b *Batch) savepoint() mark {
+	w := &b.writes
+	return mark{len(b.undo), len(w.Transactions), len(w.Entries), len(w.Events), len(w.Idempotency), len(w.Documents), len(w.Jobs), len(w.DropJobs)}
+}
+
+// rollback undoes everything since the savepoint.
+func (b *Batch) rollback(k mark) {
+	for i := len(b.undo) - 1; i >= k.undo; i-- {
+		b.undo[i]()
+	}
+	w := &b.writes
+	b.undo = b.undo[:k.undo]
+	w.Transactions, w.Entries, w.Events = w.Transactions[:k.transactions], w.Entries[:k.entries], w.Events[:k.events]
+	w.Idempotency, w.Documents = w.Idempotency[:k.idempotency], w.Documents[:k.documents]
+	w.Jobs, w.DropJobs = w.Jobs[:k.jobs], w.DropJobs[:k.drops]
+}
+
+// head returns a book's head for writing; it is made on first use.
+func (b *Batch) head(book Book, merchant UUID) *BookHead {
+	h := b.heads[book]
+	if h == nil {
+		h = &BookHead{Book: book, Merchant: merchant, New: true}
+		b.heads[book] = h
+		b.undo = append(b.undo, func() { delete(b.heads, book) })
+		return h
+	}
+	old := *h
+	b.undo = append(b.undo, func() { *h = old })
+	h.Dirty = true
+	return h
+}
+
+// now returns the book's own time in µs: the real one plus its test clock.
+func (b *Batch) now(book Book) int64 {
+	if h := b.heads[book]; h != nil {
+		return b.At + h.Clock
+	}
+	return b.At
+}
+
+// account returns an account of the chart for writing; it is made on first use.
+func (b *Batch) account(want Account) *Account {
+	if a := b.accounts[want.ID]; a != nil {
+		return b.touch(a)
+	}
+	a := &want
+	a.New, a.Created, a.Version = true, b.now(want.Book), 1
+	b.accounts[a.ID] = a
+	b.undo = append(b.undo, func() { delete(b.accounts, a.ID) })
+	return a
+}
+
+// touch makes an account writable.
+func (b *Batch) touch(a *Account) *Account {
+	old := *a
+	b.undo = append(b.undo, func() { *a = old })
+	return a
+}
+
+// movement returns a loaded movement for writing, or nil.
+func (b *Batch) movement(id UUID) *Movement {
+	m := b.movements[id]
+	if m == nil {
+		return nil
+	}
+	old := m.clone()
+	b.undo = append(b.undo, func() { *m = old })
+	return m
+}
+
+// insert adds a new movement.
+func (b *Batch) insert(m *Movement) {
+	m.New, m.Version = true, 1
+	b.movements[m.ID] = m
+	b.undo = append(b.undo, func() { delete(b.movements, m.ID) })
+	if m.Reference != "" {
+		k := ReferenceKey{m.Book, m.Kind, m.Reference}
+		b.references[k] = m.ID
+		b.undo = append(b.undo, func() { delete(b.references, k) })
+	}
+	*b.head(m.Book, UUID{}).Count(m.Kind)++
+	if m.Peer != 0 {
+		b.head(m.Peer, UUID{}).Transfers++
+	}
+}
+
+// document returns a loaded document, or nil.
+func (b *Batch) document(k DocumentKey) *StoredDocument {
+	d := b.documents[k]
+	if d == nil || d.Gone {
+		return nil
+	}
+	return d
+}
+
+// write stores a document: the caller hands over a value of its own.
+func (b *Batch) write(d *StoredDocument) {
+	key := DocumentKey{Kind: d.Kind, ID: d.ID}
+	old, had := b.documents[key]
+	var oldLookup *StoredDocument
+	if d.Lookup != "" {
+		oldLookup = b.documents[DocumentKey{Kind: d.Kind, Lookup: d.Lookup}]
+	}
+	d.Version++
+	b.PutDocument(d)
+	b.writes.Documents = append(b.writes.Documents, d)
+	b.undo = append(b.undo, func() {
+		delete(b.documents, key)
+		if had {
+			b.documents[key] = old
+		}
+		if d.Lookup != "" {
+			k := DocumentKey{Kind: d.Kind, Lookup: d.Lookup}
+			delete(b.documents, k)
+			if oldLookup != nil {
+				b.documents[k] = oldLookup
+			}
+		}
+	})
+}
+
+// schedule makes a job due at a time of the book's clock; it replaces the one
+// of the same object and kind.
+func (b *Batch) schedule(j Job, at int64) {
+	if h := b.heads[j.Book]; h != nil {
+		at -= h.Clock
+	}
+	j.Due = at
+	old := b.jobs[j.JobKey]
+	b.jobs[j.JobKey] = &j
+	b.writes.Jobs = append(b.writes.Jobs, &j)
+	b.undo = append(b.undo, func() { b.jobs[j.JobKey] = old })
+}
+
+// drop removes a job, if it is there.
+func (b *Batch) drop(k JobKey) {
+	old := b.jobs[k]
+	b.jobs[k] = nil
+	// A job that this batch wrote before is not written after it was dropped.
+	for i, j := range b.writes.Jobs {
+		if j.JobKey == k {
+			dropped := *j
+			dropped.Due = -1
+			b.writes.Jobs[i] = &dropped
+			b.undo = append(b.undo, func() { b.writes.Jobs[i] = j })
+		}
+	}
+	b.writes.DropJobs = append(b.writes.DropJobs, k)
+	b.undo = append(b.undo, func() { b.jobs[k] = old })
+}
+
+// entry is a posting in the making: accounts of one book, one amount.
+type entry struct {
+	debit, credit *Account
+	amount        int64
+}
+
+// post writes one ledger transaction of a movement. Parts without an amount are
+// left out; nothing at all is posted where none is left.
+func (b *Batch) post(book Book, m *Movement, cause string, parts ...entry) error {
+	t := ledger.Transaction{Book: int64(book), Cause: cause, Object: m.ID, Currency: string(m.Currency)}
+	t.Postings = make([]ledger.Posting, 0, len(parts))
+	for _, p := range parts {
+		if p.amount == 0 {
+			continue
+		}
+		t.Postings = append(t.Postings, ledger.Posting{Debit: p.debit.ID, Credit: p.credit.ID, Amount: p.amount})
+	}
+	if len(t.Postings) == 0 {
+		return nil
+	}
+	h := b.head(book, UUID{})
+	t.Sequence = h.Sequence + 1
+	t.At = max(b.now(book), h.LedgerAt)
+	t.ID = sequenceUUID(TimeOf(t.At), t.Sequence, b.salt())
+	// The accounts' balances live in Account; ledger.Apply works on its own
+	// narrow view of them.
+	var views [4]ledger.Account
+	var ids [4]UUID
+	n := 0
+	view := func(id ledger.ID) *ledger.Account {
+		for i := range n {
+			if ids[i] == id {
+				return &views[i]
+			}
+		}
+		a := b.accounts[id]
+		if a == nil || n == len(views) {
+			return nil
+		}
+		ids[n] = id
+		views[n] = ledger.Account{Currency: string(a.Currency), Balance: a.Balance, Negative: a.Negative}
+		n++
+		return &views[n-1]
+	}
+	var scratch [8]ledger.Entry
+	entries, err := ledger.Apply(scratch[:0], &t, view)
+	switch {
+	case errors.Is(err, ledger.ErrFloor):
+		return Refuse(CodeInsufficientFunds, "", "the account does not hold enough money for this amount")
+	case errors.Is(err, ledger.ErrOverflow):
+		return Refuse(CodeBalanceOverflow, "/amount", "the account's balance cannot grow by this amount")
+	case err != nil:
+		return err // ours: the chart or the batch is wrong
+	}
+	for i := range n {
+		a := b.touch(b.accounts[ids[i]])
+		a.Balance = views[i].Balance
+		a.Version++
+		a.Dirty = true
+	}
+	h.Sequence, h.LedgerAt = t.Sequence, t.At
+	h.Hash = ledger.Link(h.Hash, &t)
+	b.writes.Transactions = append(b.writes.Transactions, LedgerTransaction{Transaction: t, Kind: m.Kind, Hash: h.Hash})
+	for i, e := range entries {
+		b.writes.Entries = append(b.writes.Entries, Entry{
+			Account: e.Account, Sequence: t.Sequence, N: i, Amount: e.Amount, Balance: e.Balance, At: t.At,
+		})
+	}
+	return nil
+}
+
+// emit writes an event of a movement, with the movement as it is now.
+func (b *Batch) emit(m *Movement, what string) {
+	data := m.AppendJSON(nil)
+	b.tell(m.Book, m.ID, string(m.Kind)+"."+what, data)
+	if m.Peer != 0 {
+		b.tell(m.Peer, m.ID, string(m.Kind)+"."+what, data)
+	}
+}
+
+func (b *Batch) tell(book Book, object UUID, typ string, data []byte) {
+	h := b.head(book, UUID{})
+	h.Events++
+	at := b.now(book)
+	b.writes.Events = append(b.writes.Events, Event{
+		Book: book, Sequence: h.Events, ID: sequenceUUID(TimeOf(at), h.Events, b.salt()),
+		Type: typ, Object: object, At: at, Data: data,
+	})
+}
+
+// lessThan reports a sum that would overflow as a refusal.
+func sum(a, c int64) (int64, error) {
+	s, err := money.Add(a, c)
+	if err != nil {
+		return 0, Refuse(CodeBalanceOverflow, "/amount", "the sum leaves the range of amounts")
+	}
+	return s, nil
+}

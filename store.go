@@ -1,0 +1,345 @@
+package giro
+
+import (
+	"context"
+	"errors"
+
+	"giro/ledger"
+	"giro/money"
+)
+
+// Store keeps everything. It has two implementations, SQLite and PostgreSQL,
+// with one suite of tests; both give these guarantees.
+type Store interface {
+	// Update loads the rows that keys names, holds their books against every
+	// other writer, calls decide and writes all that the batch then holds,
+	// durably or not at all. decide may run again on freshly loaded rows when
+	// the database asks for it (serialisation failure, lost connection before
+	// COMMIT), so it keeps nothing from an earlier run. An error of decide
+	// writes nothing. ErrCommitUnknown: the answer to COMMIT was lost and the
+	// batch's own row could not be read either.
+	Update(ctx context.Context, keys *Keys, decide func(*Batch) error) error
+
+	// Movement returns nil where the book neither made nor received it. A
+	// deleted movement is returned too; callers decide who may see it.
+	Movement(ctx context.Context, book Book, kind Kind, id UUID) (*Movement, error)
+	// MovementByReference returns nil where no movement holds the reference.
+	MovementByReference(ctx context.Context, book Book, kind Kind, reference string) (*Movement, error)
+	Movements(ctx context.Context, q MovementQuery) (page []*Movement, more bool, err error)
+	// CountMovements counts what q selects, at most to limit.
+	CountMovements(ctx context.Context, q MovementQuery, limit int64) (int64, error)
+
+	// Head returns a book's head, or nil.
+	Head(ctx context.Context, book Book) (*BookHead, error)
+	// Accounts returns accounts and the book's ledger sequence of one snapshot.
+	Accounts(ctx context.Context, q AccountQuery) (accounts []*Account, sequence int64, err error)
+	Entries(ctx context.Context, account UUID, before EntryKey, limit int) ([]Entry, error)
+	LedgerTransactions(ctx context.Context, q LedgerQuery) ([]*LedgerTransaction, error)
+	TrialBalance(ctx context.Context, book Book) (*TrialBalance, error) // Installation: of all books
+	Events(ctx context.Context, q EventQuery) ([]*Event, error)
+	Idempotency(ctx context.Context, book Book, key string) (*Idempotency, error)
+
+	Document(ctx context.Context, kind DocumentKind, id UUID) (*StoredDocument, error)
+	DocumentByLookup(ctx context.Context, kind DocumentKind, lookup string) (*StoredDocument, error)
+	Documents(ctx context.Context, q DocumentQuery) ([]*StoredDocument, error)
+
+	// ClaimJobs leases at most limit jobs that are due at now (µs) to owner
+	// until the lease ends (µs); a job leased to another owner is left alone.
+	ClaimJobs(ctx context.Context, owner UUID, now, lease int64, limit int) ([]*Job, error)
+	// NextJob returns when the earliest job is due (µs); 0: there is none.
+	NextJob(ctx context.Context) (int64, error)
+	// Jobs lists a book's jobs that are due at or before a time.
+	Jobs(ctx context.Context, book Book, due int64, limit int) ([]*Job, error)
+	SandboxLog(ctx context.Context, book Book, after int64, limit int) ([]*SandboxRow, error)
+
+	// Sweep removes idempotency rows and batch rows older than before (µs), at
+	// most limit of each, and returns how many went.
+	Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error)
+	Verify(ctx context.Context) (*Report, error)
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// What a store answers besides database errors.
+var (
+	ErrCommitUnknown = errors.New("the outcome of COMMIT is not known")
+	ErrClosed        = errors.New("the store is closed")
+)
+
+// MovementKey names a movement.
+type MovementKey struct {
+	Book Book
+	Kind Kind
+	ID   UUID
+}
+
+// ReferenceKey names the holder of a caller's reference.
+type ReferenceKey struct {
+	Book      Book
+	Kind      Kind
+	Reference string
+}
+
+// IdempotencyKey names an idempotency row.
+type IdempotencyKey struct {
+	Book Book
+	Key  string
+}
+
+// DocumentKey names a document by id, or by lookup where that is not empty.
+type DocumentKey struct {
+	Kind   DocumentKind
+	ID     UUID
+	Lookup string
+}
+
+// Keys names the rows that a batch needs. Repetitions are allowed.
+type Keys struct {
+	Books       []Book // locked in ascending order
+	Accounts    []UUID
+	Movements   []MovementKey // by the book that made them
+	References  []ReferenceKey
+	Idempotency []IdempotencyKey
+	Documents   []DocumentKey
+	Sandbox     []string // instruction ids
+	Jobs        []JobKey
+}
+
+// Account is a row of the chart with its balance.
+type Account struct {
+	ID       UUID
+	Book     Book
+	Currency money.Currency
+	Role     Role
+	Parent   UUID   // of a sub-account's side: the sub-account
+	Name     string // of a sub-account; of a clearing account: the rail
+	Balance  int64  // credits minus debits, minor units
+	Negative bool   // may fall below zero
+	Closed   bool
+	Created  int64 // µs
+	Version  int64
+	Metadata map[string]string
+
+	New, Dirty bool // for the store
+}
+
+// AccountQuery selects accounts of a book.
+type AccountQuery struct {
+	Book  Book
+	IDs   []UUID // nil: all of the book
+	Roles []Role // nil: all
+	After UUID   // ids above this one
+	Limit int
+	At    int64 // µs; > 0: with the balances of that instant
+}
+
+// EntryKey orders the entries of an account.
+type EntryKey struct {
+	Sequence int64
+	N        int
+}
+
+// Entry is one line of an account's statement.
+type Entry struct {
+	Account  UUID
+	Sequence int64 // of the ledger transaction, in the account's book
+	N        int   // place inside the transaction
+	Amount   int64 // > 0 credit, < 0 debit
+	Balance  int64 // after it
+	At       int64 // µs
+}
+
+// LedgerTransaction is a link of a book's chain.
+type LedgerTransaction struct {
+	ledger.Transaction
+	Kind Kind // of the movement that caused it; empty: none
+	Hash [32]byte
+}
+
+// LedgerQuery selects ledger transactions of a book, newest first.
+type LedgerQuery struct {
+	Book     Book
+	Sequence int64 // > 0: this one alone
+	Object   UUID  // only those of this movement, oldest first
+	Before   int64 // sequences below; 0: from the newest
+	Limit    int
+}
+
+// TrialBalance sums the balances of all accounts by sign; debits equal credits
+// in every currency or the books are broken.
+type TrialBalance struct {
+	Sequence   int64
+	Hash       [32]byte
+	Currencies []TrialLine
+}
+
+// TrialLine is one currency of a trial balance.
+type TrialLine struct {
+	Currency money.Currency
+	Debits   int64
+	Credits  int64
+}
+
+// Event is one change, with the object as it was then.
+type Event struct {
+	Book     Book
+	Sequence int64 // gapless per book
+	ID       UUID
+	Type     string // "payout.created"
+	Object   UUID
+	At       int64  // µs
+	Data     []byte // JSON of the object
+}
+
+// EventQuery selects events of a book: after a sequence oldest first, else
+// newest first below Before.
+type EventQuery struct {
+	Book      Book
+	Sequence  int64 // > 0: this one alone
+	After     int64
+	Ascending bool
+	Before    int64
+	Types     []string // exact, or "payout.*"
+	Object    UUID
+	Limit     int
+}
+
+// Idempotency is what an Idempotency-Key did.
+type Idempotency struct {
+	Book        Book
+	Key         string
+	Fingerprint []byte // of method, path and canonical body
+	Members     string // digests of the body's members, to name what differs
+	Executing   bool   // a rail is being waited for; there is no answer yet
+	Owner       UUID   // the process that executes
+	Status      int
+	Body        []byte
+	Location    string
+	Kind        Kind // of the movement, where there is one
+	Object      UUID
+	Created     int64 // µs
+}
+
+// DocumentKind is a noun that carries no money and is stored as JSON.
+type DocumentKind string
+
+const (
+	DocMerchant DocumentKind = "merchant"
+	DocKey      DocumentKind = "api_key"
+	DocClient   DocumentKind = "oauth_client"
+	DocCustomer DocumentKind = "customer"
+	DocSource   DocumentKind = "source"
+	DocEndpoint DocumentKind = "webhook_endpoint"
+	DocSetting  DocumentKind = "setting"
+)
+
+// StoredDocument is a row of such a noun.
+type StoredDocument struct {
+	Kind    DocumentKind
+	ID      UUID
+	Book    Book   // Installation for what belongs to no merchant
+	Lookup  string // unique per kind: a key's hash, "book/reference"; empty: none
+	Parent  UUID   // a source's customer
+	Version int64
+	Created int64 // µs
+	Updated int64 // µs
+	Data    []byte
+
+	Gone bool // for the store: delete the row
+}
+
+// DocumentQuery selects documents of a book, newest first.
+type DocumentQuery struct {
+	Kind      DocumentKind
+	Book      Book // AllBooks: of every book
+	Parent    UUID
+	Before    UUID // ids below; zero: from the newest
+	Limit     int
+	Ascending bool
+}
+
+// AllBooks selects documents of every book.
+const AllBooks Book = -1
+
+// JobKind says what a job does.
+type JobKind string
+
+const (
+	JobRail   JobKind = "rail"   // submit a movement's instruction, or ask for its outcome
+	JobExpire JobKind = "expire" // cancel what was not paid or posted in time
+	JobSettle JobKind = "settle" // pending money becomes available
+)
+
+// JobKey names a job: one per object and kind.
+type JobKey struct {
+	Object UUID
+	Kind   JobKind
+}
+
+// Job is work to do once a commit has made it due.
+type Job struct {
+	JobKey
+	Book         Book
+	MovementKind Kind
+	Due          int64 // µs, real time
+	Leased       int64 // µs; until then it is its owner's
+	Owner        UUID
+}
+
+// SandboxRow is what the sandbox rail knows of one instruction: the outside
+// world's own memory, apart from the ledger.
+type SandboxRow struct {
+	Instruction string
+	Number      int64 // order of arrival per book
+	Book        Book
+	Kind        Kind
+	Object      UUID
+	Submits     int64
+	Lookups     int64
+	Done        bool
+	Verdict     Verdict // final outcome that was decided; pending: by hand
+	Code        string
+	Ready       int64 // µs of the book's clock, when the outcome is known
+	Absent      bool  // asked for, and lost before it arrived
+	At          int64 // µs
+
+	New, Dirty bool // for the store
+}
+
+// MovementQuery selects movements of a book that are not deleted, newest first.
+type MovementQuery struct {
+	Book       Book
+	Kind       Kind
+	Statuses   []Status
+	Currency   money.Currency
+	Customer   UUID
+	References []string
+	From, To   UUID // inclusive bounds of the id: times of creation; zero: none
+	Before     UUID // the cursor: ids below (above, if Ascending)
+	Ascending  bool
+	Sort       string // "", updated, amount, status: SmartFastPay's other orders
+	Skip       int64
+	Limit      int
+	// Match is applied to at most ScanMax rows: the filters that no index has.
+	Match   func(*Movement) bool
+	ScanMax int
+	// Scanned receives the last id that was looked at when ScanMax ended the page.
+	Scanned *UUID
+}
+
+// Report is what Verify found.
+type Report struct {
+	OK                 bool    `json:"ok"`
+	Entries            int64   `json:"entries"`
+	LedgerTransactions int64   `json:"ledger_transactions"`
+	Movements          int64   `json:"movements"`
+	Faults             []Fault `json:"faults"`
+}
+
+// Fault is one thing that does not add up.
+type Fault struct {
+	Merchant string `json:"merchant"`
+	Mode     string `json:"mode"`
+	Sequence int64  `json:"sequence"` // of the first bad ledger transaction; 0: none in particular
+	Message  string `json:"message"`
+}

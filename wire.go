@@ -1,0 +1,201 @@
+package giro
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// AppendJSON appends the movement as v1 shows it and as events keep it: the
+// fields of the seeds 000–002 first, in their order and types.
+func (m *Movement) AppendJSON(b []byte) []byte {
+	d := &m.Detail
+	w := writer{b}
+	w.raw('{')
+	w.str("id", m.ID.ID(m.Kind.Prefix()))
+	w.str("object", string(m.Kind))
+	w.num("amount", m.Amount)
+	w.num("amount_captured", m.Captured)
+	w.num("amount_refunded", m.Refunded)
+	w.num("fee", m.Fee)
+	w.str("currency", m.Currency.Lower())
+	w.num("created", m.Created/1_000_000)
+	w.str("status", string(m.Status))
+	w.opt("failure_code", d.FailureCode)
+	w.opt("failure_message", d.FailureMessage)
+	w.bool("in_doubt", m.InDoubt)
+	w.bool("livemode", m.Book.Live())
+	w.str("created_at", wireTime(m.Created))
+	w.str("updated_at", wireTime(m.Updated))
+	w.opt("description", d.Description)
+	w.opt("reference", m.Reference)
+	w.id("customer", "cus", m.Customer)
+	w.any("metadata", orEmpty(d.Metadata))
+	w.opt("provider", d.Provider)
+	w.num("version", m.Version)
+	w.opt("rail", d.Rail)
+	switch m.Kind {
+	case KindCharge:
+		w.bool("capture", !d.ManualCapture)
+		w.id("account", "acct", d.Account)
+		w.opt("statement_descriptor", d.Descriptor)
+		w.opt("receipt_email", d.ReceiptEmail)
+		w.any("next_action", d.Next)
+	case KindRefund:
+		w.id("charge", "ch", m.Parent)
+		w.opt("reason", d.Reason)
+	case KindPayout:
+		w.id("account", "acct", d.Account)
+		w.any("recipient", d.Recipient)
+		w.id("retry_of", "po", d.RetryOf)
+	case KindTransfer:
+		w.id("from_account", "acct", d.Account)
+		w.id("destination", "acct", d.Destination)
+		w.bool("two_phase", d.TwoPhase)
+	}
+	if m.Kind == KindCharge || m.Kind == KindPayout {
+		w.id("source", "src", d.Source)
+		if d.Card != nil {
+			w.any("card", map[string]string{"brand": d.Card.Brand, "last4": d.Card.Last4})
+		}
+		if d.Mobile != nil {
+			w.any("mobile", d.Mobile)
+		}
+		if d.Bank != nil {
+			w.any("bank", d.Bank)
+		}
+	}
+	if d.ExpiresAt != 0 {
+		w.num("expires_at", d.ExpiresAt/1_000_000)
+	}
+	w.raw('}')
+	return w.b
+}
+
+// wireTime writes a time as the seeds do: UTC without a zone, whole seconds.
+func wireTime(micros int64) string { return TimeOf(micros).Format("2006-01-02T15:04:05") }
+
+// WireTime is the seeds' form of a time.
+func WireTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
+
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// writer appends a flat JSON object.
+type writer struct{ b []byte }
+
+func (w *writer) raw(c byte) { w.b = append(w.b, c) }
+
+func (w *writer) key(k string) {
+	if w.b[len(w.b)-1] != '{' {
+		w.b = append(w.b, ',')
+	}
+	w.b = append(w.b, '"')
+	w.b = append(w.b, k...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *writer) str(k, v string) {
+	w.key(k)
+	w.b = appendJSONString(w.b, v)
+}
+
+// opt writes null for an absent text.
+func (w *writer) opt(k, v string) {
+	w.key(k)
+	if v == "" {
+		w.b = append(w.b, "null"...)
+		return
+	}
+	w.b = appendJSONString(w.b, v)
+}
+
+func (w *writer) id(k, prefix string, v UUID) {
+	if v.IsZero() {
+		w.opt(k, "")
+		return
+	}
+	w.key(k)
+	w.b = append(w.b, '"')
+	w.b = append(w.b, prefix...)
+	w.b = append(w.b, '_')
+	w.b = v.appendBase32(w.b)
+	w.b = append(w.b, '"')
+}
+
+func (w *writer) num(k string, v int64) {
+	w.key(k)
+	w.b = strconv.AppendInt(w.b, v, 10)
+}
+
+func (w *writer) bool(k string, v bool) {
+	w.key(k)
+	w.b = strconv.AppendBool(w.b, v)
+}
+
+func (w *writer) any(k string, v any) {
+	w.key(k)
+	switch t := v.(type) {
+	case map[string]string:
+		if len(t) == 0 {
+			w.b = append(w.b, "{}"...)
+			return
+		}
+	case *NextAction:
+		if t == nil {
+			w.b = append(w.b, "null"...)
+			return
+		}
+	case *Party:
+		if t == nil {
+			w.b = append(w.b, "null"...)
+			return
+		}
+	}
+	j, err := json.Marshal(v)
+	if err != nil { // only types of this package come here: strings and numbers
+		panic(err)
+	}
+	w.b = append(w.b, j...)
+}
+
+// appendJSONString appends a JSON string. Text that needs no escaping, nearly
+// all of it, is copied as it is.
+func appendJSONString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf {
+			j, err := json.Marshal(s)
+			if err != nil {
+				panic(err)
+			}
+			return append(b, j...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// EncodeDetail returns the stored form of a movement's detail.
+func EncodeDetail(d *Detail) ([]byte, error) { return json.Marshal(d) }
+
+// DecodeDetail reads the form of EncodeDetail.
+func DecodeDetail(data []byte, d *Detail) error { return json.Unmarshal(data, d) }
+
+// MarshalText writes the bare UUID: the form inside stored JSON.
+func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText reads it.
+func (u *UUID) UnmarshalText(b []byte) error {
+	v, ok := ParseUUID(string(b))
+	if !ok {
+		return Refuse(CodeInvalidID, "", "not a UUID")
+	}
+	*u = v
+	return nil
+}
