@@ -130,7 +130,11 @@ func (c *Client) Post(ctx context.Context, url string, header http.Header, body 
 		_, err = io.CopyN(io.Discard, resp.Body, answerMax-excerptMax)
 	}
 	answer.Excerpt = strings.ToValidUTF8(excerpt.String(), "\uFFFD")
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err == nil || errors.Is(err, io.EOF) {
+		// Hanging up at the deadline can make the receiver end its answer in time to be read.
+		err = ctx.Err()
+	}
+	if err != nil {
 		return answer, fmt.Errorf("read the answer: %w", err)
 	}
 	return answer, nil
