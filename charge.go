@@ -1,0 +1,187 @@
+package giro
+
+import (
+	"context"
+	"time"
+)
+
+// pixExpiry is how long a PIX or boleto charge waits for its payer.
+const (
+	pixExpiry    = 24 * time.Hour
+	boletoExpiry = 3 * 24 * time.Hour
+)
+
+// CreateCharge makes a charge. On a card it waits for the rail and returns the
+// outcome, or the pending charge once RailWait has passed; any other charge is
+// pending and carries what its payer has to do.
+func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Result, error) {
+	keys := createKeys(call, KindCharge, &req, call.Merchant.rail(call.Live, req.Provider, methodOf(req.Bank)))
+	card := func(v any) bool {
+		r := v.(*Result)
+		return !r.Existing && r.Movement.Sent
+	}
+	// Another request with the same key waits for the answer, not for time.
+	release := e.startExecuting(call)
+	defer release()
+	r, err := result(e.do(ctx, &command{call: call, keys: keys, waits: card, decide: func(b *Batch) (any, error) {
+		req := req
+		if old, err := b.repeated(call.Book(), KindCharge, &req); old != nil || err != nil {
+			return old, err
+		}
+		reference := req
+		if err := b.owned(call, &req); err != nil {
+			return nil, err
+		}
+		m := e.draft(b, call, KindCharge, &req)
+		if req.Reference != "" {
+			m.Detail.Fingerprint = reference.fingerprint()
+		}
+		if m.Detail.Rail == "" {
+			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries card charges in live mode; configure one for this merchant")
+		}
+		m.Detail.ManualCapture = !req.Capture
+		head := b.head(m.Book, call.Merchant.ID)
+		if to := b.accounts[accountID(call.Merchant.ID, m.Book, m.Currency, RoleAvailable, "")]; to != nil {
+			if _, err := sum(to.Balance, m.Amount); err != nil {
+				return nil, err
+			}
+		}
+		if req.NewCustomer != nil {
+			id, err := b.newCustomer(call, &Customer{Party: *req.NewCustomer})
+			if err != nil {
+				return nil, err
+			}
+			m.Customer = id
+		}
+		now := b.now(m.Book)
+		switch {
+		case m.Detail.Card != nil:
+			op := OpCharge
+			if m.Detail.ManualCapture {
+				op = OpAuthorise
+			}
+			m.instruct(op, m.Amount)
+			m.Detail.Step.At, m.Sent = now, true
+			// The creating request asks the rail itself; the job asks for the
+			// outcome should that request die.
+			b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, now+lookupDelay(0).Microseconds())
+		case m.Detail.Rail != "sandbox" && m.Detail.Rail != "manual" || m.Detail.Simulate != "":
+			m.instruct(OpCharge, m.Amount)
+			b.queueRail(m)
+		}
+		if m.Detail.Bank != nil {
+			expiry := pixExpiry
+			if m.Detail.Method == "boleto" {
+				expiry = boletoExpiry
+			}
+			m.Detail.ExpiresAt = now + expiry.Microseconds()
+			if m.Detail.Step == nil {
+				next, err := nextAction(m, call.Merchant)
+				if err != nil {
+					return nil, err
+				}
+				m.Detail.Next = next
+			}
+			b.schedule(Job{JobKey: JobKey{m.ID, JobExpire}, Book: m.Book, MovementKind: m.Kind}, m.Detail.ExpiresAt)
+		}
+		_ = head
+		b.insert(m)
+		b.emit(m, "created")
+		c := m.clone()
+		return &Result{Movement: &c}, nil
+	}}))
+	if err != nil || r == nil || !card(r) {
+		return r, err
+	}
+	return e.askRail(ctx, call, r.Movement)
+}
+
+// startExecuting announces that this process answers the key. The returned
+// function wakes those who wait for the answer.
+func (e *Engine) startExecuting(call *Call) func() {
+	if call.Idempotent == nil {
+		return func() {}
+	}
+	key := IdempotencyKey{call.Book(), call.Idempotent.Key}
+	ch := make(chan struct{})
+	if _, taken := e.executing.LoadOrStore(key, ch); taken {
+		return func() {}
+	}
+	return func() {
+		e.executing.Delete(key)
+		close(ch)
+	}
+}
+
+// askRail submits the outstanding instruction of a card movement, waits for the
+// rail at most RailWait, commits the outcome and completes the call's answer.
+func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result, error) {
+	done := make(chan struct{})
+	var r *Result
+	var err error
+	e.jobsBusy.Store(JobKey{m.ID, JobRail}, struct{}{})
+	go func() {
+		defer close(done)
+		defer e.jobsBusy.Delete(JobKey{m.ID, JobRail})
+		background, cancel := context.WithTimeout(context.WithoutCancel(ctx), railTimeout)
+		defer cancel()
+		out, submitErr := e.exchange(background, m, nil, false)
+		r, err = e.applyOutcome(context.WithoutCancel(ctx), m, false, out, submitErr)
+	}()
+	wait := time.NewTimer(e.RailWait)
+	defer wait.Stop()
+	select {
+	case <-done:
+	case <-wait.C:
+		r, err = &Result{Movement: m}, nil
+	}
+	if err != nil || r == nil {
+		r, err = &Result{Movement: m}, nil // the outcome is not known yet: pending
+	}
+	if call.Idempotent == nil {
+		return r, err
+	}
+	return result(e.finishExecuting(ctx, call, m.Kind, m.ID))
+}
+
+// Capture collects amount of what a charge has authorised and not captured; 0:
+// all of it. It waits for a card's rail as creation does.
+func (e *Engine) Capture(ctx context.Context, call *Call, id UUID, amount int64) (*Result, error) {
+	waits := func(v any) bool { return v.(*Result).Movement.Sent }
+	release := e.startExecuting(call)
+	defer release()
+	r, err := e.act(ctx, call, KindCharge, id, waits, func(b *Batch, mer *Merchant, m, _ *Movement) error {
+		return e.capture(b, mer, m, amount)
+	})
+	if err != nil || r == nil || !waits(r) {
+		return r, err
+	}
+	return e.askRail(ctx, call, r.Movement)
+}
+
+func (e *Engine) capture(b *Batch, mer *Merchant, m *Movement, amount int64) error {
+	if m.Detail.Card == nil {
+		if m.Detail.Rail == "manual" {
+			return b.change(mer, m, nil, CauseConfirm)
+		}
+		return Refuse(CodeInvalidState, "", "only a charge on a card is captured; this one is paid by its payer")
+	}
+	rest := m.Amount - m.Captured
+	if amount == 0 {
+		amount = rest
+	}
+	if _, err := m.Next(CauseCapture); err != nil {
+		return err
+	}
+	if amount > rest {
+		return Refuse(CodeCaptureExceeds, "/amount", "more than what the charge has authorised and not captured")
+	}
+	if m.Detail.Authorised < m.Captured+amount && m.Detail.Step != nil {
+		return Refuse(CodeInvalidState, "", "the charge is not authorised yet")
+	}
+	now := b.now(m.Book)
+	m.instruct(OpCapture, amount)
+	m.Detail.Step.At = now
+	b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, now+lookupDelay(0).Microseconds())
+	return b.change(mer, m, nil, CauseCapture)
+}

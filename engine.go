@@ -1,0 +1,487 @@
+package giro
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Engine runs commands: it gathers what is queued into a batch, lets the store
+// load the rows, decides, and answers every caller after the commit. One
+// goroutine commits; while it does the next batch gathers, so there is no timer
+// and an idle server answers after one commit.
+//
+// The exported fields are set before Start and not changed after it.
+type Engine struct {
+	Store Store
+	Rails map[string]Rail // by name; "sandbox" and "manual" are always there
+	Now   func() time.Time
+	NewID func(at time.Time) UUID
+
+	RailWait      time.Duration // how long a card's creation or capture waits for its rail
+	DoubtDeadline time.Duration // unknown for so long: a person decides
+	QueueMax      int           // commands that may wait; beyond, CodeUnavailable
+	BatchMax      int           // commands in one database transaction
+	Paused        func() bool   // true: jobs wait (benchmarks of creation alone)
+	Logf          func(format string, args ...any)
+
+	process UUID
+	mu      sync.Mutex
+	queue   []*command
+	wake    chan struct{}
+	stopped chan struct{}
+	broken  atomic.Pointer[error]
+
+	executing sync.Map // IdempotencyKey → chan struct{}, closed with the answer
+	merchants sync.Map // number → *cachedMerchant
+	commits   broadcast
+	jobsWake  chan struct{}
+	jobsBusy  sync.Map // JobKey → struct{}
+	inFlight  sync.WaitGroup
+	batches   atomic.Int64
+	commands  atomic.Int64
+}
+
+// Call is who asks, and under which Idempotency-Key.
+type Call struct {
+	Merchant    *Merchant
+	Live        bool
+	Key         UUID // the API key; zero for the machinery
+	Publishable bool
+	Admin       bool
+	RequestID   string
+	Idempotent  *Idempotent // nil: no key was sent
+	Simulate    string      // the sandbox outcome asked for with Giro-Simulate
+	Answer      Answer      // set with Idempotent: what to answer, and whether it is a replay
+}
+
+// Book returns the books that the call works on.
+func (c *Call) Book() Book { return BookOf(c.Merchant.Number, c.Live) }
+
+// Idempotent is an Idempotency-Key with what identifies the request.
+type Idempotent struct {
+	Key         string
+	Fingerprint []byte
+	Members     string // digests of the body's top-level members: "amount:1a2b3c4d,…"
+	// Render makes the dialect's answer. It runs inside the deciding
+	// transaction, so that the answer is stored with what it answers.
+	Render func(result any, err error) Answer
+}
+
+// Answer is a stored response.
+type Answer struct {
+	Status   int
+	Body     []byte
+	Location string
+	Replayed bool
+}
+
+// Result is what a command on a movement returns.
+type Result struct {
+	Movement *Movement
+	Existing bool // the reference was used before with the same data: nothing was made
+}
+
+type command struct {
+	call   *Call
+	keys   Keys
+	decide func(*Batch) (any, error)
+	waits  func(result any) bool // an idempotency row without an answer yet is written
+	finish bool                  // the row is there, executing: write its answer
+
+	result any
+	err    error
+	answer Answer
+	done   chan struct{}
+}
+
+// errExecuting: the key's first request is still being answered.
+type errExecuting struct{ row *Idempotency }
+
+func (errExecuting) Error() string { return "the first request with this key is being answered" }
+
+// Start begins to run commands and jobs.
+func (e *Engine) Start() {
+	if e.RailWait == 0 {
+		e.RailWait = 10 * time.Second
+	}
+	if e.DoubtDeadline == 0 {
+		e.DoubtDeadline = 24 * time.Hour
+	}
+	if e.QueueMax == 0 {
+		e.QueueMax = 8192
+	}
+	if e.BatchMax == 0 {
+		e.BatchMax = 500
+	}
+	if e.Logf == nil {
+		e.Logf = func(string, ...any) {}
+	}
+	e.process = e.NewID(e.Now())
+	e.wake = make(chan struct{}, 1)
+	e.jobsWake = make(chan struct{}, 1)
+	e.stopped = make(chan struct{})
+	e.inFlight.Add(2)
+	go e.commitLoop()
+	go e.jobLoop()
+}
+
+// Stop lets what is queued finish and then ends the engine. Jobs that are not
+// done stay in the store.
+func (e *Engine) Stop() {
+	close(e.stopped)
+	e.inFlight.Wait()
+}
+
+// Healthy returns the broken invariant that stopped the engine, or nil.
+func (e *Engine) Healthy() error {
+	if p := e.broken.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// BatchStats returns how many batches were committed and how many commands
+// they held.
+func (e *Engine) BatchStats() (batches, commands int64) {
+	return e.batches.Load(), e.commands.Load()
+}
+
+// do queues a command and waits for its answer, which is durable then.
+func (e *Engine) do(ctx context.Context, c *command) (any, error) {
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		c.done = make(chan struct{})
+		if err := e.push(c); err != nil {
+			return nil, err
+		}
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return nil, &Error{Code: CodeUnavailable, Message: "the request was given up before its answer; its outcome stands under its Idempotency-Key", Err: ctx.Err()}
+		}
+		var executing errExecuting
+		if !errors.As(c.err, &executing) {
+			if c.call != nil && c.call.Idempotent != nil {
+				c.call.Answer = c.answer
+			}
+			return c.result, c.err
+		}
+		if time.Now().After(deadline) {
+			return nil, &Error{Code: CodeKeyInProgress, Param: "Idempotency-Key", Message: "the first request with this key is still being answered", RetryAfter: time.Second}
+		}
+		e.awaitExecuting(ctx, c.call, executing.row)
+	}
+}
+
+// awaitExecuting waits until the first request with the key may have its
+// answer. A row whose process is gone gets the answer that its object has now.
+func (e *Engine) awaitExecuting(ctx context.Context, call *Call, row *Idempotency) {
+	if ch, ok := e.executing.Load(IdempotencyKey{row.Book, row.Key}); ok && row.Owner == e.process {
+		select {
+		case <-ch.(chan struct{}):
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+		return
+	}
+	if age := Micros(e.Now()) - row.Created; row.Owner != e.process && age < 1_000_000 {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+		return
+	}
+	e.finishExecuting(ctx, call, row.Kind, row.Object)
+}
+
+// finishExecuting gives an executing key the answer that its movement has now.
+func (e *Engine) finishExecuting(ctx context.Context, call *Call, kind Kind, id UUID) (any, error) {
+	book := call.Book()
+	return e.do(ctx, &command{
+		call: call, finish: true,
+		keys: Keys{Books: []Book{book}, Movements: []MovementKey{{book, kind, id}}},
+		decide: func(b *Batch) (any, error) {
+			m := b.movements[id]
+			if m == nil {
+				return nil, fmt.Errorf("movement %s of an executing key is missing", id)
+			}
+			c := m.clone()
+			return &Result{Movement: &c}, nil
+		},
+	})
+}
+
+func (e *Engine) push(c *command) error {
+	if err := e.Healthy(); err != nil {
+		return &Error{Code: CodeUnavailable, Message: "giro has stopped taking requests because its books do not add up; an operator has to look", Err: err}
+	}
+	if id := c.idempotent(); id != nil {
+		c.keys.Idempotency = append(c.keys.Idempotency, IdempotencyKey{c.call.Book(), id.Key})
+		c.keys.Books = append(c.keys.Books, c.call.Book())
+	}
+	e.mu.Lock()
+	if len(e.queue) >= e.QueueMax {
+		e.mu.Unlock()
+		return &Error{Code: CodeUnavailable, Message: "giro is busy; send the request again", RetryAfter: time.Second}
+	}
+	e.queue = append(e.queue, c)
+	e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (e *Engine) take() []*command {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := min(len(e.queue), e.BatchMax)
+	taken := e.queue[:n:n]
+	if n == len(e.queue) {
+		e.queue = nil
+	} else {
+		e.queue = e.queue[n:]
+	}
+	return taken
+}
+
+func (e *Engine) commitLoop() {
+	defer e.inFlight.Done()
+	for {
+		batch := e.take()
+		if len(batch) == 0 {
+			select {
+			case <-e.wake:
+				continue
+			case <-e.stopped:
+				if len(e.queue) == 0 {
+					return
+				}
+				continue
+			}
+		}
+		e.commit(batch)
+	}
+}
+
+// commit runs commands in one database transaction and answers them. Where the
+// database refuses the whole, each runs alone, so that one poisonous command
+// does not take the others with it.
+func (e *Engine) commit(batch []*command) {
+	if err := e.Healthy(); err != nil {
+		for _, c := range batch {
+			c.err = &Error{Code: CodeUnavailable, Message: "giro has stopped taking requests because its books do not add up", Err: err}
+			close(c.done)
+		}
+		return
+	}
+	var keys Keys
+	for _, c := range batch {
+		keys.Books = append(keys.Books, c.keys.Books...)
+		keys.Accounts = append(keys.Accounts, c.keys.Accounts...)
+		keys.Movements = append(keys.Movements, c.keys.Movements...)
+		keys.References = append(keys.References, c.keys.References...)
+		keys.Idempotency = append(keys.Idempotency, c.keys.Idempotency...)
+		keys.Documents = append(keys.Documents, c.keys.Documents...)
+		keys.Sandbox = append(keys.Sandbox, c.keys.Sandbox...)
+		keys.Jobs = append(keys.Jobs, c.keys.Jobs...)
+	}
+	err := e.Store.Update(context.Background(), &keys, func(b *Batch) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = &brokenError{fmt.Errorf("panic in a decision: %v\n%s", p, debug.Stack())}
+			}
+		}()
+		for _, c := range batch {
+			c.run(e, b)
+		}
+		return nil
+	})
+	var broken *brokenError
+	switch {
+	case err == nil:
+		e.batches.Add(1)
+		e.commands.Add(int64(len(batch)))
+	case errors.As(err, &broken):
+		cause := error(broken)
+		e.broken.Store(&cause)
+		e.Logf("the engine stops: %v", err)
+	case len(batch) > 1 && !errors.Is(err, ErrCommitUnknown):
+		for _, c := range batch {
+			e.commit([]*command{c})
+		}
+		return
+	}
+	for _, c := range batch {
+		if err != nil {
+			e.Logf("commit: %v", err)
+			c.result = nil
+			c.err = &Error{Code: CodeUnavailable, Message: "the database did not take the request; send it again with the same Idempotency-Key", RetryAfter: time.Second, Err: err}
+		}
+		close(c.done)
+	}
+	if err == nil {
+		e.commits.signal()
+		select {
+		case e.jobsWake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// brokenError is ours: an invariant does not hold.
+type brokenError struct{ error }
+
+func (c *command) idempotent() *Idempotent {
+	if c.call == nil {
+		return nil
+	}
+	return c.call.Idempotent
+}
+
+// run decides one command inside its savepoint.
+func (c *command) run(e *Engine, b *Batch) {
+	c.result, c.err, c.answer = nil, nil, Answer{}
+	id := c.idempotent()
+	var key IdempotencyKey
+	if id != nil {
+		key = IdempotencyKey{c.call.Book(), id.Key}
+		row := b.idempotency[key]
+		if row != nil && !(c.finish && row.Executing) {
+			c.replay(row, id)
+			return
+		}
+	}
+	save := b.savepoint()
+	result, err := c.decide(b)
+	if err != nil {
+		b.rollback(save)
+		var refusal *Error
+		if !errors.As(err, &refusal) {
+			panic(err)
+		}
+	}
+	c.result, c.err = result, err
+	if id == nil {
+		return
+	}
+	waits := err == nil && c.waits != nil && c.waits(result)
+	if err != nil && !AsError(err).Code.kept() {
+		c.answer = id.Render(nil, err)
+		return
+	}
+	row := &Idempotency{
+		Book: key.Book, Key: key.Key, Fingerprint: id.Fingerprint, Members: id.Members,
+		Executing: waits, Owner: e.process, Created: b.At,
+	}
+	if r, ok := result.(*Result); ok && r != nil {
+		row.Kind, row.Object = r.Movement.Kind, r.Movement.ID
+	}
+	if !waits {
+		c.answer = id.Render(result, err)
+		row.Status, row.Body, row.Location = c.answer.Status, c.answer.Body, c.answer.Location
+	}
+	b.idempotency[key] = row
+	b.writes.Idempotency = append(b.writes.Idempotency, row)
+}
+
+// replay answers from the row, or says what differs.
+func (c *command) replay(row *Idempotency, id *Idempotent) {
+	if string(row.Fingerprint) != string(id.Fingerprint) {
+		c.err = &Error{Code: CodeKeyReused, Param: "Idempotency-Key", Message: "this key was used for another request; " + differing(row.Members, id.Members)}
+		c.answer = id.Render(nil, c.err)
+		return
+	}
+	if row.Executing {
+		c.err = errExecuting{row}
+		return
+	}
+	c.answer = Answer{Status: row.Status, Body: row.Body, Location: row.Location, Replayed: true}
+}
+
+// differing names the members of two digest lists that are not equal.
+func differing(then, now string) string {
+	parse := func(s string) map[string]string {
+		m := map[string]string{}
+		for part := range strings.SplitSeq(s, ",") {
+			if k, v, ok := strings.Cut(part, ":"); ok {
+				m[k] = v
+			}
+		}
+		return m
+	}
+	a, c := parse(then), parse(now)
+	var names []string
+	for k, v := range a {
+		if c[k] != v {
+			names = append(names, k)
+		}
+	}
+	for k := range c {
+		if _, ok := a[k]; !ok {
+			names = append(names, k)
+		}
+	}
+	if len(names) == 0 {
+		return "the method or path differs"
+	}
+	sort.Strings(names)
+	return "the bodies differ in: " + strings.Join(names, ", ")
+}
+
+// kept reports whether a refusal is a definite outcome that a repeated key
+// answers again: those that business rules made of the present state.
+func (c Code) kept() bool {
+	switch c {
+	case CodeInvalidState, CodeInFlight, CodeInsufficientFunds, CodeBalanceOverflow, CodeDuplicateReference,
+		CodeBelowCaptured, CodeRefundExceeds, CodeChargeNotRefundable, CodeAlreadyRefunded, CodeChargeDisputed,
+		CodeReversalExceeds, CodeCaptureExceeds, CodeAccountClosed, CodeAccountNotEmpty, CodeEndpointLimit,
+		CodeQuoteExpired, CodeQuoteUsed, CodeLastOwner, CodeConflict:
+		return true
+	}
+	return false
+}
+
+// Salt returns 32 random bits, for the ids of events and ledger transactions.
+func Salt() uint32 {
+	var b [4]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// Committed returns a channel that is closed at the next commit of this
+// process: how streams and dispatchers wait without polling.
+func (e *Engine) Committed() <-chan struct{} { return e.commits.wait() }
+
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *broadcast) signal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}

@@ -1,0 +1,396 @@
+package giro
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	railTimeout  = 30 * time.Second // of one exchange with a rail
+	jobLease     = 45 * time.Second // longer than an exchange may take
+	jobsAtOnce   = 256              // exchanges in flight per process
+	jobsIdlePoll = time.Second      // how soon jobs of another process' commits are seen
+)
+
+// lookupDelay is when a rail is asked again after n look-ups: 1, 2, 4 … 60 s,
+// then every 10 minutes.
+func lookupDelay(n int) time.Duration {
+	if n > 6 {
+		return 10 * time.Minute
+	}
+	return min(time.Second<<n, time.Minute)
+}
+
+// jobLoop claims jobs that are due and runs them, each in its own goroutine;
+// their commits meet in the engine's batches.
+func (e *Engine) jobLoop() {
+	defer e.inFlight.Done()
+	slots := make(chan struct{}, jobsAtOnce)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		wait := jobsIdlePoll
+		if e.Paused == nil || !e.Paused() {
+			n, err := e.claim(slots, &running)
+			switch {
+			case err != nil && !errors.Is(err, ErrClosed):
+				e.Logf("claim jobs: %v", err)
+			case n > 0:
+				wait = 0
+			default:
+				if next, err := e.Store.NextJob(context.Background()); err == nil && next > 0 {
+					wait = min(wait, max(time.Duration(next-Micros(e.Now()))*time.Microsecond, time.Millisecond))
+				}
+			}
+		}
+		if wait == 0 {
+			select {
+			case <-e.stopped:
+				return
+			default:
+				continue
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-e.stopped:
+			timer.Stop()
+			return
+		case <-e.jobsWake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error) {
+	now := e.Now()
+	free := cap(slots) - len(slots)
+	if free == 0 {
+		free = 1 // wait for a slot below rather than spin
+	}
+	jobs, err := e.Store.ClaimJobs(context.Background(), e.process, Micros(now), Micros(now.Add(jobLease)), free)
+	if err != nil {
+		return 0, err
+	}
+	started := 0
+	for _, j := range jobs {
+		if _, busy := e.jobsBusy.LoadOrStore(j.JobKey, struct{}{}); busy {
+			continue
+		}
+		started++
+		slots <- struct{}{}
+		running.Add(1)
+		go func() {
+			defer func() {
+				e.jobsBusy.Delete(j.JobKey)
+				<-slots
+				running.Done()
+			}()
+			if err := e.runJob(context.Background(), j); err != nil {
+				e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
+			}
+		}()
+	}
+	return started, nil
+}
+
+// runJob does what is due. A job whose movement has moved on is dropped.
+func (e *Engine) runJob(ctx context.Context, j *Job) error {
+	m, err := e.Store.Movement(ctx, j.Book, j.MovementKind, j.Object)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return fmt.Errorf("the movement is missing")
+	}
+	mer, err := e.Merchant(ctx, j.Book.Merchant())
+	if err != nil {
+		return err
+	}
+	switch j.Kind {
+	case JobExpire:
+		return e.expire(ctx, mer, m)
+	case JobSettle:
+		return e.settle(ctx, mer, m)
+	}
+	return e.carry(ctx, mer, m)
+}
+
+// machine is the call of a job: nobody's key.
+func machine(mer *Merchant, book Book) *Call { return &Call{Merchant: mer, Live: book.Live()} }
+
+// carry takes a movement's instruction one step on: hands it over if it was
+// not, else asks what became of it. That it is handed over is durable before it
+// is: after a crash giro asks, it never sends again unasked.
+func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
+	submit := false
+	if !m.Sent {
+		keys := movementKeys(mer, m)
+		_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: keys, decide: func(b *Batch) (any, error) {
+			submit = false
+			w := b.movement(m.ID)
+			if w == nil || w.Status != StatusPending || w.Detail.Step == nil {
+				b.drop(JobKey{m.ID, JobRail})
+				return nil, nil
+			}
+			if w.Sent {
+				return nil, nil // somebody else hands it over
+			}
+			if err := b.change(mer, w, nil, CauseSubmit); err != nil {
+				return nil, err
+			}
+			w.Detail.Step.At = b.now(w.Book)
+			b.schedule(Job{JobKey: JobKey{w.ID, JobRail}, Book: w.Book, MovementKind: w.Kind}, b.now(w.Book)+lookupDelay(0).Microseconds())
+			c := w.clone()
+			m, submit = &c, true
+			return nil, nil
+		}})
+		if err != nil || !submit {
+			return err
+		}
+	}
+	if m.Detail.Step == nil {
+		return e.dropJob(ctx, mer, m, JobRail)
+	}
+	var charge *Movement
+	if m.Kind == KindRefund {
+		var err error
+		if charge, err = e.Store.Movement(ctx, m.Book, KindCharge, m.Parent); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, railTimeout)
+	defer cancel()
+	out, railErr := e.exchange(ctx, m, charge, !submit)
+	_, err := e.applyOutcome(context.WithoutCancel(ctx), m, !submit, out, railErr)
+	return err
+}
+
+func (e *Engine) dropJob(ctx context.Context, mer *Merchant, m *Movement, kind JobKind) error {
+	_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
+		b.drop(JobKey{m.ID, kind})
+		return nil, nil
+	}})
+	return err
+}
+
+// exchange asks the movement's rail, outside of any transaction.
+func (e *Engine) exchange(ctx context.Context, m, charge *Movement, lookup bool) (Outcome, error) {
+	rail := e.Rails[m.Detail.Rail]
+	if rail == nil {
+		return Outcome{}, fmt.Errorf("there is no rail %q", m.Detail.Rail)
+	}
+	in := *m.Detail.Step
+	in.Currency, in.Book, in.Movement, in.Charge = m.Currency, m.Book, m, charge
+	clock, err := e.Clock(ctx, m.Book)
+	if err != nil {
+		return Outcome{}, err
+	}
+	in.Now = clock
+	if lookup {
+		return rail.Lookup(ctx, in)
+	}
+	return rail.Submit(ctx, in)
+}
+
+// Clock returns the time of a book: the real one plus its test clock.
+func (e *Engine) Clock(ctx context.Context, book Book) (time.Time, error) {
+	now := e.Now()
+	if book.Live() {
+		return now, nil
+	}
+	h, err := e.Store.Head(ctx, book)
+	if err != nil || h == nil {
+		return now, err
+	}
+	return now.Add(time.Duration(h.Clock) * time.Microsecond), nil
+}
+
+// applyOutcome commits what a rail said, or that it said nothing.
+func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, out Outcome, railErr error) (*Result, error) {
+	mer, err := e.Merchant(ctx, seen.Book.Merchant())
+	if err != nil {
+		return nil, err
+	}
+	step := seen.Detail.Step
+	return result(e.do(ctx, &command{call: machine(mer, seen.Book), keys: movementKeys(mer, seen), decide: func(b *Batch) (any, error) {
+		m := b.movement(seen.ID)
+		if m == nil {
+			return nil, notFound(seen.Kind)
+		}
+		var charge *Movement
+		if m.Kind == KindRefund {
+			charge = b.movement(m.Parent)
+		}
+		if m.Detail.Step != nil && m.Detail.Step.ID == step.ID {
+			if err := e.hear(b, mer, m, charge, lookup, out, railErr); err != nil {
+				return nil, err
+			}
+		}
+		c := m.clone()
+		return &Result{Movement: &c}, nil
+	}}))
+}
+
+// hear applies a rail's answer about the outstanding instruction.
+func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool, out Outcome, railErr error) error {
+	now := b.now(m.Book)
+	act := "submit"
+	if lookup {
+		act = "lookup"
+		m.Detail.Step.Lookups++
+	}
+	said := Attempt{At: now, Instruction: m.Detail.Step.ID, Act: act, Result: string(out.Verdict), Code: out.Code}
+	if railErr != nil {
+		said.Result, said.Code = "no answer", ""
+	}
+	m.note(said)
+	if out.Reference != "" {
+		m.Detail.ProviderReference = out.Reference
+	}
+	again := func(after time.Duration) {
+		if after == 0 {
+			after = lookupDelay(m.Detail.Step.Lookups)
+		}
+		b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, now+after.Microseconds())
+		m.stamp(now)
+	}
+	if railErr != nil {
+		if m.Detail.DoubtAt != 0 && now-m.Detail.DoubtAt > e.DoubtDeadline.Microseconds() && m.Status == StatusPending {
+			if err := b.change(mer, m, charge, CauseGivenUp); err != nil {
+				return err
+			}
+		} else if err := b.change(mer, m, charge, CauseLost); err != nil {
+			return err
+		}
+		again(0)
+		return nil
+	}
+	switch out.Verdict {
+	case VerdictPending:
+		if out.Next != nil {
+			m.Detail.Next = out.Next
+		}
+		if out.Awaits {
+			m.Detail.Step = nil
+			b.drop(JobKey{m.ID, JobRail})
+			m.Detail.Step = nil
+			return b.change(mer, m, charge, CauseAwaits)
+		}
+		if m.InDoubt || m.Status == StatusOnHold {
+			if err := b.change(mer, m, charge, CauseTaken); err != nil {
+				return err
+			}
+		}
+		again(out.After)
+		return nil
+	case VerdictAbsent:
+		if err := b.change(mer, m, charge, CauseAbsent); err != nil {
+			return err
+		}
+		b.queueRail(m)
+		return nil
+	case VerdictOnHold:
+		b.drop(JobKey{m.ID, JobRail})
+		return b.change(mer, m, charge, CauseHeld)
+	}
+	return e.verdict(b, mer, m, charge, out)
+}
+
+// verdict applies a final word of a rail.
+func (e *Engine) verdict(b *Batch, mer *Merchant, m, charge *Movement, out Outcome) error {
+	step := m.Detail.Step
+	switch out.Verdict {
+	case VerdictAuthorised:
+		if step != nil {
+			m.Detail.Authorised += step.Amount
+		}
+		b.drop(JobKey{m.ID, JobRail})
+		if err := b.change(mer, m, charge, CauseAuthorised); err != nil {
+			return err
+		}
+		m.Detail.Step = nil
+		return nil
+	case VerdictSucceeded:
+		if m.Kind == KindCharge && step != nil && m.Captured+step.Amount < m.Amount {
+			if err := b.change(mer, m, nil, CausePart); err != nil {
+				return err
+			}
+			m.Detail.Step = nil
+			b.drop(JobKey{m.ID, JobRail})
+			return nil
+		}
+		return b.change(mer, m, charge, CausePaid)
+	case VerdictFailed:
+		m.Detail.FailureCode, m.Detail.FailureMessage = out.Code, out.Message
+		if m.Detail.FailureCode == "" {
+			m.Detail.FailureCode = "declined"
+		}
+		return b.change(mer, m, charge, CauseDeclined)
+	case VerdictCanceled:
+		return b.change(mer, m, charge, CauseWithdrawn)
+	case VerdictReturned, VerdictRefunded:
+		if m.Status == StatusPending || m.Status == StatusOnHold {
+			if err := b.change(mer, m, charge, CausePaid); err != nil {
+				return err
+			}
+		}
+		if m.Status == StatusSucceeded {
+			if err := b.change(mer, m, charge, CauseSentBack); err != nil {
+				return err
+			}
+		}
+		if out.Verdict == VerdictRefunded && m.Kind == KindPayout {
+			return b.change(mer, m, nil, CauseGiveBack)
+		}
+		return nil
+	}
+	return Refuse(CodeInvalidState, "", "the rail answered with a verdict that giro does not know")
+}
+
+// note keeps an exchange with a rail for the timeline.
+func (m *Movement) note(a Attempt) {
+	m.Detail.Attempts = append(m.Detail.Attempts, a)
+	if n := len(m.Detail.Attempts); n > maxAttempts {
+		m.Detail.Attempts = m.Detail.Attempts[n-maxAttempts:]
+	}
+}
+
+// expire cancels what was not paid or posted in time.
+func (e *Engine) expire(ctx context.Context, mer *Merchant, m *Movement) error {
+	_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
+		w := b.movement(m.ID)
+		if w == nil || w.Status != StatusPending {
+			b.drop(JobKey{m.ID, JobExpire})
+			return nil, nil
+		}
+		if w.Sent {
+			// The rail has it: ask again in a while, its word decides.
+			b.schedule(Job{JobKey: JobKey{m.ID, JobExpire}, Book: m.Book, MovementKind: m.Kind}, b.now(m.Book)+time.Minute.Microseconds())
+			return nil, nil
+		}
+		w.Detail.FailureCode = "expired"
+		return nil, b.change(mer, w, nil, CauseExpire)
+	}})
+	return err
+}
+
+// settle makes a charge's pending money available.
+func (e *Engine) settle(ctx context.Context, mer *Merchant, m *Movement) error {
+	_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
+		w := b.movement(m.ID)
+		b.drop(JobKey{m.ID, JobSettle})
+		if w == nil || w.Detail.Unsettled == 0 {
+			return nil, nil
+		}
+		amount := w.Detail.Unsettled
+		w.Detail.Unsettled = 0
+		w.Dirty = true
+		return nil, b.post(w.Book, w, "settled", entry{b.side(mer, w, RolePending), b.side(mer, w, RoleAvailable), amount})
+	}})
+	return err
+}

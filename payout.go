@@ -1,0 +1,240 @@
+package giro
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+
+	"giro/money"
+)
+
+// Request is what the creation of a movement asks for. Each kind reads its own
+// members; amounts are minor units of Currency and were checked against the
+// limits of one request.
+type Request struct {
+	Amount      int64
+	Currency    money.Currency
+	Provider    string
+	Card        *Card
+	Mobile      *Mobile
+	Bank        *Bank
+	Customer    UUID
+	NewCustomer *Party // made together with the charge
+	Source      UUID
+	Account     UUID // charge, payout: where it goes to or comes from; transfer: from_account
+	Destination UUID // transfer
+	Charge      UUID // refund
+	Recipient   *Party
+	Capture     bool // charge
+	Pending     bool // transfer: two-phase
+	ExpiresAt   int64
+	Description string
+	Reference   string
+	Metadata    map[string]string
+	Descriptor  string
+	Email       string
+	Reason      string
+	RetryOf     UUID
+	Wire        json.RawMessage
+}
+
+// fingerprint identifies the data of a request that carries a reference.
+func (r *Request) fingerprint() string {
+	j, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // strings, numbers and ids alone
+	}
+	s := sha256.Sum256(j)
+	return hex.EncodeToString(s[:12])
+}
+
+// repeated answers a reference that was used before: the same data gets the
+// movement that it made, other data is refused.
+func (b *Batch) repeated(book Book, kind Kind, req *Request) (*Result, error) {
+	if req.Reference == "" {
+		return nil, nil
+	}
+	id, used := b.references[ReferenceKey{book, kind, req.Reference}]
+	if !used {
+		return nil, nil
+	}
+	m := b.movements[id]
+	if m == nil || m.Detail.Fingerprint != req.fingerprint() {
+		return nil, Refuse(CodeDuplicateReference, "/reference", "this reference belongs to another "+string(kind)+" with other data")
+	}
+	c := m.clone()
+	return &Result{Movement: &c, Existing: true}, nil
+}
+
+// draft makes the movement of a request, not yet in the batch.
+func (e *Engine) draft(b *Batch, call *Call, kind Kind, req *Request) *Movement {
+	book := call.Book()
+	at := b.now(book)
+	m := &Movement{
+		ID: b.newID(at), Book: book, Kind: kind, Status: StatusPending,
+		Amount: req.Amount, Currency: req.Currency, Created: at, Updated: at,
+		Customer: req.Customer, Reference: req.Reference,
+	}
+	m.Detail = Detail{
+		Provider: req.Provider, Account: req.Account, Source: req.Source, Card: req.Card, Mobile: req.Mobile, Bank: req.Bank,
+		Recipient: req.Recipient, Description: req.Description, Metadata: req.Metadata, Descriptor: req.Descriptor,
+		ReceiptEmail: req.Email, Reason: req.Reason, RetryOf: req.RetryOf, Simulate: call.Simulate, Publishable: call.Publishable,
+		KeyID: call.Key, RequestID: call.RequestID, Wire: req.Wire,
+	}
+	if req.Bank != nil {
+		m.Detail.Method = req.Bank.Method
+	}
+	m.Detail.Rail = call.Merchant.rail(call.Live, req.Provider, m.Detail.Method)
+	if req.Reference != "" {
+		m.Detail.Fingerprint = req.fingerprint()
+	}
+	return m
+}
+
+// rail returns the name of the rail that carries a movement; "" where there is
+// none: live card charges without a card rail.
+func (m *Merchant) rail(live bool, provider, method string) string {
+	if !live {
+		return "sandbox"
+	}
+	if r := m.Rails[provider+"/"+method]; r != "" {
+		return r
+	}
+	if r := m.Rails[provider]; r != "" {
+		return r
+	}
+	if provider == "card" {
+		return ""
+	}
+	return "manual"
+}
+
+// instruct gives the movement its next instruction.
+func (m *Movement) instruct(op Op, amount int64) {
+	m.Detail.Steps++
+	m.Detail.Step = &Instruction{ID: m.ID.ID(m.Kind.Prefix()) + "-" + strconv.Itoa(m.Detail.Steps), Op: op, Amount: amount}
+}
+
+// queueRail makes the movement's instruction due now.
+func (b *Batch) queueRail(m *Movement) {
+	b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, b.now(m.Book))
+}
+
+// createKeys names what every creation needs.
+func createKeys(call *Call, kind Kind, req *Request, rail string) Keys {
+	book := call.Book()
+	probe := &Movement{Book: book, Kind: kind, Currency: req.Currency, Detail: Detail{Account: req.Account, Destination: req.Destination, Rail: rail}}
+	keys := Keys{Books: []Book{book}, Accounts: sideKeys(call.Merchant, probe)}
+	if req.Reference != "" {
+		keys.References = []ReferenceKey{{book, kind, req.Reference}}
+	}
+	if !req.Customer.IsZero() {
+		keys.Documents = append(keys.Documents, DocumentKey{Kind: DocCustomer, ID: req.Customer})
+	}
+	if !req.Source.IsZero() {
+		keys.Documents = append(keys.Documents, DocumentKey{Kind: DocSource, ID: req.Source})
+	}
+	return keys
+}
+
+// owned checks that the customer, source and account of a request are the
+// caller's, and reads a saved source into the request.
+func (b *Batch) owned(call *Call, req *Request) error {
+	book := call.Book()
+	if !req.Customer.IsZero() {
+		if d := b.document(DocumentKey{Kind: DocCustomer, ID: req.Customer}); d == nil || d.Book != book {
+			return Refuse(CodeCustomerUnknown, "/customer", "there is no such customer")
+		}
+	}
+	if !req.Source.IsZero() {
+		d := b.document(DocumentKey{Kind: DocSource, ID: req.Source})
+		if d == nil || d.Book != book {
+			return Refuse(CodeSourceUnknown, "/source", "there is no such source")
+		}
+		var s Source
+		if err := json.Unmarshal(d.Data, &s); err != nil {
+			return err
+		}
+		req.Provider, req.Card, req.Mobile, req.Bank = s.Provider, s.Card, s.Mobile, s.Bank
+		if req.Customer.IsZero() {
+			req.Customer = s.Customer
+		}
+	}
+	if !req.Account.IsZero() {
+		if _, err := b.ownAccount(call, req.Account, req.Currency, "/account"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownAccount returns an account that the caller may spend from.
+func (b *Batch) ownAccount(call *Call, id UUID, currency money.Currency, param string) (*Account, error) {
+	a := b.accounts[id]
+	if a == nil || a.Book != call.Book() || a.Role != RoleAvailable && a.Role != RoleSub {
+		return nil, Refuse(CodeAccountUnknown, param, "there is no such account")
+	}
+	if a.Closed {
+		return nil, Refuse(CodeAccountClosed, param, "the account is closed")
+	}
+	if a.Currency != currency {
+		return nil, Refuse(CodeCurrencyMismatch, param, "the account is kept in another currency")
+	}
+	return a, nil
+}
+
+// CreatePayout reserves the amount and makes a payout that is pending; a job
+// hands it to its rail. Where the merchant allows it a payout that is not
+// funded waits on hold with nothing reserved.
+func (e *Engine) CreatePayout(ctx context.Context, call *Call, req Request) (*Result, error) {
+	keys := createKeys(call, KindPayout, &req, call.Merchant.rail(call.Live, req.Provider, methodOf(req.Bank)))
+	return result(e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+		req := req
+		if old, err := b.repeated(call.Book(), KindPayout, &req); old != nil || err != nil {
+			return old, err
+		}
+		reference := req
+		if err := b.owned(call, &req); err != nil {
+			return nil, err
+		}
+		m := e.draft(b, call, KindPayout, &req)
+		if req.Reference != "" {
+			m.Detail.Fingerprint = reference.fingerprint()
+		}
+		if m.Detail.Rail == "" {
+			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries payouts of this provider in live mode")
+		}
+		b.head(m.Book, call.Merchant.ID)
+		m.instruct(OpPayout, m.Amount)
+		err := b.reserve(call.Merchant, m, nil, m.Amount)
+		switch {
+		case Is(err, CodeInsufficientFunds) && call.Merchant.HoldOnMissingFunds:
+			m.Status, m.Detail.Unfunded = StatusOnHold, true
+		case err != nil:
+			return nil, err
+		}
+		b.insert(m)
+		b.emit(m, "created")
+		if m.Status == StatusOnHold {
+			b.emit(m, "onhold")
+		} else {
+			b.queueRail(m)
+		}
+		c := m.clone()
+		return &Result{Movement: &c}, nil
+	}}))
+}
+
+func methodOf(b *Bank) string {
+	if b == nil {
+		return ""
+	}
+	return b.Method
+}
+
+func result(v any, err error) (*Result, error) {
+	r, _ := v.(*Result)
+	return r, err
+}

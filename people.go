@@ -1,0 +1,253 @@
+package giro
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"giro/money"
+)
+
+type cachedMerchant struct {
+	merchant *Merchant
+	until    time.Time
+}
+
+// merchantLookup finds a merchant's document by the number of its books.
+func merchantLookup(number int64) string { return "number/" + itoa(int(number)) }
+
+// Merchant returns the merchant with this number. Settings changed by another
+// process are seen within a second.
+func (e *Engine) Merchant(ctx context.Context, number int64) (*Merchant, error) {
+	now := time.Now()
+	if c, ok := e.merchants.Load(number); ok && now.Before(c.(*cachedMerchant).until) {
+		return c.(*cachedMerchant).merchant, nil
+	}
+	d, err := e.Store.DocumentByLookup(ctx, DocMerchant, merchantLookup(number))
+	if err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return nil, Refuse(CodeNotFound, "", "there is no such merchant")
+	}
+	m, err := decodeMerchant(d)
+	if err != nil {
+		return nil, err
+	}
+	e.merchants.Store(number, &cachedMerchant{m, now.Add(time.Second)})
+	return m, nil
+}
+
+func decodeMerchant(d *StoredDocument) (*Merchant, error) {
+	m := &Merchant{}
+	if err := json.Unmarshal(d.Data, m); err != nil {
+		return nil, err
+	}
+	m.Version, m.Updated = d.Version, d.Updated
+	return m, nil
+}
+
+// MerchantByID returns a merchant, or CodeNotFound.
+func (e *Engine) MerchantByID(ctx context.Context, id UUID) (*Merchant, error) {
+	d, err := e.Store.Document(ctx, DocMerchant, id)
+	if err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return nil, Refuse(CodeNotFound, "", "there is no such merchant")
+	}
+	return decodeMerchant(d)
+}
+
+// Put writes documents of one book in one commit, each under its own id and
+// lookup; a document whose Version is not the stored one is refused with
+// CodePreconditionFailed, an existing lookup with taken.
+func (e *Engine) Put(ctx context.Context, call *Call, taken *Error, docs ...*StoredDocument) (any, error) {
+	keys := Keys{Books: []Book{Installation}}
+	for _, d := range docs {
+		keys.Books = append(keys.Books, d.Book)
+		keys.Documents = append(keys.Documents, DocumentKey{Kind: d.Kind, ID: d.ID})
+		if d.Lookup != "" {
+			keys.Documents = append(keys.Documents, DocumentKey{Kind: d.Kind, Lookup: d.Lookup})
+		}
+	}
+	return e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+		for _, d := range docs {
+			w := *d
+			old := b.document(DocumentKey{Kind: d.Kind, ID: d.ID})
+			if old != nil && old.Version != d.Version {
+				return nil, Refuse(CodePreconditionFailed, "If-Match", "the object has changed since it was read")
+			}
+			if d.Lookup != "" {
+				if other := b.document(DocumentKey{Kind: d.Kind, Lookup: d.Lookup}); other != nil && other.ID != d.ID {
+					return nil, taken
+				}
+			}
+			w.Updated = b.now(d.Book)
+			if w.Created == 0 {
+				w.Created = w.Updated
+			}
+			b.head(d.Book, UUID{})
+			b.write(&w)
+			d.Version, d.Updated, d.Created = w.Version, w.Updated, w.Created
+		}
+		return docs[0], nil
+	}})
+}
+
+// CreateMerchant makes a tenant with the books of both modes and its main
+// account in its currency.
+func (e *Engine) CreateMerchant(ctx context.Context, call *Call, m Merchant) (*Merchant, error) {
+	all, err := e.Store.Documents(ctx, DocumentQuery{Kind: DocMerchant, Book: AllBooks, Limit: 1 << 20})
+	if err != nil {
+		return nil, err
+	}
+	m.Number = int64(len(all)) + 1
+	for _, d := range all {
+		old, err := decodeMerchant(d)
+		if err != nil {
+			return nil, err
+		}
+		m.Number = max(m.Number, old.Number+1)
+	}
+	m.ID = e.NewID(e.Now())
+	m.Status = "active"
+	test, live := BookOf(m.Number, false), BookOf(m.Number, true)
+	keys := Keys{
+		Books:     []Book{Installation, test, live},
+		Documents: []DocumentKey{{Kind: DocMerchant, Lookup: merchantLookup(m.Number)}},
+	}
+	v, err := e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+		if b.document(DocumentKey{Kind: DocMerchant, Lookup: merchantLookup(m.Number)}) != nil {
+			return nil, &Error{Code: CodeUnavailable, Message: "another merchant was created at the same moment; send the request again", RetryAfter: time.Second}
+		}
+		m := m
+		m.Created, m.Updated = b.At, b.At
+		data, err := json.Marshal(&m)
+		if err != nil {
+			return nil, err
+		}
+		b.head(Installation, UUID{})
+		b.write(&StoredDocument{Kind: DocMerchant, ID: m.ID, Lookup: merchantLookup(m.Number), Created: b.At, Updated: b.At, Data: data})
+		for _, book := range []Book{test, live} {
+			b.head(book, m.ID).Merchant = m.ID
+			if m.Currency != "" {
+				b.account(chartAccount(&m, book, money.Currency(m.Currency), RoleAvailable, ""))
+			}
+		}
+		m.Version = 1
+		return &m, nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*Merchant), nil
+}
+
+// UpdateMerchant stores changed settings; m.Version must be the present one.
+func (e *Engine) UpdateMerchant(ctx context.Context, call *Call, m *Merchant) (*Merchant, error) {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	d := &StoredDocument{Kind: DocMerchant, ID: m.ID, Lookup: merchantLookup(m.Number), Version: m.Version, Created: m.Created, Data: data}
+	_, err = e.Put(ctx, call, Refuse(CodeConflict, "", "the merchant's number is taken"), d)
+	e.merchants.Delete(m.Number)
+	if err != nil {
+		return nil, err
+	}
+	m.Version, m.Updated = d.Version, d.Updated
+	return m, nil
+}
+
+// newCustomer adds a customer inside a decision.
+func (b *Batch) newCustomer(call *Call, c *Customer) (UUID, error) {
+	c.ID = b.newID(b.now(call.Book()))
+	c.Created = b.now(call.Book())
+	c.Updated = c.Created
+	data, err := json.Marshal(c)
+	if err != nil {
+		return UUID{}, err
+	}
+	b.write(&StoredDocument{Kind: DocCustomer, ID: c.ID, Book: call.Book(), Created: c.Created, Updated: c.Created, Data: data})
+	return c.ID, nil
+}
+
+// CreateAccount opens a sub-account.
+func (e *Engine) CreateAccount(ctx context.Context, call *Call, name string, currency money.Currency, negative bool, metadata map[string]string) (*Account, error) {
+	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{call.Book()}}, decide: func(b *Batch) (any, error) {
+		book := call.Book()
+		b.head(book, call.Merchant.ID)
+		a := b.account(Account{ID: b.newID(b.now(book)), Book: book, Currency: currency, Role: RoleSub, Name: name, Negative: negative, Metadata: metadata})
+		c := *a
+		return &c, nil
+	}})
+	a, _ := v.(*Account)
+	return a, err
+}
+
+// CloseAccount closes a sub-account whose sides are both empty. A closed
+// account takes and gives nothing.
+func (e *Engine) CloseAccount(ctx context.Context, call *Call, id UUID) (*Account, error) {
+	book := call.Book()
+	seen, _, err := e.Store.Accounts(ctx, AccountQuery{Book: book, IDs: []UUID{id}})
+	if err != nil {
+		return nil, err
+	}
+	if len(seen) == 0 || seen[0].Role != RoleSub && seen[0].Role != RoleAvailable {
+		return nil, Refuse(CodeNotFound, "", "there is no such account")
+	}
+	if seen[0].Role != RoleSub {
+		return nil, Refuse(CodeInvalidState, "", "a main account is not closed")
+	}
+	held := reservedSide(call.Merchant, seen[0]).ID
+	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}, Accounts: []UUID{id, held}}, decide: func(b *Batch) (any, error) {
+		a := b.touch(b.accounts[id])
+		if a.Closed {
+			return nil, Refuse(CodeAccountClosed, "", "the account is closed already")
+		}
+		if r := b.accounts[held]; a.Balance != 0 || r != nil && r.Balance != 0 {
+			return nil, Refuse(CodeAccountNotEmpty, "", "the account still holds money, available or reserved; move it first")
+		}
+		a.Closed, a.Dirty = true, true
+		a.Version++
+		c := *a
+		return &c, nil
+	}})
+	a, _ := v.(*Account)
+	return a, err
+}
+
+// Fund puts money into a test balance, as if it had come over the sandbox.
+func (e *Engine) Fund(ctx context.Context, call *Call, currency money.Currency, amount int64) (*Account, error) {
+	book := call.Book()
+	m := &Movement{Book: book, Kind: KindCharge, Currency: currency, Detail: Detail{Rail: "sandbox"}}
+	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}, Accounts: sideKeys(call.Merchant, m)}, decide: func(b *Batch) (any, error) {
+		b.head(book, call.Merchant.ID)
+		to := b.side(call.Merchant, m, RoleAvailable)
+		if err := b.post(book, m, "funded", entry{b.side(call.Merchant, m, RoleClearing), to, amount}); err != nil {
+			return nil, err
+		}
+		c := *to
+		return &c, nil
+	}})
+	a, _ := v.(*Account)
+	return a, err
+}
+
+// AdvanceClock puts a test book's clock forward by delta; what becomes due by
+// it runs at once. It returns the book's time then.
+func (e *Engine) AdvanceClock(ctx context.Context, call *Call, delta time.Duration) (time.Time, error) {
+	book := call.Book()
+	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}}, decide: func(b *Batch) (any, error) {
+		h := b.head(book, call.Merchant.ID)
+		h.Clock += delta.Microseconds()
+		if b.writes.ShiftJobs == nil {
+			b.writes.ShiftJobs = map[Book]int64{}
+		}
+		b.writes.ShiftJobs[book] += delta.Microseconds()
+		return TimeOf(b.now(book)), nil
+	}})
+	at, _ := v.(time.Time)
+	return at, err
+}

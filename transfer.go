@@ -1,0 +1,227 @@
+package giro
+
+import (
+	"context"
+	"time"
+)
+
+const transferExpiry = 7 * 24 * time.Hour
+
+// CreateTransfer moves money between two accounts at once, or reserves it until
+// it is posted or voided (two-phase). Between two merchants both books change
+// in the same commit.
+func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*Result, error) {
+	book := call.Book()
+	if req.Account.IsZero() {
+		req.Account = accountID(call.Merchant.ID, book, req.Currency, RoleAvailable, "")
+	}
+	if req.Destination == req.Account {
+		return nil, Refuse(CodeSameAccount, "/destination", "a transfer needs two different accounts")
+	}
+	found, _, err := e.Store.Accounts(ctx, AccountQuery{Book: AllBooks, IDs: []UUID{req.Destination}})
+	if err != nil {
+		return nil, err
+	}
+	unknown := Refuse(CodeAccountUnknown, "/destination", "there is no such account")
+	if len(found) == 0 || found[0].Book.Live() != call.Live || found[0].Role != RoleAvailable && found[0].Role != RoleSub {
+		return nil, unknown
+	}
+	peer := found[0].Book
+	var receiver *Merchant
+	keys := createKeys(call, KindTransfer, &req, "")
+	if peer != book {
+		if receiver, err = e.Merchant(ctx, peer.Merchant()); err != nil {
+			return nil, err
+		}
+		keys.Books = append(keys.Books, peer)
+		keys.Accounts = append(keys.Accounts, intermerchant(call.Merchant, book, req).ID, intermerchant(receiver, peer, req).ID)
+	}
+	return result(e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+		if old, err := b.repeated(book, KindTransfer, &req); old != nil || err != nil {
+			return old, err
+		}
+		from, err := b.ownAccount(call, req.Account, req.Currency, "/from_account")
+		if from == nil && req.Account == accountID(call.Merchant.ID, book, req.Currency, RoleAvailable, "") {
+			return nil, Refuse(CodeInsufficientFunds, "/amount", "the main account holds nothing in this currency")
+		}
+		if err != nil {
+			return nil, err
+		}
+		to := b.accounts[req.Destination]
+		switch {
+		case to == nil:
+			return nil, unknown
+		case to.Closed:
+			return nil, Refuse(CodeAccountClosed, "/destination", "the account is closed")
+		case to.Currency != req.Currency:
+			return nil, Refuse(CodeCurrencyMismatch, "/currency", "the destination is kept in another currency")
+		}
+		m := e.draft(b, call, KindTransfer, &req)
+		m.Detail.Rail, m.Detail.Destination, m.Detail.TwoPhase = "", req.Destination, req.Pending
+		if peer != book {
+			m.Peer = peer
+			b.head(peer, receiver.ID)
+		}
+		b.head(book, call.Merchant.ID)
+		if req.Pending {
+			m.Detail.ExpiresAt = req.ExpiresAt
+			if m.Detail.ExpiresAt == 0 {
+				m.Detail.ExpiresAt = m.Created + transferExpiry.Microseconds()
+			}
+			if err := b.reserve(call.Merchant, m, nil, m.Amount); err != nil {
+				return nil, err
+			}
+			b.schedule(Job{JobKey: JobKey{m.ID, JobExpire}, Book: book, MovementKind: m.Kind}, m.Detail.ExpiresAt)
+			b.insert(m)
+			b.emit(m, "created")
+		} else {
+			b.insert(m)
+			b.emit(m, "created")
+			if err := b.arrive(call.Merchant, receiver, m, b.side(call.Merchant, m, RoleAvailable)); err != nil {
+				return nil, err
+			}
+			m.Status = StatusSucceeded
+			b.emit(m, "succeeded")
+		}
+		c := m.clone()
+		return &Result{Movement: &c}, nil
+	}}))
+}
+
+func intermerchant(mer *Merchant, book Book, req Request) Account {
+	return chartAccount(mer, book, req.Currency, RoleIntermerchant, "")
+}
+
+// arrive moves a transfer's amount from an account of the sender to its
+// destination, through the two intermerchant accounts where the books differ.
+func (b *Batch) arrive(sender, receiver *Merchant, m *Movement, from *Account) error {
+	to := b.touch(b.accounts[m.Detail.Destination])
+	m.Captured = m.Amount
+	if m.Peer == 0 {
+		return b.post(m.Book, m, "transferred", entry{from, to, m.Amount})
+	}
+	ours := b.account(chartAccount(sender, m.Book, m.Currency, RoleIntermerchant, ""))
+	theirs := b.account(chartAccount(receiver, m.Peer, m.Currency, RoleIntermerchant, ""))
+	if err := b.post(m.Book, m, "transferred", entry{from, ours, m.Amount}); err != nil {
+		return err
+	}
+	return b.post(m.Peer, m, "received", entry{theirs, to, m.Amount})
+}
+
+// ReverseTransfer gives back amount of a transfer; 0: all that is left. Between
+// merchants only the receiver or the installation's administrator may.
+func (e *Engine) ReverseTransfer(ctx context.Context, call *Call, id UUID, amount int64) (*Result, error) {
+	return e.actTransfer(ctx, call, id, func(b *Batch, sender, receiver *Merchant, m *Movement) error {
+		if m.Peer != 0 && call.Book() != m.Peer && !call.Admin {
+			return Refuse(CodeForbidden, "", "a transfer to another merchant is reversed by its receiver")
+		}
+		if _, err := m.Next(CauseReverse); err != nil {
+			return err
+		}
+		left := m.Captured - m.Refunded
+		if amount == 0 {
+			amount = left
+		}
+		if amount > left {
+			return Refuse(CodeReversalExceeds, "/amount", "more than what is left of the transfer")
+		}
+		from, back := b.touch(b.accounts[m.Detail.Destination]), b.side(sender, m, RoleAvailable)
+		var err error
+		if m.Peer == 0 {
+			err = b.post(m.Book, m, "reversed", entry{from, back, amount})
+		} else {
+			theirs := b.account(chartAccount(receiver, m.Peer, m.Currency, RoleIntermerchant, ""))
+			ours := b.account(chartAccount(sender, m.Book, m.Currency, RoleIntermerchant, ""))
+			if err = b.post(m.Peer, m, "reversed", entry{from, theirs, amount}); err == nil {
+				err = b.post(m.Book, m, "reversed", entry{ours, back, amount})
+			}
+		}
+		if err != nil {
+			return err
+		}
+		m.Refunded += amount
+		event := "updated"
+		if m.Refunded == m.Captured {
+			m.Status, event = StatusRefunded, "refunded"
+		}
+		m.stamp(b.now(m.Book))
+		b.emit(m, event)
+		return nil
+	})
+}
+
+// PostTransfer moves what a two-phase transfer has reserved.
+func (e *Engine) PostTransfer(ctx context.Context, call *Call, id UUID) (*Result, error) {
+	return e.actTransfer(ctx, call, id, func(b *Batch, sender, receiver *Merchant, m *Movement) error {
+		if call.Book() != m.Book && !call.Admin {
+			return Refuse(CodeForbidden, "", "a pending transfer is posted by its sender")
+		}
+		r, err := m.Next(CausePost)
+		if err != nil {
+			return err
+		}
+		to := b.accounts[m.Detail.Destination]
+		if to == nil || to.Closed {
+			return Refuse(CodeAccountClosed, "", "the destination is closed")
+		}
+		m.Reserved = 0
+		if err := b.arrive(sender, receiver, m, b.side(sender, m, RoleReserved)); err != nil {
+			return err
+		}
+		m.enter(r)
+		m.stamp(b.now(m.Book))
+		b.drop(JobKey{m.ID, JobExpire})
+		b.emit(m, r.Event)
+		return nil
+	})
+}
+
+// VoidTransfer gives up what a two-phase transfer has reserved.
+func (e *Engine) VoidTransfer(ctx context.Context, call *Call, id UUID) (*Result, error) {
+	return e.actTransfer(ctx, call, id, func(b *Batch, sender, _ *Merchant, m *Movement) error {
+		if call.Book() != m.Book && !call.Admin {
+			return Refuse(CodeForbidden, "", "a pending transfer is voided by its sender")
+		}
+		return b.change(sender, m, nil, CauseCancel)
+	})
+}
+
+// actTransfer runs a decision on a transfer with both its books held.
+func (e *Engine) actTransfer(ctx context.Context, call *Call, id UUID, decide func(b *Batch, sender, receiver *Merchant, m *Movement) error) (*Result, error) {
+	seen, err := e.Store.Movement(ctx, call.Book(), KindTransfer, id)
+	if err != nil {
+		return nil, err
+	}
+	if seen == nil || seen.Deleted {
+		return nil, notFound(KindTransfer)
+	}
+	sender, err := e.Merchant(ctx, seen.Book.Merchant())
+	if err != nil {
+		return nil, err
+	}
+	receiver := sender
+	keys := Keys{Books: []Book{seen.Book}, Accounts: sideKeys(sender, seen), Movements: []MovementKey{{seen.Book, KindTransfer, id}}}
+	if seen.Peer != 0 {
+		if receiver, err = e.Merchant(ctx, seen.Peer.Merchant()); err != nil {
+			return nil, err
+		}
+		keys.Books = append(keys.Books, seen.Peer)
+		req := Request{Currency: seen.Currency}
+		keys.Accounts = append(keys.Accounts, intermerchant(sender, seen.Book, req).ID, intermerchant(receiver, seen.Peer, req).ID)
+	}
+	return result(e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+		m := b.movement(id)
+		if m == nil || m.Deleted {
+			return nil, notFound(KindTransfer)
+		}
+		if err := decide(b, sender, receiver, m); err != nil {
+			return nil, err
+		}
+		c := m.clone()
+		return &Result{Movement: &c}, nil
+	}}))
+}
+
+func notFound(k Kind) *Error {
+	return Refuse(CodeNotFound, "", "there is no such "+string(k))
+}
