@@ -39,6 +39,9 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 		if m.Detail.Rail == "" {
 			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries card charges in live mode; configure one for this merchant")
 		}
+		if err := knownToken(m); err != nil {
+			return nil, err
+		}
 		m.Detail.ManualCapture = !req.Capture
 		head := b.head(m.Book, call.Merchant.ID)
 		if to := b.accounts[accountID(call.Merchant.ID, m.Book, m.Currency, RoleAvailable, "")]; to != nil {

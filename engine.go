@@ -31,6 +31,7 @@ type Engine struct {
 	QueueMax      int           // commands that may wait; beyond, CodeUnavailable
 	BatchMax      int           // commands in one database transaction
 	Paused        func() bool   // true: jobs wait (benchmarks of creation alone)
+	Secret        Secret        // the installation's key
 	Logf          func(format string, args ...any)
 
 	process UUID
@@ -45,6 +46,7 @@ type Engine struct {
 	commits   broadcast
 	jobsWake  chan struct{}
 	jobsBusy  sync.Map // JobKey → struct{}
+	keys      keyCache
 	inFlight  sync.WaitGroup
 	batches   atomic.Int64
 	commands  atomic.Int64

@@ -206,6 +206,9 @@ func (e *Engine) CreatePayout(ctx context.Context, call *Call, req Request) (*Re
 		if m.Detail.Rail == "" {
 			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries payouts of this provider in live mode")
 		}
+		if err := knownToken(m); err != nil {
+			return nil, err
+		}
 		b.head(m.Book, call.Merchant.ID)
 		m.instruct(OpPayout, m.Amount)
 		err := b.reserve(call.Merchant, m, nil, m.Amount)

@@ -1,0 +1,136 @@
+package giro
+
+import (
+	"context"
+	"time"
+)
+
+// SandboxRecord lets the sandbox rail read and change its own memory of one
+// instruction, durably before it returns: the outside world does not forget
+// either. change runs on the present row, or on a new one.
+func (e *Engine) SandboxRecord(ctx context.Context, in Instruction, change func(*SandboxRow)) (SandboxRow, error) {
+	v, err := e.do(ctx, &command{keys: Keys{Books: []Book{in.Book}, Sandbox: []string{in.ID}}, decide: func(b *Batch) (any, error) {
+		r := b.sandboxRow(in)
+		change(r)
+		return *r, nil
+	}})
+	r, _ := v.(SandboxRow)
+	return r, err
+}
+
+// sandboxRow returns the sandbox's row of an instruction for writing.
+func (b *Batch) sandboxRow(in Instruction) *SandboxRow {
+	if r := b.sandbox[in.ID]; r != nil {
+		old := *r
+		b.undo = append(b.undo, func() { *r = old })
+		r.Dirty = true
+		return r
+	}
+	r := &SandboxRow{Instruction: in.ID, Book: in.Book, Kind: in.Movement.Kind, Object: in.Movement.ID, At: b.now(in.Book), Verdict: VerdictPending, Number: b.At + int64(len(b.sandbox)), New: true}
+	b.sandbox[in.ID] = r
+	b.undo = append(b.undo, func() { delete(b.sandbox, in.ID) })
+	return r
+}
+
+// TestOutcomes are the outcomes that a test call or Giro-Simulate may name.
+var TestOutcomes = []string{"succeeded", "failed", "onhold", "returned", "refunded", "pending", "timeout", "timeout_failed", "unavailable"}
+
+// TestOutcome moves a movement of a test book by hand: the sandbox's memory and
+// the movement change in one commit, as if the rail had called.
+func (e *Engine) TestOutcome(ctx context.Context, call *Call, kind Kind, id UUID, outcome, code string) (*Result, error) {
+	return e.act(ctx, call, kind, id, nil, func(b *Batch, mer *Merchant, m, charge *Movement) error {
+		var row *SandboxRow
+		if m.Detail.Step != nil {
+			in := *m.Detail.Step
+			in.Book, in.Movement = m.Book, m
+			row = b.sandboxRow(in)
+		}
+		settle := func(v Verdict, done bool) {
+			if row != nil {
+				row.Verdict, row.Code, row.Done, row.Ready, row.Absent = v, code, done, 0, false
+			}
+		}
+		if m.Kind == KindTransfer {
+			return e.testTransfer(b, mer, m, outcome)
+		}
+		switch outcome {
+		case "succeeded", "failed", "returned", "refunded":
+			v := Verdict(outcome)
+			settle(v, v != VerdictFailed)
+			if outcome == "refunded" && m.Status == StatusReturned {
+				return b.change(mer, m, charge, CauseGiveBack)
+			}
+			if (outcome == "returned" || outcome == "refunded") && m.Kind == KindCharge {
+				return Refuse(CodeInvalidState, "", "a charge is given back by a refund")
+			}
+			if m.Status.Final() && outcome != "returned" && outcome != "refunded" ||
+				(outcome == "returned" || outcome == "refunded") && m.Status != StatusPending && m.Status != StatusOnHold && m.Status != StatusSucceeded {
+				return Refuse(CodeInvalidState, "", "a "+string(kind)+" that is "+string(m.Status)+" does not become "+outcome)
+			}
+			m.note(Attempt{At: b.now(m.Book), Instruction: "test", Act: "message", Result: outcome, Code: code})
+			return e.verdict(b, mer, m, charge, Outcome{Verdict: v, Code: code})
+		case "onhold":
+			settle(VerdictOnHold, false)
+			b.drop(JobKey{m.ID, JobRail})
+			if m.Sent {
+				return b.change(mer, m, charge, CauseHeld)
+			}
+			return b.change(mer, m, charge, CauseHold)
+		case "pending":
+			settle(VerdictPending, false)
+			if m.Status == StatusOnHold {
+				return b.change(mer, m, charge, CauseRelease)
+			}
+			if m.Status != StatusPending {
+				return Refuse(CodeInvalidState, "", "a "+string(kind)+" that is "+string(m.Status)+" does not become pending")
+			}
+			return nil
+		case "timeout", "timeout_failed", "unavailable":
+			if m.Status != StatusPending || m.Detail.Step == nil {
+				return Refuse(CodeInvalidState, "", "no instruction of this "+string(kind)+" is out")
+			}
+			if !m.Sent {
+				if err := b.change(mer, m, nil, CauseSubmit); err != nil {
+					return err
+				}
+				m.Detail.Step.At = b.now(m.Book)
+			}
+			switch outcome {
+			case "timeout":
+				settle(VerdictSucceeded, true)
+			case "timeout_failed":
+				settle(VerdictFailed, false)
+				row.Code = "not_done"
+			default:
+				settle(VerdictPending, false)
+				row.Verdict, row.Ready = VerdictSucceeded, b.now(m.Book)+3*time.Second.Microseconds()
+			}
+			b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, b.now(m.Book)+lookupDelay(0).Microseconds())
+			return b.change(mer, m, charge, CauseLost)
+		}
+		return Refuse(CodeInvalidValue, "", "an outcome is one of succeeded, failed, onhold, returned, refunded, pending, timeout, timeout_failed, unavailable")
+	})
+}
+
+// testTransfer: a pending transfer has no rail; only its end can be forced.
+func (e *Engine) testTransfer(b *Batch, mer *Merchant, m *Movement, outcome string) error {
+	if m.Peer == 0 && outcome == "succeeded" {
+		r, err := m.Next(CausePost)
+		if err != nil {
+			return err
+		}
+		m.Reserved = 0
+		if err := b.arrive(mer, mer, m, b.side(mer, m, RoleReserved)); err != nil {
+			return err
+		}
+		m.enter(r)
+		m.stamp(b.now(m.Book))
+		b.drop(JobKey{m.ID, JobExpire})
+		b.emit(m, r.Event)
+		return nil
+	}
+	if outcome == "failed" {
+		return b.change(mer, m, nil, CauseCancel)
+	}
+	return Refuse(CodeInvalidState, "", "a transfer has no rail: post, void or reverse it")
+}
