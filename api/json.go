@@ -610,26 +610,26 @@ func (d *document) sorted(object uint32, members []uint32) []uint32 {
 	return members
 }
 
-// Fingerprint tells whether a request repeats another: Hash covers method, path
-// and canonical body; Members names the body's top-level members with a digest
+// fingerprint tells whether a request repeats another: hash covers method, path
+// and canonical body; members names the body's top-level members with a digest
 // of each ("amount:1a2b3c4d,currency:…", sorted), so that a mismatch can say
 // which of them differ.
-type Fingerprint struct {
-	Hash    [16]byte
-	Members string
+type fingerprint struct {
+	hash    [16]byte
+	members string
 }
 
-// membersDigested bounds Members: a body with more is compared as a whole.
+// membersDigested bounds members: a body with more is compared as a whole.
 const membersDigested = 64
 
 // fingerprint computes the request's fingerprint. scratch is only for reuse and
 // is returned, grown; a document without nodes stands for no body.
-func (d *document) fingerprint(method, path string, scratch []byte) (Fingerprint, []byte) {
+func (d *document) fingerprint(method, path string, scratch []byte) (fingerprint, []byte) {
 	b := append(scratch[:0], method...)
 	b = append(b, 0)
 	b = append(b, path...)
 	b = append(b, 0)
-	var f Fingerprint
+	var f fingerprint
 	if len(d.nodes) > 0 {
 		var few [16]uint32
 		var digests [512]byte
@@ -646,14 +646,14 @@ func (d *document) fingerprint(method, path string, scratch []byte) (Fingerprint
 			}
 		}
 		b = append(b, '}')
-		f.Members = string(list)
+		f.members = string(list)
 	}
 	sum := sha256.Sum256(b)
-	copy(f.Hash[:], sum[:])
+	copy(f.hash[:], sum[:])
 	return f, b
 }
 
-// appendDigest writes one entry of Members. Bytes that are no letter, digit or
+// appendDigest writes one entry of members. Bytes that are no letter, digit or
 // underscore are written as %XX, so names never hold the separators.
 func appendDigest(list []byte, name string, member []byte) []byte {
 	const hexdigits = "0123456789abcdef"
@@ -668,7 +668,7 @@ func appendDigest(list []byte, name string, member []byte) []byte {
 		}
 	}
 	list = append(list, ':')
-	// FNV-1a, folded: the digest only helps a message along, Hash decides.
+	// FNV-1a, folded: the digest only helps a message along, hash decides.
 	h := uint64(14695981039346656037)
 	for _, c := range member {
 		h = (h ^ uint64(c)) * 1099511628211
@@ -678,34 +678,6 @@ func appendDigest(list []byte, name string, member []byte) []byte {
 		list = append(list, hexdigits[h>>shift&15])
 	}
 	return list
-}
-
-// Differing returns the names of the members that differ between two values of
-// Fingerprint.Members, sorted; empty if the difference is not in them.
-func Differing(a, b string) []string {
-	split := func(s string) map[string]string {
-		m := map[string]string{}
-		for entry := range strings.SplitSeq(s, ",") {
-			if name, digest, ok := strings.Cut(entry, ":"); ok {
-				m[name] = digest
-			}
-		}
-		return m
-	}
-	x, y := split(a), split(b)
-	var names []string
-	for name, digest := range x {
-		if y[name] != digest {
-			names = append(names, name)
-		}
-	}
-	for name := range y {
-		if _, both := x[name]; !both {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // appendString writes s as a JSON string: the shortest escapes, everything

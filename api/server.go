@@ -1,0 +1,687 @@
+// Package api speaks HTTP: it authenticates, limits, reads and renders, and
+// leaves every rule about money to package giro. One table of routes is the
+// source of routing and of the OpenAPI document; the dialects share it.
+package api
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"giro"
+)
+
+// The limits of a request.
+const (
+	bodyMax    = 1 << 20
+	urlMax     = 16_000 // bytes of the request target
+	headersMax = 16_000 // bytes of all header names and values
+	tokenMax   = 4096   // bytes of a bearer token; real ones have under 100
+)
+
+// Caller is who a valid credential speaks for.
+type Caller struct {
+	Merchant    *giro.Merchant // nil for the admin token
+	Live        bool
+	Key         giro.UUID // the API key; zero for the admin token
+	Publishable bool      // may create charges and read those that publishable keys made
+	Admin       bool      // the installation's admin token
+	Scopes      []string  // empty: everything of the merchant and mode
+	Dialect     string    // of an OAuth access token: smartfastpay or jumppag
+}
+
+// Config is what a Server needs. Now, NewID, Secret and Authenticate are
+// required.
+type Config struct {
+	Now   func() time.Time
+	NewID func(at time.Time) giro.UUID
+	Log   *slog.Logger // nil: nothing is logged
+
+	// Secret is the installation's key; cursors are sealed with a key that is
+	// derived from it.
+	Secret []byte
+
+	// Authenticate returns whom a bearer token speaks for. Its refusals are
+	// unauthenticated and key_revoked; it keeps no time channel that tells a
+	// near token from a far one.
+	Authenticate func(ctx context.Context, token string) (*Caller, error)
+
+	RequestsPerSecond int  // per credential; 0: unlimited
+	Burst             int  // requests at once; at least RequestsPerSecond
+	RequireKey        bool // POST and PUT need an Idempotency-Key
+}
+
+// Server answers HTTP requests. It is safe for concurrent use.
+type Server struct {
+	config  Config
+	routes  *routeNode
+	table   []*route
+	limiter *limiter
+	cursors cursors
+	calls   sync.Pool
+	openAPI []byte
+	log     *slog.Logger
+}
+
+// access says which credentials a route takes.
+type access uint8
+
+const (
+	accessPublic      access = iota + 1 // none needed, none read
+	accessPublishable                   // secret and publishable keys
+	accessSecret                        // secret keys
+	accessTest                          // secret test keys
+	accessAdmin                         // the admin token
+	accessEither                        // a secret key or the admin token
+)
+
+// route is one operation. The table of them is the only source of routing and
+// of the OpenAPI document.
+type route struct {
+	method  string
+	path    string   // "/v1/charges/{id}"
+	aliases []string // other paths of the same operation, not shown in OpenAPI
+	id      string   // operationId
+	tag     string
+	summary string
+	about   string
+	access  access
+	body    *schema // nil: the route takes no body
+	noKey   bool    // a POST or PUT that ignores Idempotency-Key
+	bare    bool    // a body may be missing: {} is meant
+	params  []param
+	status  int     // of success
+	answer  *schema // of success; nil: no JSON
+	media   string  // of success, where it is not JSON
+	errors  []giro.Code
+	handler func(c *call) error
+}
+
+// call is one request on its way through a handler.
+type call struct {
+	s     *Server
+	r     *http.Request
+	w     http.ResponseWriter
+	ctx   context.Context
+	route *route
+	at    time.Time
+	id    giro.UUID
+	rid   string // Request-Id
+	path  []string
+	query query
+
+	caller *Caller
+	doc    document
+	body   object
+	key    string // Idempotency-Key; empty: none was sent
+	print  fingerprint
+
+	status  int
+	written int
+	err     error
+	buffer  []byte // the answer; handlers append to it
+	scratch []byte
+	raw     []byte
+}
+
+// New returns a server of the routes of every part.
+func New(config Config) (*Server, error) {
+	if config.Now == nil || config.NewID == nil || config.Authenticate == nil || len(config.Secret) < 16 {
+		return nil, errors.New("api: Now, NewID, Authenticate and a Secret of at least 16 bytes are required")
+	}
+	key, err := hkdf.Key(sha256.New, config.Secret, nil, "giro api cursors", 32)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, limiter: newLimiter(config.RequestsPerSecond, config.Burst), cursors: cursors{key}, log: config.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.calls.New = func() any { return &call{s: s} }
+	return s, s.setRoutes(slices.Concat(docRoutes))
+}
+
+// setRoutes builds the routing tree and the OpenAPI document.
+func (s *Server) setRoutes(table []*route) error {
+	s.table = table
+	s.routes = newRouteNode()
+	for _, r := range table {
+		for _, path := range append([]string{r.path}, r.aliases...) {
+			if err := s.routes.add(path, r); err != nil {
+				return err
+			}
+		}
+	}
+	s.openAPI = openAPI(table)
+	return nil
+}
+
+// HTTP returns an http.Server with limits fit for the open network. Config its
+// address and, for HTTPS, its certificates.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    64 << 10, // beyond urlMax and headersMax, so that those get a problem document
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return context.Background() },
+	}
+}
+
+// Header values that never change are shared: assigning a slice costs nothing.
+var (
+	valueJSON    = []string{"application/json"}
+	valueProblem = []string{"application/problem+json"}
+	valueHTML    = []string{"text/html; charset=utf-8"}
+	valueNosniff = []string{"nosniff"}
+	valueNoStore = []string{"no-store"}
+	valueNoRef   = []string{"no-referrer"}
+	valuePolicy  = []string{"default-src 'none'; frame-ancestors 'none'"}
+	valueClose   = []string{"close"}
+	valueTrue    = []string{"true"}
+	valueBearer  = []string{`Bearer realm="giro"`}
+	valueHSTS    = []string{"max-age=31536000"}
+)
+
+// ServeHTTP answers one request: one function after another, in the order in
+// which a request may be refused.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := s.calls.Get().(*call)
+	c.r, c.w, c.ctx = r, w, r.Context()
+	c.at = s.config.Now()
+	c.id = s.config.NewID(c.at)
+	c.rid = c.id.String()
+	c.route, c.caller, c.body, c.key, c.err = nil, nil, object{}, "", nil
+	c.status, c.written = 0, 0
+	c.path, c.buffer = c.path[:0], c.buffer[:0]
+	c.query.names, c.query.values = c.query.names[:0], c.query.values[:0]
+	started := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.log.Error("panic", "request_id", c.rid, "route", c.routeName(), "panic", p, "stack", string(debug.Stack()))
+			c.err = errPanic
+			if c.status == 0 {
+				c.refuse(c.err)
+			}
+		}
+		s.logCall(c, time.Since(started))
+		// What was grown by a large request is not kept.
+		if cap(c.raw) <= 64<<10 && cap(c.buffer) <= 64<<10 && cap(c.doc.nodes) <= 4096 {
+			c.r, c.w, c.ctx = nil, nil, nil
+			s.calls.Put(c)
+		}
+	}()
+
+	h := w.Header()
+	h["Request-Id"] = []string{c.rid}
+	h["X-Content-Type-Options"] = valueNosniff
+	h["Cache-Control"] = valueNoStore
+	h["Content-Security-Policy"] = valuePolicy
+	h["Referrer-Policy"] = valueNoRef
+	if r.TLS != nil {
+		h["Strict-Transport-Security"] = valueHSTS
+	}
+	if err := c.serve(); err != nil {
+		c.err = err
+		if c.status == 0 {
+			c.refuse(err)
+		}
+	}
+}
+
+var errPanic = errors.New("panic")
+
+func (c *call) serve() error {
+	if err := c.checkEnvelope(); err != nil {
+		return err
+	}
+	if err := c.findRoute(); err != nil {
+		return err
+	}
+	if err := findCardsAround(c.r); err != nil {
+		return err
+	}
+	if c.route.access != accessPublic {
+		if err := c.authenticate(); err != nil {
+			return err
+		}
+	}
+	if err := parseQuery(c.r.URL.RawQuery, c.route.params, &c.query); err != nil {
+		return err
+	}
+	if c.route.body != nil {
+		if err := c.readBody(); err != nil {
+			return err
+		}
+	}
+	if m := c.route.method; (m == http.MethodPost || m == http.MethodPut) && !c.route.noKey {
+		if err := c.readKey(); err != nil {
+			return err
+		}
+	}
+	return c.route.handler(c)
+}
+
+// checkEnvelope refuses what is too large or malformed outside the body.
+func (c *call) checkEnvelope() error {
+	if len(c.r.RequestURI) >= urlMax || len(c.r.URL.Path)+len(c.r.URL.RawQuery) >= urlMax {
+		return giro.Refuse(giro.CodeURITooLong, "", "the URL must have fewer than 16,000 bytes")
+	}
+	size := 0
+	for name, values := range c.r.Header {
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	if size > headersMax {
+		return giro.Refuse(giro.CodeHeadersTooLarge, "", "the headers must have at most 16,000 bytes together")
+	}
+	if len(c.r.Header["X-Request-Id"]) > 0 {
+		for _, v := range c.r.Header["X-Request-Id"] {
+			if len(v) > 255 || !visible(v) {
+				return giro.Refuse(giro.CodeInvalidHeader, "X-Request-Id", "must have at most 255 visible ASCII characters")
+			}
+		}
+	}
+	return nil
+}
+
+// visible reports whether s is printable ASCII.
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// findRoute looks the exact path up. Nothing is cleaned, redirected or
+// overridden: what is not the path of a route is no route.
+func (c *call) findRoute() error {
+	path := c.r.URL.EscapedPath()
+	methods, values, err := c.s.routes.find(path, c.path)
+	c.path = values
+	if err != nil {
+		return err
+	}
+	if methods == nil {
+		return giro.Refuse(giro.CodeRouteUnknown, "", "there is no such route; the routes stand at /docs")
+	}
+	method := c.r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, r := range methods {
+		if r.method == method {
+			c.route = r
+			return nil
+		}
+	}
+	c.w.Header()["Allow"] = []string{allow(methods)}
+	return giro.Refuse(giro.CodeMethodNotAllowed, "", "this route has the methods "+allow(methods))
+}
+
+// allow lists methods for the Allow header.
+func allow(methods []*route) string {
+	var names []string
+	for _, r := range methods {
+		names = append(names, r.method)
+		if r.method == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// bearer returns the token of the Authorization header.
+func bearer(h http.Header) (string, error) {
+	refuse := func(message string) (string, error) {
+		return "", giro.Refuse(giro.CodeUnauthenticated, "Authorization", message)
+	}
+	values := h["Authorization"]
+	switch {
+	case len(values) == 0:
+		return refuse("send Authorization: Bearer with an API key")
+	case len(values) > 1:
+		return refuse("the header stands more than once")
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return refuse("the scheme must be Bearer")
+	}
+	token = strings.Trim(token, " ")
+	if token == "" || len(token) > tokenMax {
+		return refuse("the token is missing or too long")
+	}
+	for i := range len(token) {
+		if token[i] <= ' ' || token[i] > '~' {
+			return refuse("the header must hold one token of visible ASCII characters")
+		}
+	}
+	return token, nil
+}
+
+// authenticate finds out who asks, whether that is too often, and whether the
+// route is theirs. It runs before the body is read.
+func (c *call) authenticate() error {
+	token, err := bearer(c.r.Header)
+	if err == nil {
+		c.caller, err = c.s.config.Authenticate(c.ctx, token)
+	}
+	if err != nil {
+		if giro.Is(err, giro.CodeUnauthenticated) || giro.Is(err, giro.CodeKeyRevoked) {
+			c.w.Header()["Www-Authenticate"] = valueBearer
+		}
+		return err
+	}
+	if after, ok := c.s.limiter.allow(c.caller.Key, c.at, c.w.Header()); !ok {
+		return &giro.Error{Code: giro.CodeRateLimited, Message: "this credential has used up its requests", RetryAfter: after}
+	}
+	return c.caller.may(c.route)
+}
+
+// may refuses a route that the credential is not for.
+func (caller *Caller) may(r *route) error {
+	forbid := func(message string) error { return giro.Refuse(giro.CodeForbidden, "Authorization", message) }
+	if caller.Admin {
+		if r.access == accessAdmin || r.access == accessEither {
+			return nil
+		}
+		return forbid("this route works on one merchant's objects and needs an API key")
+	}
+	switch {
+	case r.access == accessAdmin:
+		return forbid("this route needs the installation's admin token")
+	case caller.Publishable && r.access != accessPublishable:
+		return forbid("this route needs a secret key")
+	case r.access == accessTest && caller.Live:
+		return giro.Refuse(giro.CodeTestModeOnly, "Authorization", "this route needs a test key")
+	}
+	if len(caller.Scopes) > 0 && !slices.Contains(caller.Scopes, r.scope()) && !slices.Contains(caller.Scopes, r.tag) {
+		return forbid("this key needs the scope " + r.scope())
+	}
+	return nil
+}
+
+// scope returns the scope that a restricted key needs for the route:
+// "payouts:read" or "payouts:write"; the tag alone stands for both.
+func (r *route) scope() string {
+	if r.method == http.MethodGet {
+		return r.tag + ":read"
+	}
+	return r.tag + ":write"
+}
+
+// readBody reads, parses and checks the body. It refuses by the headers alone
+// where it can.
+func (c *call) readBody() error {
+	h := c.r.Header
+	if len(h["Content-Encoding"]) > 0 && !strings.EqualFold(h.Get("Content-Encoding"), "identity") {
+		return giro.Refuse(giro.CodeUnsupportedCoding, "Content-Encoding", "send the body without compression")
+	}
+	if c.r.ContentLength > bodyMax {
+		return c.tooLarge()
+	}
+	if c.r.ContentLength == 0 && c.route.bare && len(h["Content-Type"]) == 0 {
+		c.raw = append(c.raw[:0], "{}"...)
+	} else {
+		if len(h["Content-Type"]) != 1 || !isJSON(h["Content-Type"][0]) {
+			return giro.Refuse(giro.CodeUnsupportedMedia, "Content-Type", "send the body as application/json in UTF-8")
+		}
+		if err := c.readAll(); err != nil {
+			return err
+		}
+		if c.route.bare && len(c.raw) == 0 {
+			c.raw = append(c.raw, "{}"...)
+		}
+	}
+	if err := c.doc.parse(c.raw); err != nil {
+		return err
+	}
+	var err error
+	c.body, err = c.route.body.decode(&c.doc)
+	return err
+}
+
+func (c *call) tooLarge() error {
+	// What is left of the body is not read: the connection ends with the answer.
+	c.w.Header()["Connection"] = valueClose
+	return giro.Refuse(giro.CodeBodyTooLarge, "", "the body must have at most 1 MiB")
+}
+
+// readAll reads the body into c.raw.
+func (c *call) readAll() error {
+	c.raw = c.raw[:0]
+	if c.r.Body == nil {
+		return nil
+	}
+	if n := int(c.r.ContentLength); n > 0 {
+		c.raw = slices.Grow(c.raw, n+1)
+	} else {
+		c.raw = slices.Grow(c.raw, 4096)
+	}
+	for {
+		if len(c.raw) == cap(c.raw) {
+			c.raw = slices.Grow(c.raw, len(c.raw))
+		}
+		n, err := c.r.Body.Read(c.raw[len(c.raw):cap(c.raw)])
+		c.raw = c.raw[:len(c.raw)+n]
+		if len(c.raw) > bodyMax {
+			return c.tooLarge()
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return &giro.Error{Code: giro.CodeInvalidJSON, Message: "the body ended before it was complete", Err: err}
+		}
+	}
+}
+
+// isJSON reports whether a Content-Type is JSON in UTF-8.
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	media, rest, _ := strings.Cut(contentType, ";")
+	if !strings.EqualFold(strings.TrimSpace(media), "application/json") {
+		return false
+	}
+	for p := range strings.SplitSeq(rest, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(name, "charset") && !strings.EqualFold(strings.Trim(value, `"`), "utf-8") {
+			return false
+		}
+	}
+	return true
+}
+
+// readKey reads the Idempotency-Key and makes the request's fingerprint.
+func (c *call) readKey() error {
+	var err error
+	if c.key, err = idempotencyKey(c.r.Header); err != nil {
+		return err
+	}
+	if c.key == "" {
+		if c.s.config.RequireKey || c.caller != nil && c.caller.Merchant != nil && c.caller.Merchant.RequireIdempotencyKey {
+			return giro.Refuse(giro.CodeKeyRequired, "Idempotency-Key", "this merchant requires an Idempotency-Key on every POST and PUT")
+		}
+		return nil
+	}
+	if c.route.body == nil {
+		c.doc.nodes = c.doc.nodes[:0]
+	}
+	c.print, c.scratch = c.doc.fingerprint(c.route.method, c.canonicalPath(), c.scratch)
+	return nil
+}
+
+// canonicalPath returns the route's own path with the values in it, so that a
+// path and its alias are the same request.
+func (c *call) canonicalPath() string {
+	if len(c.path) == 0 {
+		return c.route.path
+	}
+	var b strings.Builder
+	n := 0
+	for part := range strings.SplitSeq(c.route.path[1:], "/") {
+		b.WriteByte('/')
+		if part[0] == '{' {
+			part = url.PathEscape(c.path[n])
+			n++
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// send writes an answer; body is not kept.
+func (c *call) send(status int, contentType []string, body []byte) {
+	h := c.w.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	c.status = status
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		c.written, _ = c.w.Write(body) // a reader that has gone away is not our fault
+	}
+}
+
+// sendJSON writes a JSON answer.
+func (c *call) sendJSON(status int, body []byte) { c.send(status, valueJSON, body) }
+
+// refuse renders an error on v1.
+func (c *call) refuse(err error) {
+	e := giro.AsError(err)
+	if after := retryAfter(e); after != "" {
+		c.w.Header()["Retry-After"] = []string{after}
+	}
+	c.buffer = appendProblem(c.buffer[:0], e, c.rid)
+	c.send(statusOf(e), valueProblem, c.buffer)
+}
+
+func (c *call) routeName() string {
+	if c.route == nil {
+		return ""
+	}
+	return c.route.path
+}
+
+// logCall writes the one log line of a request. Paths of unknown routes, query
+// strings, bodies and credentials never reach it.
+func (s *Server) logCall(c *call, took time.Duration) {
+	level := slog.LevelInfo
+	if c.status >= 500 {
+		level = slog.LevelError
+	}
+	if !s.log.Enabled(c.ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs, slog.String("request_id", c.rid), slog.String("method", shorten(c.r.Method)),
+		slog.String("route", c.routeName()), slog.Int("status", c.status), slog.Int64("took_us", took.Microseconds()), slog.Int("bytes", c.written))
+	if c.caller != nil {
+		if c.caller.Merchant != nil {
+			attrs = append(attrs, slog.String("merchant", c.caller.Merchant.ID.ID("mer")), slog.Bool("live", c.caller.Live), slog.String("key", c.caller.Key.ID("key")))
+		} else {
+			attrs = append(attrs, slog.Bool("admin", true))
+		}
+	}
+	if c.err != nil {
+		e := giro.AsError(c.err)
+		attrs = append(attrs, slog.String("code", string(e.Code)), slog.String("param", e.Param))
+		if e.Err != nil && c.err != errPanic {
+			attrs = append(attrs, slog.String("cause", e.Err.Error()))
+		}
+	}
+	if v := c.r.Header.Get("X-Request-Id"); v != "" && len(v) <= 255 && visible(v) && !hasCardNumber(v) {
+		attrs = append(attrs, slog.String("x_request_id", v))
+	}
+	s.log.LogAttrs(c.ctx, level, "request", attrs...)
+}
+
+// routeNode is a segment of the routing tree.
+type routeNode struct {
+	static  map[string]*routeNode
+	param   *routeNode
+	methods []*route
+}
+
+func newRouteNode() *routeNode { return &routeNode{static: map[string]*routeNode{}} }
+
+func (n *routeNode) add(path string, r *route) error {
+	for part := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		if strings.HasPrefix(part, "{") {
+			if n.param == nil {
+				n.param = newRouteNode()
+			}
+			n = n.param
+			continue
+		}
+		next := n.static[part]
+		if next == nil {
+			next = newRouteNode()
+			n.static[part] = next
+		}
+		n = next
+	}
+	for _, other := range n.methods {
+		if other.method == r.method {
+			return errors.New("api: two routes for " + r.method + " " + path)
+		}
+	}
+	n.methods = append(n.methods, r)
+	return nil
+}
+
+// find returns the routes of an escaped path and the values in it. Static
+// segments are compared as sent: an escaped letter is another path.
+func (n *routeNode) find(path string, values []string) ([]*route, []string, error) {
+	if path == "" || path[0] != '/' {
+		return nil, values, nil
+	}
+	for rest, more := path[1:], true; more; {
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
+		if next := n.static[part]; next != nil {
+			n = next
+			continue
+		}
+		if n.param == nil || part == "" {
+			return nil, values, nil
+		}
+		n = n.param
+		if strings.IndexByte(part, '%') >= 0 {
+			v, err := url.PathUnescape(part)
+			if err != nil || strings.IndexFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }) >= 0 {
+				return nil, values, giro.Refuse(giro.CodeInvalidID, "path", "the path holds characters that no id has")
+			}
+			part = v
+		}
+		values = append(values, part)
+	}
+	if len(n.methods) == 0 {
+		return nil, values, nil
+	}
+	return n.methods, values, nil
+}
