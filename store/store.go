@@ -4,6 +4,7 @@ package store
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -39,4 +40,35 @@ func (o Options) complete() Options {
 		o.Salt = rand.Uint32
 	}
 	return o
+}
+
+// sides are the sums of a ledger transaction's entries, modulo 2^64, for the
+// database's own check that they are equal.
+type sides struct{ debits, credits int64 }
+
+// pairs returns the sides of each ledger transaction of w, and fails unless the
+// entries are the debit and the credit of each posting, in order.
+func pairs(w *giro.Writes) ([]sides, error) {
+	sums := make([]sides, len(w.Transactions))
+	rest := w.Entries
+	for i := range w.Transactions {
+		t := &w.Transactions[i]
+		for n, p := range t.Postings {
+			if len(rest) < 2 {
+				return nil, fmt.Errorf("ledger transaction %d of book %d: entries are missing", t.Sequence, t.Book)
+			}
+			debit, credit := &rest[0], &rest[1]
+			rest = rest[2:]
+			if debit.Account != p.Debit || debit.Sequence != t.Sequence || debit.N != 2*n || debit.Amount != -p.Amount || debit.At != t.At ||
+				credit.Account != p.Credit || credit.Sequence != t.Sequence || credit.N != 2*n+1 || credit.Amount != p.Amount || credit.At != t.At {
+				return nil, fmt.Errorf("ledger transaction %d of book %d: entries are not those of its postings", t.Sequence, t.Book)
+			}
+			sums[i].debits -= debit.Amount
+			sums[i].credits += credit.Amount
+		}
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%d entries without a ledger transaction", len(rest))
+	}
+	return sums, nil
 }

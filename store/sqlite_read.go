@@ -1,0 +1,652 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+
+	"giro"
+	"giro/money"
+)
+
+var _ giro.Store = (*SQLite)(nil)
+
+// errEnough stops a query whose caller has what it wants.
+var errEnough = errors.New("enough")
+
+func enough(err error) error {
+	if err == errEnough {
+		return nil
+	}
+	return err
+}
+
+// where gathers the conditions of a query and what they bind.
+type where struct {
+	terms []string
+	binds []func(*args)
+}
+
+func (w *where) add(term string, bind func(*args)) {
+	w.terms = append(w.terms, term)
+	if bind != nil {
+		w.binds = append(w.binds, bind)
+	}
+}
+
+func (w *where) addID(term string, id giro.UUID) {
+	if !id.IsZero() {
+		w.add(term, func(a *args) { a.id(id) })
+	}
+}
+
+func (w *where) String() string {
+	if len(w.terms) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.terms, " AND ")
+}
+
+func (w *where) bind(a *args) {
+	for _, bind := range w.binds {
+		bind(a)
+	}
+}
+
+// placeholders returns n comma-separated question marks.
+func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+// direction returns the SQL direction.
+func direction(ascending bool) string {
+	if ascending {
+		return " ASC"
+	}
+	return " DESC"
+}
+
+// atMost turns a limit of 0 into SQL's "no limit".
+func atMost(limit int) int64 {
+	if limit <= 0 {
+		return -1
+	}
+	return int64(limit)
+}
+
+// one runs a query for at most one row.
+func one[T any](c *sqlite.Conn, sql string, bind func(*args), scan func(*row) (*T, error)) (found *T, err error) {
+	err = query(c, sql, bind, func(r *row) error {
+		v, err := scan(r)
+		found = v
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// many runs a query and gathers its rows.
+func many[T any](c *sqlite.Conn, sql string, bind func(*args), scan func(*row) (T, error)) (found []T, err error) {
+	err = query(c, sql, bind, func(r *row) error {
+		v, err := scan(r)
+		found = append(found, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// plain adapts a scan that cannot fail.
+func plain[T any](scan func(*row) T) func(*row) (T, error) {
+	return func(r *row) (T, error) { return scan(r), nil }
+}
+
+func movementOf(c *sqlite.Conn, book giro.Book, kind giro.Kind, id giro.UUID) (*giro.Movement, error) {
+	return one(c, "SELECT "+movementColumns+" FROM movement WHERE book = ? AND kind = ? AND id = ?",
+		func(a *args) { a.int(int64(book)).text(string(kind)).id(id) }, (*row).movement)
+}
+
+func movementByReference(c *sqlite.Conn, book giro.Book, kind giro.Kind, reference string) (*giro.Movement, error) {
+	return one(c, "SELECT "+movementColumns+" FROM movement WHERE book = ? AND kind = ? AND reference = ? AND reference <> ''",
+		func(a *args) { a.int(int64(book)).text(string(kind)).text(reference) }, (*row).movement)
+}
+
+func idempotencyOf(c *sqlite.Conn, book giro.Book, key string) (*giro.Idempotency, error) {
+	return one(c, "SELECT "+idempotencyColumns+" FROM idempotency WHERE book = ? AND key = ?",
+		func(a *args) { a.int(int64(book)).text(key) }, plain((*row).idempotency))
+}
+
+func documentOf(c *sqlite.Conn, kind giro.DocumentKind, id giro.UUID) (*giro.StoredDocument, error) {
+	return one(c, "SELECT "+documentColumns+" FROM document WHERE kind = ? AND id = ?",
+		func(a *args) { a.text(string(kind)).id(id) }, plain((*row).document))
+}
+
+func documentByLookup(c *sqlite.Conn, kind giro.DocumentKind, lookup string) (*giro.StoredDocument, error) {
+	return one(c, "SELECT "+documentColumns+" FROM document WHERE kind = ? AND lookup = ? AND lookup <> ''",
+		func(a *args) { a.text(string(kind)).text(lookup) }, plain((*row).document))
+}
+
+func headOf(c *sqlite.Conn, book giro.Book) (*giro.BookHead, error) {
+	return one(c, "SELECT "+headColumns+" FROM book WHERE book = ?",
+		func(a *args) { a.int(int64(book)) }, plain((*row).head))
+}
+
+// Movement implements giro.Store.
+func (s *SQLite) Movement(ctx context.Context, book giro.Book, kind giro.Kind, id giro.UUID) (m *giro.Movement, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		m, err = movementOf(c, book, kind, id)
+		if err != nil || m != nil || book == 0 {
+			return err
+		}
+		m, err = one(c, "SELECT "+movementColumns+" FROM movement WHERE peer = ? AND kind = ? AND id = ? AND peer <> 0",
+			func(a *args) { a.int(int64(book)).text(string(kind)).id(id) }, (*row).movement)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", kind, err)
+	}
+	return m, nil
+}
+
+// MovementByReference implements giro.Store.
+func (s *SQLite) MovementByReference(ctx context.Context, book giro.Book, kind giro.Kind, reference string) (m *giro.Movement, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		m, err = movementByReference(c, book, kind, reference)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s by reference: %w", kind, err)
+	}
+	return m, nil
+}
+
+// movementWhere returns the conditions that q sets, for the book that made the
+// movements or, with peer, for the one that received them.
+func movementWhere(q *giro.MovementQuery, peer bool) *where {
+	w := &where{}
+	if peer {
+		w.add("peer = ? AND peer <> 0 AND book <> ?", func(a *args) { a.int(int64(q.Book)).int(int64(q.Book)) })
+	} else {
+		w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+	}
+	w.add("kind = ?", func(a *args) { a.text(string(q.Kind)) })
+	w.add("deleted = 0", nil)
+	if len(q.Statuses) > 0 {
+		w.add("status IN ("+placeholders(len(q.Statuses))+")", func(a *args) {
+			for _, status := range q.Statuses {
+				a.text(string(status))
+			}
+		})
+	}
+	if q.Currency != "" {
+		w.add("currency = ?", func(a *args) { a.text(string(q.Currency)) })
+	}
+	w.addID("customer = ?", q.Customer)
+	if len(q.References) > 0 {
+		// A JSON array keeps the statement the same for any number of them.
+		list, err := json.Marshal(q.References)
+		if err != nil {
+			panic(err) // strings always have a JSON form
+		}
+		w.add("reference <> '' AND reference IN (SELECT value FROM json_each(?))", func(a *args) { a.text(string(list)) })
+	}
+	w.addID("id >= ?", q.From)
+	w.addID("id <= ?", q.To)
+	if q.Ascending {
+		w.addID("id > ?", q.Before)
+	} else {
+		w.addID("id < ?", q.Before)
+	}
+	return w
+}
+
+// movementSelect returns the query for columns of what q selects, in no order.
+func movementSelect(q *giro.MovementQuery, columns string) (sql string, bind func(*args)) {
+	own := movementWhere(q, false)
+	sql = "SELECT " + columns + " FROM movement" + own.String()
+	if q.Kind != giro.KindTransfer || q.Book == 0 {
+		return sql, own.bind
+	}
+	received := movementWhere(q, true)
+	return sql + " UNION ALL SELECT " + columns + " FROM movement" + received.String(), func(a *args) {
+		own.bind(a)
+		received.bind(a)
+	}
+}
+
+// movementOrder returns the ORDER BY of q; the id decides among equals.
+func movementOrder(q *giro.MovementQuery) (string, error) {
+	d := direction(q.Ascending)
+	switch q.Sort {
+	case "":
+		return " ORDER BY id" + d, nil
+	case "updated", "amount", "status":
+		return " ORDER BY " + q.Sort + d + ", id" + d, nil
+	}
+	return "", fmt.Errorf("movements cannot be sorted by %q", q.Sort)
+}
+
+// Movements implements giro.Store.
+func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*giro.Movement, more bool, err error) {
+	order, err := movementOrder(&q)
+	if err != nil {
+		return nil, false, err
+	}
+	selected, bind := movementSelect(&q, movementColumns)
+	sql := selected + order + " LIMIT ? OFFSET ?"
+	rows, offset := int64(-1), int64(0)
+	switch {
+	case q.Match == nil:
+		offset = q.Skip
+		if q.Limit > 0 {
+			rows = int64(q.Limit) + 1
+		}
+	case q.ScanMax > 0:
+		rows = int64(q.ScanMax) + 1
+	}
+	if offset > 0 && q.Kind != giro.KindTransfer {
+		// Skipped rows are stepped over in the index, without their details.
+		keys, _ := movementSelect(&q, "book, kind, id")
+		sql = "SELECT " + movementColumns + " FROM movement WHERE (book, kind, id) IN (" + keys + order + " LIMIT ? OFFSET ?)" + order
+	}
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		page, more = nil, false
+		scanned, skipped := 0, int64(0)
+		var last giro.UUID
+		return enough(query(c, sql, func(a *args) { bind(a); a.int(rows).int(offset) }, func(r *row) error {
+			if q.Match != nil && q.ScanMax > 0 && scanned == q.ScanMax {
+				more = true
+				if q.Scanned != nil {
+					*q.Scanned = last
+				}
+				return errEnough
+			}
+			m, err := r.movement()
+			if err != nil {
+				return err
+			}
+			scanned++
+			last = m.ID
+			if q.Match != nil {
+				if !q.Match(m) {
+					return nil
+				}
+				if skipped < q.Skip {
+					skipped++
+					return nil
+				}
+			}
+			if q.Limit > 0 && len(page) == q.Limit {
+				more = true
+				return errEnough
+			}
+			page = append(page, m)
+			return nil
+		}))
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("list %s: %w", q.Kind.Plural(), err)
+	}
+	return page, more, nil
+}
+
+// CountMovements implements giro.Store.
+func (s *SQLite) CountMovements(ctx context.Context, q giro.MovementQuery, limit int64) (n int64, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		n = 0
+		if q.Match == nil {
+			selected, bind := movementSelect(&q, "1")
+			return query(c, "SELECT count(*) FROM ("+selected+" LIMIT ?)",
+				func(a *args) { bind(a); a.int(limit) },
+				func(r *row) error { n = r.int(); return nil })
+		}
+		selected, bind := movementSelect(&q, movementColumns)
+		return enough(query(c, selected+" ORDER BY id"+direction(q.Ascending)+" LIMIT ?",
+			func(a *args) { bind(a); a.int(atMost(q.ScanMax)) },
+			func(r *row) error {
+				if n == limit {
+					return errEnough
+				}
+				m, err := r.movement()
+				if err == nil && q.Match(m) {
+					n++
+				}
+				return err
+			}))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", q.Kind.Plural(), err)
+	}
+	return n, nil
+}
+
+// Head implements giro.Store.
+func (s *SQLite) Head(ctx context.Context, book giro.Book) (h *giro.BookHead, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		h, err = headOf(c, book)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read book %d: %w", book, err)
+	}
+	return h, nil
+}
+
+// Accounts implements giro.Store.
+func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []*giro.Account, sequence int64, err error) {
+	w := &where{}
+	w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+	if q.IDs != nil {
+		list := make([]string, len(q.IDs))
+		for i, id := range q.IDs {
+			list[i] = hex.EncodeToString(id[:])
+		}
+		text, err := json.Marshal(list)
+		if err != nil {
+			return nil, 0, err
+		}
+		w.add("id IN (SELECT unhex(value) FROM json_each(?))", func(a *args) { a.text(string(text)) })
+	}
+	if len(q.Roles) > 0 {
+		w.add("role IN ("+placeholders(len(q.Roles))+")", func(a *args) {
+			for _, role := range q.Roles {
+				a.text(string(role))
+			}
+		})
+	}
+	w.addID("id > ?", q.After)
+	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
+		accounts, err = many(c, "SELECT "+accountColumns+" FROM account"+w.String()+" ORDER BY id LIMIT ?",
+			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).account)
+		if err != nil {
+			return err
+		}
+		head, err := headOf(c, q.Book)
+		if err != nil || head == nil {
+			return err
+		}
+		sequence = head.Sequence
+		if q.At <= 0 || q.At >= head.LedgerAt {
+			return nil
+		}
+		sequence, err = sequenceAt(c, q.Book, head.Sequence, q.At)
+		if err != nil {
+			return err
+		}
+		for _, account := range accounts {
+			account.Balance = 0 // nothing was posted yet
+			err = query(c, "SELECT balance FROM entry WHERE account = ? AND sequence <= ? ORDER BY sequence DESC, n DESC LIMIT 1",
+				func(a *args) { a.id(account.ID).int(sequence) },
+				func(r *row) error { account.Balance = r.int(); return nil })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read accounts of book %d: %w", q.Book, err)
+	}
+	return accounts, sequence, nil
+}
+
+// sequenceAt returns the last ledger sequence of a book whose time is not after
+// at; 0: none. Times never go back along the gapless sequence, so it halves.
+func sequenceAt(c *sqlite.Conn, book giro.Book, last, at int64) (int64, error) {
+	low, high := int64(0), last // the answer is in [low, high]
+	for low < high {
+		middle := low + (high-low+1)/2
+		var then int64
+		found := false
+		err := query(c, "SELECT at FROM ledger_transaction WHERE book = ? AND sequence = ?",
+			func(a *args) { a.int(int64(book)).int(middle) },
+			func(r *row) error { then, found = r.int(), true; return nil })
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			return 0, fmt.Errorf("ledger transaction %d of book %d is missing", middle, book)
+		}
+		if then <= at {
+			low = middle
+		} else {
+			high = middle - 1
+		}
+	}
+	return low, nil
+}
+
+// Entries implements giro.Store: newest first, below before; the zero key
+// starts at the newest.
+func (s *SQLite) Entries(ctx context.Context, account giro.UUID, before giro.EntryKey, limit int) (entries []giro.Entry, err error) {
+	sql := "SELECT " + entryColumns + " FROM entry WHERE account = ? AND (sequence, n) < (?, ?) ORDER BY sequence DESC, n DESC LIMIT ?"
+	if before == (giro.EntryKey{}) {
+		before.Sequence = 1<<63 - 1
+	}
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		entries, err = many(c, sql, func(a *args) {
+			a.id(account).int(before.Sequence).int(int64(before.N)).int(atMost(limit))
+		}, plain((*row).entry))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	return entries, nil
+}
+
+// LedgerTransactions implements giro.Store.
+func (s *SQLite) LedgerTransactions(ctx context.Context, q giro.LedgerQuery) (found []*giro.LedgerTransaction, err error) {
+	w := &where{}
+	w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+	order := " DESC"
+	switch {
+	case q.Sequence > 0:
+		w.add("sequence = ?", func(a *args) { a.int(q.Sequence) })
+	case !q.Object.IsZero():
+		w.addID("object = ?", q.Object)
+		order = " ASC"
+	}
+	if q.Before > 0 {
+		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
+	}
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		found, err = many(c, "SELECT "+transactionColumns+" FROM ledger_transaction"+w.String()+" ORDER BY sequence"+order+" LIMIT ?",
+			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).transaction)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read ledger transactions of book %d: %w", q.Book, err)
+	}
+	return found, nil
+}
+
+// TrialBalance implements giro.Store.
+func (s *SQLite) TrialBalance(ctx context.Context, book giro.Book) (*giro.TrialBalance, error) {
+	t := &giro.TrialBalance{}
+	w := &where{}
+	if book != giro.Installation {
+		w.add("book = ?", func(a *args) { a.int(int64(book)) })
+	}
+	w.add("balance <> 0", nil)
+	lines := map[money.Currency]*giro.TrialLine{}
+	err := s.snapshot(ctx, func(c *sqlite.Conn) error {
+		head, err := headOf(c, book)
+		if err != nil {
+			return err
+		}
+		if head != nil {
+			t.Sequence, t.Hash = head.Sequence, head.Hash
+		}
+		return query(c, "SELECT currency, balance FROM account"+w.String(), w.bind, func(r *row) error {
+			return addTrial(lines, money.Currency(r.text()), r.int())
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("trial balance: %w", err)
+	}
+	for _, line := range lines {
+		if line.Debits, err = money.Sub(0, line.Debits); err != nil {
+			return nil, fmt.Errorf("trial balance: %w", err)
+		}
+		t.Currencies = append(t.Currencies, *line)
+	}
+	slices.SortFunc(t.Currencies, func(a, b giro.TrialLine) int { return cmp.Compare(a.Currency, b.Currency) })
+	return t, nil
+}
+
+// addTrial adds an account's balance to its currency's line.
+func addTrial(lines map[money.Currency]*giro.TrialLine, currency money.Currency, balance int64) error {
+	line := lines[currency]
+	if line == nil {
+		line = &giro.TrialLine{Currency: currency}
+		lines[currency] = line
+	}
+	var err error
+	if balance > 0 {
+		line.Credits, err = money.Add(line.Credits, balance)
+	} else {
+		// Debits are summed below zero: the smallest balance has no opposite.
+		line.Debits, err = money.Add(line.Debits, balance)
+	}
+	return err
+}
+
+// Events implements giro.Store.
+func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.Event, err error) {
+	w := &where{}
+	w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+	ascending := q.Ascending || q.After > 0
+	if q.Sequence > 0 {
+		w.add("sequence = ?", func(a *args) { a.int(q.Sequence) })
+	}
+	if q.After > 0 {
+		w.add("sequence > ?", func(a *args) { a.int(q.After) })
+	}
+	if q.Before > 0 {
+		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
+	}
+	w.addID("object = ?", q.Object)
+	if len(q.Types) > 0 {
+		terms := make([]string, len(q.Types))
+		for i, t := range q.Types {
+			terms[i] = "type = ?"
+			if strings.HasSuffix(t, "*") {
+				terms[i] = "substr(type, 1, length(?)) = ?"
+			}
+		}
+		w.add("("+strings.Join(terms, " OR ")+")", func(a *args) {
+			for _, t := range q.Types {
+				if prefix, any := strings.CutSuffix(t, "*"); any {
+					a.text(prefix).text(prefix)
+				} else {
+					a.text(t)
+				}
+			}
+		})
+	}
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		found, err = many(c, "SELECT "+eventColumns+" FROM event"+w.String()+" ORDER BY sequence"+direction(ascending)+" LIMIT ?",
+			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, plain((*row).event))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read events of book %d: %w", q.Book, err)
+	}
+	return found, nil
+}
+
+// Idempotency implements giro.Store.
+func (s *SQLite) Idempotency(ctx context.Context, book giro.Book, key string) (found *giro.Idempotency, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		found, err = idempotencyOf(c, book, key)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read idempotency row: %w", err)
+	}
+	return found, nil
+}
+
+// Document implements giro.Store.
+func (s *SQLite) Document(ctx context.Context, kind giro.DocumentKind, id giro.UUID) (d *giro.StoredDocument, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		d, err = documentOf(c, kind, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", kind, err)
+	}
+	return d, nil
+}
+
+// DocumentByLookup implements giro.Store.
+func (s *SQLite) DocumentByLookup(ctx context.Context, kind giro.DocumentKind, lookup string) (d *giro.StoredDocument, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		d, err = documentByLookup(c, kind, lookup)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up %s: %w", kind, err)
+	}
+	return d, nil
+}
+
+// Documents implements giro.Store.
+func (s *SQLite) Documents(ctx context.Context, q giro.DocumentQuery) (found []*giro.StoredDocument, err error) {
+	w := &where{}
+	w.add("kind = ?", func(a *args) { a.text(string(q.Kind)) })
+	if q.Book != giro.AllBooks {
+		w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+	}
+	w.addID("parent = ?", q.Parent)
+	if q.Ascending {
+		w.addID("id > ?", q.Before)
+	} else {
+		w.addID("id < ?", q.Before)
+	}
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		found, err = many(c, "SELECT "+documentColumns+" FROM document"+w.String()+" ORDER BY id"+direction(q.Ascending)+" LIMIT ?",
+			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, plain((*row).document))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", q.Kind, err)
+	}
+	return found, nil
+}
+
+// Jobs implements giro.Store.
+func (s *SQLite) Jobs(ctx context.Context, book giro.Book, due int64, limit int) (jobs []*giro.Job, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		jobs, err = many(c, "SELECT "+jobColumns+" FROM job WHERE book = ? AND due <= ? ORDER BY due, object, kind LIMIT ?",
+			func(a *args) { a.int(int64(book)).int(due).int(atMost(limit)) }, plain((*row).job))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list jobs of book %d: %w", book, err)
+	}
+	return jobs, nil
+}
+
+// SandboxLog implements giro.Store.
+func (s *SQLite) SandboxLog(ctx context.Context, book giro.Book, after int64, limit int) (found []*giro.SandboxRow, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		found, err = many(c, "SELECT "+sandboxColumns+" FROM sandbox WHERE book = ? AND number > ? ORDER BY number LIMIT ?",
+			func(a *args) { a.int(int64(book)).int(after).int(atMost(limit)) }, plain((*row).sandbox))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read sandbox rows of book %d: %w", book, err)
+	}
+	return found, nil
+}

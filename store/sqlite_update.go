@@ -1,0 +1,499 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+
+	"giro"
+	"giro/ledger"
+)
+
+// Update implements giro.Store. One process writes, so decide runs once.
+func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.Batch) error) error {
+	var batch *giro.Batch
+	var touched []giro.JobKey
+	var refused error // decide's own error goes back as it is
+	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
+		at := giro.Micros(s.options.Now())
+		batch = giro.NewBatch(s.options.NewID(at), at, s.options.NewID, s.options.Salt)
+		err := loadBatch(c, keys, batch)
+		if err != nil {
+			return false, fmt.Errorf("load: %w", err)
+		}
+		refused = decide(batch)
+		if refused != nil {
+			return false, nil
+		}
+		w := batch.Writes()
+		if nothing(w) {
+			return false, nil
+		}
+		err = save(c, w)
+		if err != nil {
+			return false, err
+		}
+		for _, j := range w.Jobs {
+			touched = append(touched, j.JobKey)
+		}
+		touched = append(touched, w.DropJobs...)
+		err = exec(c, "INSERT INTO batch (id, at) VALUES (?, ?)", func(a *args) { a.id(batch.ID).int(batch.At) })
+		if err != nil {
+			return false, fmt.Errorf("write the batch's row: %w", err)
+		}
+		return true, nil
+	})
+	if refused != nil {
+		return refused
+	}
+	if errors.Is(err, errCommit) {
+		err = s.settle(batch.ID, err)
+	}
+	if err != nil {
+		return err
+	}
+	s.release(touched)
+	return nil
+}
+
+// settle finds out what became of a COMMIT that failed. After an I/O error the
+// batch may be absent now and come back when the log is recovered, so only
+// other errors can be decided by looking for its row.
+func (s *SQLite) settle(batch giro.UUID, failure error) error {
+	if sqlite.ErrCode(failure).ToPrimary() == sqlite.ResultIOErr {
+		return errors.Join(giro.ErrCommitUnknown, failure)
+	}
+	found := false
+	err := s.read(context.Background(), func(c *sqlite.Conn) error {
+		return query(c, "SELECT 1 FROM batch WHERE id = ?", func(a *args) { a.id(batch) }, func(*row) error { found = true; return nil })
+	})
+	if err != nil {
+		return errors.Join(giro.ErrCommitUnknown, failure, err)
+	}
+	if found {
+		return nil
+	}
+	return failure
+}
+
+// loadBatch hands the rows that keys names to the batch. Nobody else can write: the
+// transaction has begun.
+func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
+	for _, book := range keys.Books {
+		err := query(c, "SELECT "+headColumns+" FROM book WHERE book = ?",
+			func(a *args) { a.int(int64(book)) },
+			func(r *row) error { b.PutHead(r.head()); return nil })
+		if err != nil {
+			return fmt.Errorf("book: %w", err)
+		}
+	}
+	for _, id := range keys.Accounts {
+		err := query(c, "SELECT "+accountColumns+" FROM account WHERE id = ?",
+			func(a *args) { a.id(id) },
+			func(r *row) error {
+				account, err := r.account()
+				if err == nil {
+					b.PutAccount(account)
+				}
+				return err
+			})
+		if err != nil {
+			return fmt.Errorf("account: %w", err)
+		}
+	}
+	for _, k := range keys.Movements {
+		m, err := movementOf(c, k.Book, k.Kind, k.ID)
+		if err != nil {
+			return fmt.Errorf("movement: %w", err)
+		}
+		if m != nil {
+			b.PutMovement(m)
+		}
+	}
+	for _, k := range keys.References {
+		m, err := movementByReference(c, k.Book, k.Kind, k.Reference)
+		if err != nil {
+			return fmt.Errorf("reference: %w", err)
+		}
+		if m != nil {
+			b.PutReference(k, m.ID)
+			b.PutMovement(m)
+		}
+	}
+	for _, k := range keys.Idempotency {
+		row, err := idempotencyOf(c, k.Book, k.Key)
+		if err != nil {
+			return fmt.Errorf("idempotency: %w", err)
+		}
+		if row != nil {
+			b.PutIdempotency(row)
+		}
+	}
+	for _, k := range keys.Documents {
+		var d *giro.StoredDocument
+		var err error
+		if k.Lookup != "" {
+			d, err = documentByLookup(c, k.Kind, k.Lookup)
+		} else {
+			d, err = documentOf(c, k.Kind, k.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("document: %w", err)
+		}
+		if d != nil {
+			b.PutDocument(d)
+		}
+	}
+	for _, instruction := range keys.Sandbox {
+		err := query(c, "SELECT "+sandboxColumns+" FROM sandbox WHERE instruction = ?",
+			func(a *args) { a.text(instruction) },
+			func(r *row) error { b.PutSandbox(r.sandbox()); return nil })
+		if err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
+	}
+	for _, k := range keys.Jobs {
+		err := query(c, "SELECT "+jobColumns+" FROM job WHERE object = ? AND kind = ?",
+			func(a *args) { a.id(k.Object).text(string(k.Kind)) },
+			func(r *row) error { b.PutJob(r.job()); return nil })
+		if err != nil {
+			return fmt.Errorf("job: %w", err)
+		}
+	}
+	return nil
+}
+
+func nothing(w *giro.Writes) bool {
+	return len(w.Heads) == 0 && len(w.Accounts) == 0 && len(w.Movements) == 0 && len(w.Transactions) == 0 &&
+		len(w.Entries) == 0 && len(w.Events) == 0 && len(w.Idempotency) == 0 && len(w.Documents) == 0 &&
+		len(w.Sandbox) == 0 && len(w.Jobs) == 0 && len(w.DropJobs) == 0 && len(w.ShiftJobs) == 0
+}
+
+// save writes what a batch decided. Rows come before those that refer to them.
+func save(c *sqlite.Conn, w *giro.Writes) error {
+	for _, h := range w.Heads {
+		err := saveHead(c, h)
+		if err != nil {
+			return fmt.Errorf("write book %d: %w", h.Book, err)
+		}
+	}
+	for _, a := range w.Accounts {
+		err := saveAccount(c, a)
+		if err != nil {
+			return fmt.Errorf("write account %s: %w", a.ID, err)
+		}
+	}
+	for _, m := range w.Movements {
+		err := saveMovement(c, m)
+		if err != nil {
+			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
+		}
+	}
+	err := saveLedger(c, w)
+	if err != nil {
+		return err
+	}
+	for i := range w.Events {
+		e := &w.Events[i]
+		err := exec(c, "INSERT INTO event ("+eventColumns+") VALUES (?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(e.Data)
+		})
+		if err != nil {
+			return fmt.Errorf("write event %d of book %d: %w", e.Sequence, e.Book, err)
+		}
+	}
+	for _, r := range w.Idempotency {
+		err := saveIdempotency(c, r)
+		if err != nil {
+			return fmt.Errorf("write idempotency row: %w", err)
+		}
+	}
+	for _, d := range w.Documents {
+		err := saveDocument(c, d)
+		if err != nil {
+			return fmt.Errorf("write %s %s: %w", d.Kind, d.ID, err)
+		}
+	}
+	for _, r := range w.Sandbox {
+		err := saveSandbox(c, r)
+		if err != nil {
+			return fmt.Errorf("write sandbox row %s: %w", r.Instruction, err)
+		}
+	}
+	return saveJobs(c, w)
+}
+
+func saveHead(c *sqlite.Conn, h *giro.BookHead) error {
+	if h.New {
+		return exec(c, "INSERT INTO book ("+headColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.int(int64(h.Book)).id(h.Merchant).int(h.Sequence).blob(h.Hash[:]).int(h.LedgerAt).int(h.Events)
+			a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock)
+		})
+	}
+	return update(c, "UPDATE book SET merchant = ?, sequence = ?, hash = ?, ledger_at = ?, events = ?, charges = ?, refunds = ?, payouts = ?, transfers = ?, clock = ? WHERE book = ?", func(a *args) {
+		a.id(h.Merchant).int(h.Sequence).blob(h.Hash[:]).int(h.LedgerAt).int(h.Events)
+		a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock).int(int64(h.Book))
+	})
+}
+
+func saveAccount(c *sqlite.Conn, r *giro.Account) error {
+	metadata := "{}"
+	if len(r.Metadata) > 0 {
+		var err error
+		metadata, err = encode(r.Metadata)
+		if err != nil {
+			return err
+		}
+	}
+	if r.New {
+		return exec(c, "INSERT INTO account ("+accountColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.id(r.ID).int(int64(r.Book)).text(string(r.Currency)).text(string(r.Role)).orNull(r.Parent).text(r.Name)
+			a.int(r.Balance).bool(r.Negative).bool(r.Closed).int(r.Created).int(r.Version).text(metadata)
+		})
+	}
+	return update(c, "UPDATE account SET name = ?, balance = ?, negative = ?, closed = ?, version = ?, metadata = ? WHERE id = ?", func(a *args) {
+		a.text(r.Name).int(r.Balance).bool(r.Negative).bool(r.Closed).int(r.Version).text(metadata).id(r.ID)
+	})
+}
+
+func saveMovement(c *sqlite.Conn, m *giro.Movement) error {
+	detail, err := encode(&m.Detail)
+	if err != nil {
+		return err
+	}
+	if m.New {
+		return exec(c, "INSERT INTO movement ("+movementColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.id(m.ID).int(int64(m.Book)).text(string(m.Kind)).text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
+			a.int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved).text(string(m.Currency))
+			a.int(m.Created).int(m.Updated).int(m.Version)
+			a.orNull(m.Customer).text(m.Reference).orNull(m.Parent).int(int64(m.Peer)).text(detail)
+		})
+	}
+	// The reference, the currency and the other parties never change, and a
+	// column that is not named costs no index.
+	return update(c, "UPDATE movement SET status = ?, sent = ?, in_doubt = ?, deleted = ?, amount = ?, amount_captured = ?, amount_refunded = ?, fee = ?, reserved = ?, updated = ?, version = ?, customer = ?, detail = ? WHERE book = ? AND kind = ? AND id = ?", func(a *args) {
+		a.text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
+		a.int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved)
+		a.int(m.Updated).int(m.Version).orNull(m.Customer).text(detail)
+		a.int(int64(m.Book)).text(string(m.Kind)).id(m.ID)
+	})
+}
+
+// saveLedger writes the ledger transactions and their entries. It refuses
+// entries that are not the two sides of the postings, pair by pair.
+func saveLedger(c *sqlite.Conn, w *giro.Writes) error {
+	sides, err := pairs(w)
+	if err != nil {
+		return err
+	}
+	var postings []byte
+	for i := range w.Transactions {
+		t := &w.Transactions[i]
+		postings = ledger.AppendPostings(postings[:0], t.Postings)
+		err := exec(c, "INSERT INTO ledger_transaction ("+transactionColumns+", debits, credits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.int(t.Book).int(t.Sequence).id(t.ID).int(t.At).text(t.Cause).orNull(t.Object).text(string(t.Kind)).text(t.Currency)
+			a.blob(postings).blob(t.Hash[:]).int(sides[i].debits).int(sides[i].credits)
+		})
+		if err != nil {
+			return fmt.Errorf("write ledger transaction %d of book %d: %w", t.Sequence, t.Book, err)
+		}
+	}
+	for i := range w.Entries {
+		e := &w.Entries[i]
+		err := exec(c, "INSERT INTO entry ("+entryColumns+") VALUES (?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.id(e.Account).int(e.Sequence).int(int64(e.N)).int(e.Amount).int(e.Balance).int(e.At)
+		})
+		if err != nil {
+			return fmt.Errorf("write entry %d.%d of account %s: %w", e.Sequence, e.N, giro.UUID(e.Account), err)
+		}
+	}
+	return nil
+}
+
+func saveIdempotency(c *sqlite.Conn, r *giro.Idempotency) error {
+	return exec(c, "INSERT INTO idempotency ("+idempotencyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint, members = excluded.members, executing = excluded.executing,
+		owner = excluded.owner, status = excluded.status, body = excluded.body, location = excluded.location, kind = excluded.kind,
+		object = excluded.object, created = excluded.created`, func(a *args) {
+		a.int(int64(r.Book)).text(r.Key).blob(r.Fingerprint).text(r.Members).bool(r.Executing).id(r.Owner)
+		a.int(int64(r.Status)).blob(r.Body).text(r.Location).text(string(r.Kind)).orNull(r.Object).int(r.Created)
+	})
+}
+
+func saveDocument(c *sqlite.Conn, d *giro.StoredDocument) error {
+	if d.Gone {
+		return exec(c, "DELETE FROM document WHERE kind = ? AND id = ?", func(a *args) { a.text(string(d.Kind)).id(d.ID) })
+	}
+	// Not INSERT OR REPLACE: that would push another document with the same
+	// lookup out of the table instead of refusing this one.
+	return exec(c, "INSERT INTO document ("+documentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, id) DO UPDATE SET book = excluded.book, lookup = excluded.lookup, parent = excluded.parent,
+		version = excluded.version, created = excluded.created, updated = excluded.updated, data = excluded.data`, func(a *args) {
+		a.text(string(d.Kind)).id(d.ID).int(int64(d.Book)).text(d.Lookup).orNull(d.Parent)
+		a.int(d.Version).int(d.Created).int(d.Updated).blob(d.Data)
+	})
+}
+
+func saveSandbox(c *sqlite.Conn, r *giro.SandboxRow) error {
+	if r.New {
+		return exec(c, "INSERT INTO sandbox ("+sandboxColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.text(r.Instruction).int(r.Number).int(int64(r.Book)).text(string(r.Kind)).id(r.Object).int(r.Submits).int(r.Lookups)
+			a.bool(r.Done).text(string(r.Verdict)).text(r.Code).int(r.Ready).bool(r.Absent).int(r.At)
+		})
+	}
+	return update(c, "UPDATE sandbox SET submits = ?, lookups = ?, done = ?, verdict = ?, code = ?, ready = ?, absent = ?, at = ? WHERE instruction = ?", func(a *args) {
+		a.int(r.Submits).int(r.Lookups).bool(r.Done).text(string(r.Verdict)).text(r.Code).int(r.Ready).bool(r.Absent).int(r.At).text(r.Instruction)
+	})
+}
+
+// saveJobs drops, then shifts, then writes: a job that the batch scheduled
+// stands where the batch put it.
+func saveJobs(c *sqlite.Conn, w *giro.Writes) error {
+	for _, k := range w.DropJobs {
+		err := exec(c, "DELETE FROM job WHERE object = ? AND kind = ?", func(a *args) { a.id(k.Object).text(string(k.Kind)) })
+		if err != nil {
+			return fmt.Errorf("drop job: %w", err)
+		}
+	}
+	for book, delta := range w.ShiftJobs {
+		err := exec(c, "UPDATE job SET due = due - ? WHERE book = ?", func(a *args) { a.int(delta).int(int64(book)) })
+		if err != nil {
+			return fmt.Errorf("shift jobs of book %d: %w", book, err)
+		}
+	}
+	for _, j := range w.Jobs {
+		if j.Due < 0 { // dropped by the batch that wrote it
+			continue
+		}
+		err := exec(c, "INSERT INTO job ("+jobColumns+`) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (object, kind) DO UPDATE SET book = excluded.book, movement_kind = excluded.movement_kind, due = excluded.due`, func(a *args) {
+			a.id(j.Object).text(string(j.Kind)).int(int64(j.Book)).text(string(j.MovementKind)).int(j.Due)
+		})
+		if err != nil {
+			return fmt.Errorf("write job: %w", err)
+		}
+	}
+	return nil
+}
+
+// update runs a statement that must change exactly one row.
+func update(c *sqlite.Conn, sql string, bind func(*args)) error {
+	err := exec(c, sql, bind)
+	if err != nil {
+		return err
+	}
+	if n := c.Changes(); n != 1 {
+		return fmt.Errorf("%d rows changed instead of one", n)
+	}
+	return nil
+}
+
+// release forgets the leases of jobs that were written or dropped.
+func (s *SQLite) release(keys []giro.JobKey) {
+	if len(keys) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range keys {
+		delete(s.leases, k)
+	}
+}
+
+// ClaimJobs implements giro.Store. Leases end with the process, whose jobs are
+// then due again.
+func (s *SQLite) ClaimJobs(ctx context.Context, owner giro.UUID, now, until int64, limit int) ([]*giro.Job, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, l := range s.leases {
+		if l.until <= now {
+			delete(s.leases, k)
+		}
+	}
+	var jobs []*giro.Job
+	err := s.read(ctx, func(c *sqlite.Conn) error {
+		err := query(c, "SELECT "+jobColumns+" FROM job WHERE due <= ? ORDER BY due, object, kind",
+			func(a *args) { a.int(now) },
+			func(r *row) error {
+				j := r.job()
+				if _, leased := s.leases[j.JobKey]; leased {
+					return nil
+				}
+				jobs = append(jobs, j)
+				if len(jobs) == limit {
+					return errEnough
+				}
+				return nil
+			})
+		return enough(err)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim jobs: %w", err)
+	}
+	for _, j := range jobs {
+		j.Leased, j.Owner = until, owner
+		s.leases[j.JobKey] = lease{owner, until}
+	}
+	return jobs, nil
+}
+
+// NextJob implements giro.Store: a leased job is due when its lease ends.
+func (s *SQLite) NextJob(ctx context.Context) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var next int64
+	err := s.read(ctx, func(c *sqlite.Conn) error {
+		return enough(query(c, "SELECT "+jobColumns+" FROM job ORDER BY due", nil, func(r *row) error {
+			j := r.job()
+			if next > 0 && j.Due >= next {
+				return errEnough
+			}
+			l, leased := s.leases[j.JobKey]
+			at := max(j.Due, 1) // 0 says that there is none
+			if leased {
+				at = max(at, l.until)
+			}
+			if next == 0 || at < next {
+				next = at
+			}
+			if !leased {
+				return errEnough
+			}
+			return nil
+		}))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("next job: %w", err)
+	}
+	return next, nil
+}
+
+// Sweep implements giro.Store.
+func (s *SQLite) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error) {
+	total := 0
+	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
+		total = 0
+		err := exec(c, "DELETE FROM idempotency WHERE (book, key) IN (SELECT book, key FROM idempotency WHERE created < ? ORDER BY created LIMIT ?)",
+			func(a *args) { a.int(idempotencyBefore).int(int64(limit)) })
+		if err != nil {
+			return false, err
+		}
+		total += c.Changes()
+		err = exec(c, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < ? ORDER BY at LIMIT ?)",
+			func(a *args) { a.int(batchBefore).int(int64(limit)) })
+		if err != nil {
+			return false, err
+		}
+		total += c.Changes()
+		return total > 0, nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
+	}
+	return total, nil
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+
+	"giro"
+)
+
+// Verify implements giro.Store. It reads one snapshot and holds nobody up.
+func (s *SQLite) Verify(ctx context.Context) (report *giro.Report, err error) {
+	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
+		report, err = verify(sqliteAudit{c})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	return report, nil
+}
+
+// sqliteAudit reads a snapshot for Verify.
+type sqliteAudit struct{ c *sqlite.Conn }
+
+func (s sqliteAudit) heads(each func(*giro.BookHead) error) error {
+	return query(s.c, "SELECT "+headColumns+" FROM book ORDER BY book", nil, func(r *row) error { return each(r.head()) })
+}
+
+func (s sqliteAudit) accounts(each func(*giro.Account, error) error) error {
+	return query(s.c, "SELECT "+accountColumns+" FROM account ORDER BY book, id", nil, func(r *row) error {
+		return each(r.account())
+	})
+}
+
+func (s sqliteAudit) transactions(book giro.Book, first, last int64, each func(*giro.LedgerTransaction, error) error) error {
+	return query(s.c, "SELECT "+transactionColumns+" FROM ledger_transaction WHERE book = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
+		func(a *args) { a.int(int64(book)).int(first).int(last) },
+		func(r *row) error { return each(r.transaction()) })
+}
+
+func (s sqliteAudit) books() ([]giro.Book, error) {
+	return many(s.c, "SELECT book FROM ledger_transaction UNION SELECT book FROM event UNION SELECT book FROM movement", nil,
+		plain(func(r *row) giro.Book { return giro.Book(r.int()) }))
+}
+
+func (s sqliteAudit) entries(account giro.UUID, first, last int64, each func(giro.Entry) error) error {
+	if account.IsZero() {
+		return query(s.c, "SELECT "+entryColumns+" FROM entry ORDER BY account, sequence, n", nil, func(r *row) error { return each(r.entry()) })
+	}
+	return query(s.c, "SELECT "+entryColumns+" FROM entry WHERE account = ? AND sequence BETWEEN ? AND ? ORDER BY sequence, n",
+		func(a *args) { a.id(account).int(first).int(last) },
+		func(r *row) error { return each(r.entry()) })
+}
+
+func (s sqliteAudit) movements(each func(auditedMovement) error) error {
+	return query(s.c, "SELECT "+movementColumns+" FROM movement ORDER BY book, kind, id", nil, func(r *row) error {
+		var m auditedMovement
+		m.Movement, m.err = r.movement()
+		if m.err == nil {
+			err := s.related(&m)
+			if err != nil {
+				return err
+			}
+		}
+		return each(m)
+	})
+}
+
+// related reads what a movement has to agree with.
+func (s sqliteAudit) related(m *auditedMovement) (err error) {
+	m.transactions, err = many(s.c, "SELECT "+transactionColumns+" FROM ledger_transaction WHERE object = ? ORDER BY book, sequence",
+		func(a *args) { a.id(m.ID) },
+		func(r *row) (*giro.LedgerTransaction, error) {
+			t, _ := r.transaction() // what cannot be read was noted along the chain
+			return t, nil
+		})
+	if err != nil {
+		return err
+	}
+	if m.Kind == giro.KindCharge {
+		err = query(s.c, "SELECT coalesce(sum(amount_captured - amount_refunded), 0) FROM movement WHERE book = ? AND kind = 'refund' AND parent = ?",
+			func(a *args) { a.int(int64(m.Book)).id(m.ID) },
+			func(r *row) error { m.refunded = r.int(); return nil })
+		if err != nil {
+			return err
+		}
+	}
+	return query(s.c, "SELECT data FROM event WHERE object = ? AND book = ? ORDER BY sequence DESC LIMIT 1",
+		func(a *args) { a.id(m.ID).int(int64(m.Book)) },
+		func(r *row) error { m.event = r.blob(); return nil })
+}
+
+func (s sqliteAudit) orphans(each func(giro.Book, int64) error) error {
+	return query(s.c, `SELECT t.book, t.sequence FROM ledger_transaction AS t WHERE t.object IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM movement AS m WHERE m.book = t.book AND m.kind = t.kind AND m.id = t.object)
+		AND NOT EXISTS (SELECT 1 FROM movement AS m WHERE m.peer = t.book AND m.peer <> 0 AND m.kind = t.kind AND m.id = t.object)
+		ORDER BY t.book, t.sequence`, nil, func(r *row) error { return each(giro.Book(r.int()), r.int()) })
+}
+
+func (s sqliteAudit) events(book giro.Book) (count, first, last int64, err error) {
+	err = query(s.c, "SELECT count(*), coalesce(min(sequence), 0), coalesce(max(sequence), 0) FROM event WHERE book = ?",
+		func(a *args) { a.int(int64(book)) },
+		func(r *row) error { count, first, last = r.int(), r.int(), r.int(); return nil })
+	return count, first, last, err
+}

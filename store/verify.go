@@ -1,0 +1,591 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/bits"
+
+	"giro"
+	"giro/ledger"
+	"giro/money"
+)
+
+// audited is what Verify reads of a store, all of it from one snapshot. A row
+// that cannot be decoded is handed over with its error, as far as it was read.
+type audited interface {
+	heads(each func(*giro.BookHead) error) error
+	accounts(each func(*giro.Account, error) error) error
+	// transactions runs over a book's sequences from first to last, ascending.
+	transactions(book giro.Book, first, last int64, each func(*giro.LedgerTransaction, error) error) error
+	// books returns the books that have ledger transactions, events or movements.
+	books() ([]giro.Book, error)
+	// entries runs over one account's (zero: all accounts'), ordered by account,
+	// sequence and n.
+	entries(account giro.UUID, first, last int64, each func(giro.Entry) error) error
+	movements(each func(auditedMovement) error) error
+	// orphans runs over the ledger transactions whose movement does not exist.
+	orphans(each func(book giro.Book, sequence int64) error) error
+	// events returns how many events a book has, and the first and last sequence.
+	events(book giro.Book) (count, first, last int64, err error)
+}
+
+// auditedMovement is a movement with what it has to agree with.
+type auditedMovement struct {
+	*giro.Movement
+	err          error                     // of decoding
+	transactions []*giro.LedgerTransaction // that name it, in every book
+	refunded     int64                     // given back by its refunds
+	event        []byte                    // data of its last event; nil: none
+}
+
+// maxFaults ends a report: whoever has a thousand faults has one cause.
+const maxFaults = 1000
+
+// audit is one run of Verify.
+type audit struct {
+	from     audited
+	report   *giro.Report
+	heads    map[giro.Book]*giro.BookHead
+	accounts map[giro.UUID]*auditedAccount
+	counts   map[giro.Book]*[4]int64 // movements that are not deleted, in the order of giro.Kinds
+	reserved map[bucket]reservation
+}
+
+type bucket struct {
+	book     giro.Book
+	currency money.Currency
+}
+
+type reservation struct{ accounts, movements int64 }
+
+// auditedAccount is an account, what its entries fold to and what the postings
+// say that its entries are.
+type auditedAccount struct {
+	book     giro.Book
+	currency money.Currency
+	role     giro.Role
+	balance  int64
+	negative bool
+
+	posted, entered digest
+	fold            int64
+	bad             bool // its entries are at fault: one fault is enough
+}
+
+// digest is a sum of hashes modulo 2^128: equal for equal multisets of entries,
+// whatever their order.
+type digest struct {
+	high, low uint64
+	count     int64
+}
+
+func (d *digest) add(e giro.Entry) {
+	var b [16 + 4*8]byte
+	copy(b[:], e.Account[:])
+	binary.BigEndian.PutUint64(b[16:], uint64(e.Sequence))
+	binary.BigEndian.PutUint64(b[24:], uint64(e.N))
+	binary.BigEndian.PutUint64(b[32:], uint64(e.Amount))
+	binary.BigEndian.PutUint64(b[40:], uint64(e.At))
+	sum := sha256.Sum256(b[:])
+	var carry uint64
+	d.low, carry = bits.Add64(d.low, binary.BigEndian.Uint64(sum[8:]), 0)
+	d.high, _ = bits.Add64(d.high, binary.BigEndian.Uint64(sum[:]), carry)
+	d.count++
+}
+
+// errFaults ends an audit that has found enough.
+var errFaults = fmt.Errorf("more than %d faults", maxFaults)
+
+// verify recomputes everything that a store keeps twice: chain, entries,
+// balances, movements, reservations and counters.
+func verify(from audited) (*giro.Report, error) {
+	a := &audit{
+		from: from, report: &giro.Report{Faults: []giro.Fault{}},
+		heads: map[giro.Book]*giro.BookHead{}, accounts: map[giro.UUID]*auditedAccount{},
+		counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]reservation{},
+	}
+	for _, step := range []func() error{a.loadHeads, a.loadAccounts, a.checkChains, a.checkEntries, a.checkMovements, a.checkBooks} {
+		err := step()
+		if err == errFaults {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	a.report.OK = len(a.report.Faults) == 0
+	return a.report, nil
+}
+
+// fault notes what does not add up in a book.
+func (a *audit) fault(book giro.Book, sequence int64, format string, args ...any) error {
+	f := giro.Fault{Mode: "test", Sequence: sequence, Message: fmt.Sprintf(format, args...)}
+	if book.Live() {
+		f.Mode = "live"
+	}
+	if h := a.heads[book]; h != nil {
+		f.Merchant = h.Merchant.ID("mer")
+	} else {
+		f.Message += fmt.Sprintf(" (book %d)", book)
+	}
+	a.report.Faults = append(a.report.Faults, f)
+	if len(a.report.Faults) >= maxFaults {
+		return errFaults
+	}
+	return nil
+}
+
+func (a *audit) loadHeads() error {
+	err := a.from.heads(func(h *giro.BookHead) error {
+		a.heads[h.Book] = h
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read books: %w", err)
+	}
+	books, err := a.from.books()
+	if err != nil {
+		return fmt.Errorf("read books: %w", err)
+	}
+	for _, book := range books {
+		if a.heads[book] != nil {
+			continue
+		}
+		err := a.fault(book, 0, "the book has rows and no head")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *audit) loadAccounts() error {
+	return a.from.accounts(func(r *giro.Account, err error) error {
+		a.accounts[r.ID] = &auditedAccount{book: r.Book, currency: r.Currency, role: r.Role, balance: r.Balance, negative: r.Negative}
+		switch {
+		case err != nil:
+			return a.fault(r.Book, 0, "account %s cannot be read: %v", accountName(r.ID), err)
+		case !r.Negative && r.Balance < 0:
+			return a.fault(r.Book, 0, "account %s is at %d, below its floor", accountName(r.ID), r.Balance)
+		}
+		if r.Role == giro.RoleReserved || r.Role == giro.RoleSubReserved {
+			k := bucket{r.Book, r.Currency}
+			sum := a.reserved[k]
+			sum.accounts += r.Balance
+			a.reserved[k] = sum
+		}
+		return nil
+	})
+}
+
+func accountName(id giro.UUID) string { return id.ID("acct") }
+
+// checkChains recomputes each book's chain, and gathers what its postings say
+// of the entries.
+func (a *audit) checkChains() error {
+	for book, head := range a.heads {
+		err := a.checkChain(book, head)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *audit) checkChain(book giro.Book, head *giro.BookHead) error {
+	var hash ledger.Hash
+	var sequence, at int64
+	broken := false // the chain is broken once; every later link would differ too
+	say := func(n int64, format string, args ...any) error {
+		if broken {
+			return nil
+		}
+		broken = true
+		return a.fault(book, n, format, args...)
+	}
+	err := a.from.transactions(book, 1, math.MaxInt64, func(t *giro.LedgerTransaction, decode error) error {
+		a.report.LedgerTransactions++
+		if decode != nil {
+			err := say(t.Sequence, "ledger transaction cannot be read: %v", decode)
+			if err != nil {
+				return err
+			}
+		}
+		var err error
+		switch hash = ledger.Link(hash, &t.Transaction); {
+		case t.Sequence != sequence+1:
+			err = say(sequence+1, "ledger transaction %d is missing", sequence+1)
+		case t.At < at:
+			err = say(t.Sequence, "the ledger transaction's time is before its predecessor's")
+		case hash != t.Hash:
+			err = say(t.Sequence, "the ledger transaction is not what its link of the chain says")
+		case !validKind(t):
+			err = say(t.Sequence, "the ledger transaction says it belongs to a %q", t.Kind)
+		}
+		if err != nil {
+			return err
+		}
+		hash, sequence, at = t.Hash, t.Sequence, t.At
+		return a.gather(book, t)
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case head.Sequence != sequence:
+		return say(min(head.Sequence, sequence)+1, "the book says that its last ledger transaction is %d, and it is %d", head.Sequence, sequence)
+	case head.Hash != hash:
+		return say(sequence, "the book's hash is not that of its last ledger transaction")
+	case head.LedgerAt != at:
+		return say(sequence, "the book's time is not that of its last ledger transaction")
+	}
+	return nil
+}
+
+// validKind reports whether the kind of movement, which the chain does not
+// cover, can be true: checkMovements compares it with the movement itself.
+func validKind(t *giro.LedgerTransaction) bool {
+	if t.Kind == "" {
+		return t.Object == ledger.ID{}
+	}
+	for _, k := range giro.Kinds {
+		if t.Kind == k {
+			return true
+		}
+	}
+	return false
+}
+
+// gather adds the entries that a ledger transaction must have.
+func (a *audit) gather(book giro.Book, t *giro.LedgerTransaction) error {
+	for _, e := range entriesOf(t) {
+		account := a.accounts[e.Account]
+		if account == nil {
+			err := a.fault(book, t.Sequence, "a posting names account %s, which does not exist", accountName(e.Account))
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if account.book != book || string(account.currency) != t.Currency {
+			err := a.fault(book, t.Sequence, "a posting names account %s of another book or currency", accountName(e.Account))
+			if err != nil {
+				return err
+			}
+		}
+		account.posted.add(e)
+	}
+	return nil
+}
+
+// entriesOf returns the entries that t must have, without balances.
+func entriesOf(t *giro.LedgerTransaction) []giro.Entry {
+	entries := make([]giro.Entry, 0, 2*len(t.Postings))
+	for i, p := range t.Postings {
+		entries = append(entries,
+			giro.Entry{Account: p.Debit, Sequence: t.Sequence, N: 2 * i, Amount: -p.Amount, At: t.At},
+			giro.Entry{Account: p.Credit, Sequence: t.Sequence, N: 2*i + 1, Amount: p.Amount, At: t.At})
+	}
+	return entries
+}
+
+// checkEntries folds each account's entries to its balance, and compares them
+// with what the postings say.
+func (a *audit) checkEntries() error {
+	err := a.from.entries(giro.UUID{}, 1, math.MaxInt64, func(e giro.Entry) error {
+		a.report.Entries++
+		account := a.accounts[e.Account]
+		if account == nil {
+			return a.fault(0, e.Sequence, "an entry names account %s, which does not exist", accountName(e.Account))
+		}
+		account.entered.add(e)
+		fold, err := money.Add(account.fold, e.Amount)
+		if err == nil {
+			account.fold = fold
+		}
+		if (err != nil || fold != e.Balance) && !account.bad {
+			account.bad = true
+			return a.fault(account.book, e.Sequence, "the balance of account %s after entry %d is %d, and its entries fold to %d", accountName(e.Account), e.N, e.Balance, fold)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for id, account := range a.accounts {
+		var err error
+		switch {
+		case account.posted != account.entered:
+			err = a.locate(id, account)
+		case account.fold != account.balance && !account.bad:
+			err = a.fault(account.book, 0, "the balance of account %s is %d, and its entries fold to %d", accountName(id), account.balance, account.fold)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// locate finds the first ledger transaction whose entries of an account are not
+// those of its postings. It reads both again, a span of sequences at a time.
+func (a *audit) locate(id giro.UUID, account *auditedAccount) error {
+	const span = 1 << 14
+	head := a.heads[account.book]
+	last := int64(0)
+	if head != nil {
+		last = head.Sequence
+	}
+	for first := int64(1); first <= last; first += span {
+		end := first + span - 1
+		if first+span > last {
+			end = math.MaxInt64 - 1 // entries beyond the chain are at fault too
+		}
+		var posted, entered []giro.Entry
+		err := a.from.transactions(account.book, first, end, func(t *giro.LedgerTransaction, _ error) error {
+			for _, e := range entriesOf(t) {
+				if e.Account == id {
+					posted = append(posted, e)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = a.from.entries(id, first, end, func(e giro.Entry) error {
+			e.Balance = 0
+			entered = append(entered, e)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for i := range max(len(posted), len(entered)) {
+			switch {
+			case i < len(posted) && i < len(entered) && posted[i] == entered[i]:
+				continue
+			case i >= len(entered) || i < len(posted) && posted[i].Sequence < entered[i].Sequence:
+				return a.fault(account.book, posted[i].Sequence, "account %s lacks an entry that the ledger transaction's postings make", accountName(id))
+			}
+			return a.fault(account.book, entered[i].Sequence, "an entry of account %s is not what the ledger transaction's postings make", accountName(id))
+		}
+	}
+	return a.fault(account.book, 0, "the entries of account %s are not those that the postings make", accountName(id))
+}
+
+// checkMovements compares each movement with the postings that it caused.
+func (a *audit) checkMovements() error {
+	err := a.from.movements(func(m auditedMovement) error {
+		a.report.Movements++
+		a.count(m.Movement)
+		message := ""
+		if m.err != nil {
+			message = fmt.Sprintf("cannot be read: %v", m.err)
+		} else {
+			message = a.compare(m)
+		}
+		if message == "" {
+			return nil
+		}
+		sequence := int64(0)
+		for _, t := range m.transactions {
+			if giro.Book(t.Book) == m.Book {
+				sequence = t.Sequence
+				break
+			}
+		}
+		return a.fault(m.Book, sequence, "%s %s", m.ID.ID(m.Kind.Prefix()), message)
+	})
+	if err != nil {
+		return err
+	}
+	err = a.from.orphans(func(book giro.Book, sequence int64) error {
+		return a.fault(book, sequence, "the movement of the ledger transaction does not exist")
+	})
+	if err != nil {
+		return err
+	}
+	for k, sum := range a.reserved {
+		if sum.accounts == sum.movements {
+			continue
+		}
+		err := a.fault(k.book, 0, "the reserved accounts hold %d %s, and the movements reserve %d", sum.accounts, k.currency, sum.movements)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count adds a movement to the counters of its books and to what is reserved.
+func (a *audit) count(m *giro.Movement) {
+	k := bucket{m.Book, m.Currency}
+	sum := a.reserved[k]
+	sum.movements += m.Reserved
+	a.reserved[k] = sum
+	if m.Deleted {
+		return
+	}
+	add := func(book giro.Book) {
+		if a.counts[book] == nil {
+			a.counts[book] = &[4]int64{}
+		}
+		for i, kind := range giro.Kinds {
+			if kind == m.Kind {
+				a.counts[book][i]++
+			}
+		}
+	}
+	add(m.Book)
+	if m.Peer != 0 {
+		add(m.Peer)
+	}
+}
+
+// flows are the sums of a movement's postings, credits less debits.
+type flows struct {
+	reserved int64 // on the reserved accounts
+	outside  int64 // on accounts that stand for the world outside the book
+	arrived  int64 // on a transfer's destination
+	peer     int64 // outside, in the receiver's books
+	fees     int64
+}
+
+// flow sums the postings of a movement. Sums wrap like the sums of the accounts
+// would have to: Verify compares, it does not spend.
+func (a *audit) flow(m *auditedMovement) (f flows) {
+	for _, t := range m.transactions {
+		for _, e := range entriesOf(t) {
+			account := a.accounts[e.Account]
+			if account == nil {
+				continue // noted by gather
+			}
+			switch {
+			case giro.Book(t.Book) != m.Book:
+				if account.role.Outside() {
+					f.peer += e.Amount
+				}
+				continue
+			case account.role == giro.RoleReserved || account.role == giro.RoleSubReserved:
+				f.reserved += e.Amount
+			case account.role.Outside():
+				f.outside += e.Amount
+			case account.role == giro.RoleFees:
+				f.fees += e.Amount
+			}
+			if a.destination(m.Movement, e.Account, account) {
+				f.arrived += e.Amount
+			}
+		}
+	}
+	return f
+}
+
+// destination reports whether an account is where a transfer goes inside its
+// book; the absent account is the main one.
+func (a *audit) destination(m *giro.Movement, id giro.UUID, account *auditedAccount) bool {
+	if m.Kind != giro.KindTransfer || m.Peer != 0 {
+		return false
+	}
+	if m.Detail.Destination.IsZero() {
+		return account.role == giro.RoleAvailable
+	}
+	return id == m.Detail.Destination
+}
+
+// compare returns what is wrong with a movement, or nothing.
+func (a *audit) compare(m auditedMovement) string {
+	for _, t := range m.transactions {
+		book := giro.Book(t.Book)
+		if book != m.Book && (m.Peer == 0 || book != m.Peer) {
+			return fmt.Sprintf("has a ledger transaction in book %d, which is not one of its own", book)
+		}
+		if t.Kind != m.Kind || t.Currency != string(m.Currency) {
+			return fmt.Sprintf("has ledger transaction %d of another kind or currency", t.Sequence)
+		}
+	}
+	f := a.flow(&m)
+	net := m.Captured - m.Refunded
+	switch {
+	case m.Refunded < 0 || m.Refunded > m.Captured || m.Captured > m.Amount:
+		return "has amounts that contradict each other"
+	case f.reserved != m.Reserved:
+		return fmt.Sprintf("reserves %d, and its postings reserve %d", m.Reserved, f.reserved)
+	}
+	moved := int64(0)
+	switch {
+	case m.Kind == giro.KindCharge: // its refunds post under their own name
+		moved = -f.outside - m.refunded
+	case m.Kind == giro.KindTransfer && m.Peer == 0:
+		moved = f.arrived
+	default:
+		moved = f.outside
+	}
+	switch {
+	case moved != net:
+		return fmt.Sprintf("moved %d, and its postings moved %d", net, moved)
+	case m.Peer != 0 && f.peer != -net:
+		return fmt.Sprintf("moved %d, and the receiver's books got %d", net, -f.peer)
+	}
+	return told(m.Movement, m.event)
+}
+
+// told compares a movement with its last event, which shows it as it was after
+// its last change.
+func told(m *giro.Movement, event []byte) string {
+	if event == nil {
+		return "has no event"
+	}
+	var then struct {
+		Status   giro.Status `json:"status"`
+		Amount   int64       `json:"amount"`
+		Captured int64       `json:"amount_captured"`
+		Refunded int64       `json:"amount_refunded"`
+		Fee      int64       `json:"fee"`
+		Currency string      `json:"currency"`
+	}
+	err := json.Unmarshal(event, &then)
+	if err != nil {
+		return fmt.Sprintf("has a last event that cannot be read: %v", err)
+	}
+	switch {
+	case then.Status != m.Status:
+		return fmt.Sprintf("is %s, and its last event says %s", m.Status, then.Status)
+	case then.Amount != m.Amount || then.Captured != m.Captured || then.Refunded != m.Refunded || then.Fee != m.Fee || then.Currency != m.Currency.Lower():
+		return "has other amounts than its last event says"
+	}
+	return ""
+}
+
+// checkBooks compares the counters and the gapless sequence of events.
+func (a *audit) checkBooks() error {
+	for book, head := range a.heads {
+		counts := a.counts[book]
+		if counts == nil {
+			counts = &[4]int64{}
+		}
+		for i, kind := range giro.Kinds {
+			if n := *head.Count(kind); n != counts[i] {
+				err := a.fault(book, 0, "the book counts %d %s, and there are %d", n, kind.Plural(), counts[i])
+				if err != nil {
+					return err
+				}
+			}
+		}
+		count, first, last, err := a.from.events(book)
+		if err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		if last != head.Events || count != last || count > 0 && first != 1 {
+			err := a.fault(book, 0, "the book has %d events from %d to %d, and says that the last is %d", count, first, last, head.Events)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
