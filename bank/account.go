@@ -141,7 +141,8 @@ var aliasForm = regexp.MustCompile(`^[a-z0-9.-]{6,20}$`)
 
 func argentina(out *Account, number string) error {
 	alias := lowerASCII(strings.TrimSpace(number))
-	if n, err := compact("", number); err == nil && allDigits(n) {
+	// An alias of digits alone would be a CBU cut short.
+	if n, err := compact("", alias); err == nil && allDigits(n) {
 		c, err := ParseCBU(n)
 		if err != nil {
 			return at("account_number", err)

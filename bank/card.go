@@ -41,12 +41,10 @@ func FindCardNumber(s string) bool {
 		if !searched {
 			uuids, searched = uuidForm.FindAllStringIndex(s, -1), true
 		}
-		for _, u := range uuids {
-			if start >= u[0] && end <= u[1] {
-				return false
-			}
+		for len(uuids) > 0 && uuids[0][1] < end { // both are in order: linear in all
+			uuids = uuids[1:]
 		}
-		return true
+		return len(uuids) == 0 || start < uuids[0][0]
 	}
 	for i, r := range s {
 		d := digitOf(r)

@@ -71,6 +71,8 @@ func TestFindCardNumber(t *testing.T) {
 		{"1.234.567,89", false},
 		{strings.Repeat("4", 1<<20), false},
 		{strings.Repeat("4242 ", 1<<16), false},
+		{strings.Repeat("aaaaaaaa-aaaa-4aaa-4242-424242424242 ", 1<<15), false},
+		{strings.Repeat("aaaaaaaa-aaaa-4aaa-4242-424242424242, ", 9) + "4242424242424242", true},
 	} {
 		if got := FindCardNumber(tt.in); got != tt.want {
 			t.Errorf("FindCardNumber(%.60q) = %v", tt.in, got)
