@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -39,6 +40,7 @@ func newReceiver(t testing.TB, handle http.HandlerFunc) *receiver {
 			r.connections.Add(1)
 		}
 	}
+	r.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what some tests want
 	r.StartTLS()
 	t.Cleanup(r.Close)
 	r.roots.AddCert(r.Certificate())
@@ -259,6 +261,7 @@ func TestTLSIsVerified(t *testing.T) {
 	r := newReceiver(t, func(http.ResponseWriter, *http.Request) {})
 	old := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
 	old.StartTLS()
 	t.Cleanup(old.Close)
 	private := webhook.Policy{AllowPrivate: true}
