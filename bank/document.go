@@ -42,7 +42,9 @@ func DocumentTypes(country string) []DocumentType {
 // ParseDocument checks the number of a document and returns it as it is stored: no
 // punctuation, letters in upper case; only RUT and NIT keep the dash before the check
 // digit. The type's case does not matter. An empty typ means the type whose shape the
-// number has, in the table's order; an empty country means any that has the type. For
+// number has, in the table's order: never a passport, and never a type without check
+// digits for a number that one with them finds miscopied. An empty country means any
+// that has the type; one of the two is needed. For
 // a country that has no types in the table any type is taken, with 3 to 35 letters or
 // digits.
 func ParseDocument(country, typ, number string) (canonical string, err error) {
@@ -57,8 +59,11 @@ func ParseDocument(country, typ, number string) (canonical string, err error) {
 	case "PASS", "PASSPORT", "PASAPORTE", "PASSAPORTE", "PP":
 		typ = "PA"
 	}
-	if len(typ) > longest {
+	switch {
+	case len(typ) > longest:
 		return "", unknown("this type of document is not known")
+	case typ == "" && country == "":
+		return "", unknown("a document needs its type or its country")
 	}
 	known, tried := false, false
 	for _, t := range documentTypes {
@@ -66,7 +71,7 @@ func ParseDocument(country, typ, number string) (canonical string, err error) {
 			continue
 		}
 		known = true
-		if typ != "" && t.Abbreviation != typ {
+		if typ != "" && t.Abbreviation != typ || typ == "" && t.Abbreviation == "PA" {
 			continue
 		}
 		tried = true
@@ -77,6 +82,9 @@ func ParseDocument(country, typ, number string) (canonical string, err error) {
 		// The refusal to tell is that of the type whose shape fits best.
 		if err == nil || err.(*Error).Kind != CheckDigit && refusal.(*Error).Kind == CheckDigit {
 			err = refusal
+		}
+		if typ == "" && err.(*Error).Kind == CheckDigit {
+			break
 		}
 	}
 	switch {

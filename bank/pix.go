@@ -43,15 +43,6 @@ func ParsePIXKey(s string) (PIXKey, error) {
 		return PIXKey{}, length("a PIX key has at most 77 characters")
 	}
 	switch {
-	case strings.HasPrefix(s, "+"):
-		n, err := dial(s)
-		if err != nil {
-			return PIXKey{}, err
-		}
-		if !pixPhone.MatchString(n) {
-			return PIXKey{}, length("a phone as PIX key has 3 to 15 digits behind the +")
-		}
-		return PIXKey{PIXPhone, n}, nil
 	case strings.Contains(s, "@"):
 		email := lowerASCII(s)
 		if len(email) > 77 {
@@ -61,6 +52,15 @@ func ParsePIXKey(s string) (PIXKey, error) {
 			return PIXKey{}, format("the PIX key is not an e-mail address")
 		}
 		return PIXKey{PIXEmail, email}, nil
+	case strings.HasPrefix(s, "+"):
+		n, err := dial(s)
+		if err != nil {
+			return PIXKey{}, err
+		}
+		if !pixPhone.MatchString(n) {
+			return PIXKey{}, length("a phone as PIX key has 3 to 15 digits behind the +")
+		}
+		return PIXKey{PIXPhone, n}, nil
 	case len(s) == 36 && strings.Count(s, "-") == 4:
 		evp := lowerASCII(s)
 		if !pixEVP.MatchString(evp) {
