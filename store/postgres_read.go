@@ -1,0 +1,485 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"giro"
+)
+
+// querier is the pool, or one transaction where several reads belong together.
+type querier interface {
+	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+}
+
+// all reads every row of a query.
+func all[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, arguments ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
+}
+
+// first reads the first row of a query, or nil.
+func first[T any](ctx context.Context, q querier, scan pgx.RowToFunc[*T], sql string, arguments ...any) (*T, error) {
+	rows, err := q.Query(ctx, sql, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	row, err := pgx.CollectOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return row, err
+}
+
+// snapshot runs reads that have to see one state of the database.
+func (p *Postgres) snapshot(ctx context.Context, read func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, read)
+}
+
+// statement builds a statement and its numbered arguments.
+type statement struct {
+	strings.Builder
+	arguments []any
+}
+
+// argument returns the placeholder of a new argument.
+func (s *statement) argument(value any) string {
+	s.arguments = append(s.arguments, value)
+	return "$" + strconv.Itoa(len(s.arguments))
+}
+
+// add appends text in which each ? stands for the next value.
+func (s *statement) add(text string, values ...any) {
+	for _, value := range values {
+		before, after, _ := strings.Cut(text, "?")
+		s.WriteString(before)
+		s.WriteString(s.argument(value))
+		text = after
+	}
+	s.WriteString(text)
+}
+
+// atMostRows is the argument of LIMIT; 0 stands for all rows.
+func atMostRows(limit int) *int {
+	if limit <= 0 {
+		return nil
+	}
+	return &limit
+}
+
+// Movement is giro.Store's.
+func (p *Postgres) Movement(ctx context.Context, book giro.Book, kind giro.Kind, id giro.UUID) (*giro.Movement, error) {
+	m, err := first(ctx, p.pool, scanMovement,
+		"SELECT "+pgMovementColumns+" FROM movement WHERE book = $1 AND kind = $2 AND id = $3", int64(book), string(kind), uuid(id))
+	if m != nil || err != nil || kind != giro.KindTransfer {
+		return m, err
+	}
+	return first(ctx, p.pool, scanMovement,
+		"SELECT "+pgMovementColumns+" FROM movement WHERE peer = $1 AND peer <> 0 AND kind = $2 AND id = $3", int64(book), string(kind), uuid(id))
+}
+
+// MovementByReference is giro.Store's.
+func (p *Postgres) MovementByReference(ctx context.Context, book giro.Book, kind giro.Kind, reference string) (*giro.Movement, error) {
+	return first(ctx, p.pool, scanMovement,
+		"SELECT "+pgMovementColumns+" FROM movement WHERE book = $1 AND kind = $2 AND reference = $3 AND reference <> ''", int64(book), string(kind), reference)
+}
+
+// movementOrders are the columns by which SmartFastPay's lists can be sorted.
+var movementOrders = map[string]string{"": "", "updated": "updated", "amount": "amount", "status": "status"}
+
+// selectMovements builds the statement of a query. Transfers received, and each
+// of several statuses, are walks of their own, in the order of an index and cut
+// at limit rows, which are then merged: no walk reads more than it returns.
+func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (*statement, error) {
+	order, ok := movementOrders[q.Sort]
+	if !ok {
+		return nil, errors.New("movements cannot be sorted by " + strconv.Quote(q.Sort))
+	}
+	direction, below, above := " DESC", "id < ?", "id > ?"
+	cursor := below
+	if q.Ascending {
+		direction, cursor = "", above
+	}
+	by := " ORDER BY id" + direction
+	if order != "" {
+		by = " ORDER BY " + order + direction + ", id" + direction
+	}
+	sides := []string{"book"}
+	if q.Kind == giro.KindTransfer {
+		sides = append(sides, "peer")
+	}
+	statuses := [][]giro.Status{q.Statuses}
+	if len(q.Statuses) > 1 && q.Customer.IsZero() && len(q.References) == 0 {
+		statuses = nil
+		for _, status := range q.Statuses {
+			if one := []giro.Status{status}; !slices.ContainsFunc(statuses, func(s []giro.Status) bool { return s[0] == status }) {
+				statuses = append(statuses, one)
+			}
+		}
+	}
+	s := new(statement)
+	s.add("SELECT " + columns + " FROM (")
+	for i, side := range sides {
+		for j, status := range statuses {
+			if i+j > 0 {
+				s.add(" UNION ALL ")
+			}
+			s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+side+" = ? AND kind = ? AND NOT deleted", int64(q.Book), string(q.Kind))
+			if side == "peer" {
+				s.add(" AND peer <> 0")
+			}
+			switch len(status) {
+			case 0:
+			case 1:
+				s.add(" AND status = ?", string(status[0]))
+			default:
+				s.add(" AND status = ANY(?::text[])", column(status, func(v giro.Status) string { return string(v) }))
+			}
+			if q.Currency != "" {
+				s.add(" AND currency = ?", string(q.Currency))
+			}
+			if !q.Customer.IsZero() {
+				s.add(" AND customer = ?", uuid(q.Customer))
+			}
+			if len(q.References) > 0 {
+				s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)
+			}
+			if !q.From.IsZero() {
+				s.add(" AND id >= ?", uuid(q.From))
+			}
+			if !q.To.IsZero() {
+				s.add(" AND id <= ?", uuid(q.To))
+			}
+			if !q.Before.IsZero() {
+				s.add(" AND "+cursor, uuid(q.Before))
+			}
+			s.add(by)
+			if limit > 0 {
+				s.add(" LIMIT ?", limit+skip)
+			}
+			s.add(")")
+		}
+	}
+	s.add(") m" + by)
+	if limit > 0 {
+		s.add(" LIMIT ?", limit)
+	}
+	if skip > 0 {
+		s.add(" OFFSET ?", skip)
+	}
+	return s, nil
+}
+
+// Movements is giro.Store's.
+func (p *Postgres) Movements(ctx context.Context, q giro.MovementQuery) (page []*giro.Movement, more bool, err error) {
+	// One row beyond what is wanted tells whether there is more.
+	limit, skip := int64(q.Limit), q.Skip
+	if q.Match != nil {
+		limit, skip = int64(q.ScanMax), 0
+	}
+	if limit > 0 {
+		limit++
+	}
+	s, err := selectMovements(&q, pgMovementColumns, limit, skip)
+	if err != nil {
+		return nil, false, err
+	}
+	rows, err := p.pool.Query(ctx, s.String(), s.arguments...)
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	skip = q.Skip
+	var last giro.UUID
+	for scanned := 0; rows.Next(); scanned++ {
+		if q.Match != nil && q.ScanMax > 0 && scanned == q.ScanMax {
+			if q.Scanned != nil {
+				*q.Scanned = last
+			}
+			return page, true, nil
+		}
+		m, err := scanMovement(rows)
+		if err != nil {
+			return nil, false, err
+		}
+		last = m.ID
+		if q.Match != nil {
+			if !q.Match(m) {
+				continue
+			}
+			if skip > 0 {
+				skip--
+				continue
+			}
+		}
+		if q.Limit > 0 && len(page) == q.Limit {
+			return page, true, nil
+		}
+		page = append(page, m)
+	}
+	return page, false, rows.Err()
+}
+
+// CountMovements is giro.Store's.
+func (p *Postgres) CountMovements(ctx context.Context, q giro.MovementQuery, limit int64) (int64, error) {
+	if limit <= 0 {
+		return 0, nil
+	}
+	if q.Match != nil {
+		q.Limit, q.Skip = int(limit), 0
+		page, _, err := p.Movements(ctx, q)
+		return int64(len(page)), err
+	}
+	q.Sort = "" // so that an index ends the count at the limit
+	s, err := selectMovements(&q, "id", limit, 0)
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	err = p.pool.QueryRow(ctx, "SELECT count(*) FROM ("+s.String()+") c", s.arguments...).Scan(&n)
+	return n, err
+}
+
+// Head is giro.Store's.
+func (p *Postgres) Head(ctx context.Context, book giro.Book) (*giro.BookHead, error) {
+	return first(ctx, p.pool, scanHead, "SELECT "+pgBookColumns+" FROM book WHERE book = $1", int64(book))
+}
+
+// pgSequenceAt finds the last ledger transaction of book $1 up to an instant $2.
+// Times never go back along a chain, so the sequence is halved again and again.
+const pgSequenceAt = `WITH RECURSIVE half (low, high) AS (
+	SELECT 0::bigint, sequence FROM book WHERE book = $1
+	UNION ALL
+	SELECT CASE WHEN t.at <= $2 THEN t.sequence ELSE low END, CASE WHEN t.at <= $2 THEN high ELSE t.sequence - 1 END
+	FROM half JOIN ledger_transaction t ON t.book = $1 AND t.sequence = (low + high + 1) / 2
+	WHERE low < high
+) SELECT coalesce(max(low), 0) FROM half`
+
+// Accounts is giro.Store's.
+func (p *Postgres) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []*giro.Account, sequence int64, err error) {
+	err = p.snapshot(ctx, func(tx pgx.Tx) error {
+		if q.At > 0 {
+			err = tx.QueryRow(ctx, pgSequenceAt, int64(q.Book), q.At).Scan(&sequence)
+		} else {
+			err = tx.QueryRow(ctx, "SELECT coalesce(max(sequence), 0) FROM book WHERE book = $1", int64(q.Book)).Scan(&sequence)
+		}
+		if err != nil {
+			return err
+		}
+		columns := pgAccountColumns
+		s := new(statement)
+		if q.At > 0 {
+			columns = strings.Replace(columns, "balance", "coalesce((SELECT e.balance FROM entry e WHERE e.account = account.id AND e.sequence <= ? ORDER BY e.sequence DESC, e.n DESC LIMIT 1), 0)", 1)
+			s.add("SELECT "+columns, sequence)
+		} else {
+			s.add("SELECT " + columns)
+		}
+		s.add(" FROM account WHERE true")
+		if q.Book != giro.AllBooks {
+			s.add(" AND book = ?", int64(q.Book))
+		}
+		if q.IDs != nil {
+			s.add(" AND id = ANY(?::uuid[])", column(q.IDs, func(u giro.UUID) uuid { return uuid(u) }))
+		}
+		if len(q.Roles) > 0 {
+			s.add(" AND role = ANY(?::text[])", column(q.Roles, func(r giro.Role) string { return string(r) }))
+		}
+		if !q.After.IsZero() {
+			s.add(" AND id > ?", uuid(q.After))
+		}
+		s.add(" ORDER BY id")
+		s.add(" LIMIT ?", atMostRows(q.Limit))
+		accounts, err = all(ctx, tx, scanAccount, s.String(), s.arguments...)
+		return err
+	})
+	return accounts, sequence, err
+}
+
+// Entries is giro.Store's: newest first.
+func (p *Postgres) Entries(ctx context.Context, account giro.UUID, before giro.EntryKey, limit int) ([]giro.Entry, error) {
+	s := new(statement)
+	s.add("SELECT "+pgEntryColumns+" FROM entry WHERE account = ?", uuid(account))
+	if before != (giro.EntryKey{}) {
+		s.add(" AND (sequence, n) < (?, ?)", before.Sequence, int64(before.N))
+	}
+	s.add(" ORDER BY sequence DESC, n DESC LIMIT ?", atMostRows(limit))
+	return all(ctx, p.pool, scanEntry, s.String(), s.arguments...)
+}
+
+// LedgerTransactions is giro.Store's.
+func (p *Postgres) LedgerTransactions(ctx context.Context, q giro.LedgerQuery) ([]*giro.LedgerTransaction, error) {
+	s := new(statement)
+	s.add("SELECT "+pgTransactionColumns+" FROM ledger_transaction WHERE book = ?", int64(q.Book))
+	if q.Sequence > 0 {
+		s.add(" AND sequence = ?", q.Sequence)
+	}
+	if !q.Object.IsZero() {
+		s.add(" AND object = ?", uuid(q.Object))
+	}
+	if q.Before > 0 {
+		s.add(" AND sequence < ?", q.Before)
+	}
+	if q.Object.IsZero() {
+		s.add(" ORDER BY sequence DESC")
+	} else {
+		s.add(" ORDER BY sequence")
+	}
+	s.add(" LIMIT ?", atMostRows(q.Limit))
+	return all(ctx, p.pool, scanTransaction, s.String(), s.arguments...)
+}
+
+// TrialBalance is giro.Store's.
+func (p *Postgres) TrialBalance(ctx context.Context, book giro.Book) (*giro.TrialBalance, error) {
+	t := new(giro.TrialBalance)
+	err := p.snapshot(ctx, func(tx pgx.Tx) error {
+		s := new(statement)
+		s.add("SELECT currency, (-coalesce(sum(balance) FILTER (WHERE balance < 0), 0))::bigint, coalesce(sum(balance) FILTER (WHERE balance > 0), 0)::bigint FROM account")
+		head, err := first(ctx, tx, scanHead, "SELECT "+pgBookColumns+" FROM book WHERE book = $1", int64(book))
+		if err != nil {
+			return err
+		}
+		if head != nil {
+			t.Sequence, t.Hash = head.Sequence, head.Hash
+		}
+		s.add(" WHERE balance <> 0")
+		if book != giro.Installation {
+			s.add(" AND book = ?", int64(book))
+		}
+		s.add(" GROUP BY currency ORDER BY currency")
+		t.Currencies, err = all(ctx, tx, func(row pgx.CollectableRow) (giro.TrialLine, error) {
+			var line giro.TrialLine
+			err := row.Scan(&line.Currency, &line.Debits, &line.Credits)
+			return line, err
+		}, s.String(), s.arguments...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Events is giro.Store's.
+func (p *Postgres) Events(ctx context.Context, q giro.EventQuery) ([]*giro.Event, error) {
+	s := new(statement)
+	s.add("SELECT "+pgEventColumns+" FROM event WHERE book = ?", int64(q.Book))
+	if q.Sequence > 0 {
+		s.add(" AND sequence = ?", q.Sequence)
+	}
+	if q.After > 0 {
+		s.add(" AND sequence > ?", q.After)
+	}
+	if q.Before > 0 {
+		s.add(" AND sequence < ?", q.Before)
+	}
+	if !q.Object.IsZero() {
+		s.add(" AND object = ?", uuid(q.Object))
+	}
+	if len(q.Types) > 0 {
+		var exact, families []string
+		for _, t := range q.Types {
+			if family, found := strings.CutSuffix(t, "*"); found {
+				families = append(families, strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(family)+"%")
+			} else {
+				exact = append(exact, t)
+			}
+		}
+		s.add(" AND (type = ANY(?::text[]) OR type LIKE ANY(?::text[]))", exact, families)
+	}
+	s.add(" ORDER BY sequence")
+	if !q.Ascending && q.After == 0 {
+		s.add(" DESC")
+	}
+	s.add(" LIMIT ?", atMostRows(q.Limit))
+	return all(ctx, p.pool, scanEvent, s.String(), s.arguments...)
+}
+
+// Idempotency is giro.Store's.
+func (p *Postgres) Idempotency(ctx context.Context, book giro.Book, key string) (*giro.Idempotency, error) {
+	return first(ctx, p.pool, scanIdempotency, "SELECT "+pgIdempotencyColumns+" FROM idempotency WHERE book = $1 AND key = $2", int64(book), key)
+}
+
+// Document is giro.Store's.
+func (p *Postgres) Document(ctx context.Context, kind giro.DocumentKind, id giro.UUID) (*giro.StoredDocument, error) {
+	return first(ctx, p.pool, scanDocument, "SELECT "+pgDocumentColumns+" FROM document WHERE kind = $1 AND id = $2", string(kind), uuid(id))
+}
+
+// DocumentByLookup is giro.Store's.
+func (p *Postgres) DocumentByLookup(ctx context.Context, kind giro.DocumentKind, lookup string) (*giro.StoredDocument, error) {
+	return first(ctx, p.pool, scanDocument, "SELECT "+pgDocumentColumns+" FROM document WHERE kind = $1 AND lookup = $2 AND lookup <> ''", string(kind), lookup)
+}
+
+// Documents is giro.Store's.
+func (p *Postgres) Documents(ctx context.Context, q giro.DocumentQuery) ([]*giro.StoredDocument, error) {
+	s := new(statement)
+	s.add("SELECT "+pgDocumentColumns+" FROM document WHERE kind = ?", string(q.Kind))
+	if q.Book != giro.AllBooks {
+		s.add(" AND book = ?", int64(q.Book))
+	}
+	if !q.Parent.IsZero() {
+		s.add(" AND parent = ?", uuid(q.Parent))
+	}
+	if !q.Before.IsZero() {
+		if q.Ascending {
+			s.add(" AND id > ?", uuid(q.Before))
+		} else {
+			s.add(" AND id < ?", uuid(q.Before))
+		}
+	}
+	s.add(" ORDER BY id")
+	if !q.Ascending {
+		s.add(" DESC")
+	}
+	s.add(" LIMIT ?", atMostRows(q.Limit))
+	return all(ctx, p.pool, scanDocument, s.String(), s.arguments...)
+}
+
+// ClaimJobs is giro.Store's. A job whose row another process holds just now is
+// passed over, not waited for.
+func (p *Postgres) ClaimJobs(ctx context.Context, owner giro.UUID, now, lease int64, limit int) ([]*giro.Job, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	jobs, err := all(ctx, p.pool, scanJob, `UPDATE job SET leased = $3, owner = $1 FROM (
+		SELECT object AS o, kind AS k FROM job WHERE greatest(due, leased) <= $2
+		ORDER BY greatest(due, leased) LIMIT $4 FOR UPDATE SKIP LOCKED
+	) ready WHERE object = o AND kind = k RETURNING `+pgJobColumns, uuid(owner), now, lease, int64(limit))
+	slices.SortStableFunc(jobs, func(a, b *giro.Job) int { return cmp.Compare(a.Due, b.Due) })
+	return jobs, err
+}
+
+// NextJob is giro.Store's. A leased job comes up when its lease ends.
+func (p *Postgres) NextJob(ctx context.Context) (int64, error) {
+	var at int64
+	err := p.pool.QueryRow(ctx, "SELECT coalesce((SELECT greatest(due, leased, 1) FROM job ORDER BY greatest(due, leased) LIMIT 1), 0)").Scan(&at)
+	return at, err
+}
+
+// Jobs is giro.Store's.
+func (p *Postgres) Jobs(ctx context.Context, book giro.Book, due int64, limit int) ([]*giro.Job, error) {
+	return all(ctx, p.pool, scanJob, "SELECT "+pgJobColumns+" FROM job WHERE book = $1 AND due <= $2 ORDER BY due, object, kind LIMIT $3", int64(book), due, atMostRows(limit))
+}
+
+// SandboxLog is giro.Store's.
+func (p *Postgres) SandboxLog(ctx context.Context, book giro.Book, after int64, limit int) ([]*giro.SandboxRow, error) {
+	return all(ctx, p.pool, scanSandbox, "SELECT "+pgSandboxColumns+" FROM sandbox WHERE book = $1 AND number > $2 ORDER BY number LIMIT $3", int64(book), after, atMostRows(limit))
+}
+
+// Sweep is giro.Store's.
+func (p *Postgres) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error) {
+	keys, err := p.pool.Exec(ctx, "DELETE FROM idempotency WHERE (book, key) IN (SELECT book, key FROM idempotency WHERE created < $1 ORDER BY created LIMIT $2)", idempotencyBefore, int64(limit))
+	if err != nil {
+		return 0, err
+	}
+	batches, err := p.pool.Exec(ctx, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < $1 ORDER BY at LIMIT $2)", batchBefore, int64(limit))
+	return int(keys.RowsAffected() + batches.RowsAffected()), err
+}
