@@ -35,9 +35,15 @@ func (s sqliteAudit) accounts(each func(*giro.Account, error) error) error {
 }
 
 func (s sqliteAudit) transactions(book giro.Book, first, last int64, each func(*giro.LedgerTransaction, error) error) error {
-	return query(s.c, "SELECT "+transactionColumns+" FROM ledger_transaction WHERE book = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
+	return query(s.c, "SELECT "+transactionColumns+", debits, credits FROM ledger_transaction WHERE book = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
 		func(a *args) { a.int(int64(book)).int(first).int(last) },
-		func(r *row) error { return each(r.transaction()) })
+		func(r *row) error {
+			t, err := r.transaction()
+			if err == nil {
+				err = checkSides(t, sides{r.int(), r.int()})
+			}
+			return each(t, err)
+		})
 }
 
 func (s sqliteAudit) books() ([]giro.Book, error) {

@@ -1,12 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"giro"
 	"giro/ledger"
@@ -18,7 +20,8 @@ import (
 type audited interface {
 	heads(each func(*giro.BookHead) error) error
 	accounts(each func(*giro.Account, error) error) error
-	// transactions runs over a book's sequences from first to last, ascending.
+	// transactions runs over a book's sequences from first to last, ascending;
+	// the error is that of decoding, or of checkSides.
 	transactions(book giro.Book, first, last int64, each func(*giro.LedgerTransaction, error) error) error
 	// books returns the books that have ledger transactions, events or movements.
 	books() ([]giro.Book, error)
@@ -107,8 +110,13 @@ func verify(from audited) (*giro.Report, error) {
 		heads: map[giro.Book]*giro.BookHead{}, accounts: map[giro.UUID]*auditedAccount{},
 		counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]reservation{},
 	}
-	for _, step := range []func() error{a.loadHeads, a.loadAccounts, a.checkChains, a.checkEntries, a.checkMovements, a.checkBooks} {
+	steps := []func() error{a.loadHeads, a.loadAccounts, a.checkChains, a.checkEntries, a.checkMovements, a.checkBooks}
+	located := 0 // faults of the chain and the entries, which name the very sequence
+	for i, step := range steps {
 		err := step()
+		if i < 4 {
+			located = len(a.report.Faults)
+		}
 		if err == errFaults {
 			break
 		}
@@ -117,7 +125,26 @@ func verify(from audited) (*giro.Report, error) {
 		}
 	}
 	a.report.OK = len(a.report.Faults) == 0
+	// What a movement shows is often no more than the consequence of a fault
+	// along the chain, which therefore stands in front.
+	slices.SortStableFunc(a.report.Faults[:located], bySequence)
+	slices.SortStableFunc(a.report.Faults[located:], bySequence)
+	slices.SortStableFunc(a.report.Faults, byMerchant)
 	return a.report, nil
+}
+
+// bySequence puts the first bad sequence in front, and what belongs to none at
+// the end.
+func bySequence(f, g giro.Fault) int {
+	return cmp.Compare(uint64(f.Sequence)-1, uint64(g.Sequence)-1) // 0 becomes the greatest
+}
+
+// byMerchant puts what belongs to no merchant at the end.
+func byMerchant(f, g giro.Fault) int {
+	if (f.Merchant == "") != (g.Merchant == "") {
+		return cmp.Compare(g.Merchant, f.Merchant)
+	}
+	return cmp.Or(cmp.Compare(f.Merchant, g.Merchant), cmp.Compare(f.Mode, g.Mode))
 }
 
 // fault notes what does not add up in a book.
@@ -126,8 +153,12 @@ func (a *audit) fault(book giro.Book, sequence int64, format string, args ...any
 	if book.Live() {
 		f.Mode = "live"
 	}
-	if h := a.heads[book]; h != nil {
-		f.Merchant = h.Merchant.ID("mer")
+	head := a.heads[book]
+	if head == nil {
+		head = a.heads[book^1] // the same merchant's in the other mode
+	}
+	if head != nil {
+		f.Merchant = head.Merchant.ID("mer")
 	} else {
 		f.Message += fmt.Sprintf(" (book %d)", book)
 	}
@@ -209,7 +240,7 @@ func (a *audit) checkChain(book giro.Book, head *giro.BookHead) error {
 	err := a.from.transactions(book, 1, math.MaxInt64, func(t *giro.LedgerTransaction, decode error) error {
 		a.report.LedgerTransactions++
 		if decode != nil {
-			err := say(t.Sequence, "ledger transaction cannot be read: %v", decode)
+			err := say(t.Sequence, "the ledger transaction is damaged: %v", decode)
 			if err != nil {
 				return err
 			}
@@ -241,6 +272,18 @@ func (a *audit) checkChain(book giro.Book, head *giro.BookHead) error {
 		return say(sequence, "the book's hash is not that of its last ledger transaction")
 	case head.LedgerAt != at:
 		return say(sequence, "the book's time is not that of its last ledger transaction")
+	}
+	return nil
+}
+
+// checkSides compares a stored transaction's sums with its postings.
+func checkSides(t *giro.LedgerTransaction, stored sides) error {
+	var sum int64
+	for _, p := range t.Postings {
+		sum += p.Amount
+	}
+	if stored != (sides{sum, sum}) {
+		return fmt.Errorf("its debits are %d, its credits %d and its postings move %d", stored.debits, stored.credits, sum)
 	}
 	return nil
 }
@@ -382,20 +425,19 @@ func (a *audit) checkMovements() error {
 	err := a.from.movements(func(m auditedMovement) error {
 		a.report.Movements++
 		a.count(m.Movement)
-		message := ""
+		var sequence int64
+		var message string
 		if m.err != nil {
 			message = fmt.Sprintf("cannot be read: %v", m.err)
 		} else {
-			message = a.compare(m)
+			sequence, message = a.compare(m)
 		}
 		if message == "" {
 			return nil
 		}
-		sequence := int64(0)
 		for _, t := range m.transactions {
-			if giro.Book(t.Book) == m.Book {
+			if sequence == 0 && giro.Book(t.Book) == m.Book {
 				sequence = t.Sequence
-				break
 			}
 		}
 		return a.fault(m.Book, sequence, "%s %s", m.ID.ID(m.Kind.Prefix()), message)
@@ -497,24 +539,25 @@ func (a *audit) destination(m *giro.Movement, id giro.UUID, account *auditedAcco
 	return id == m.Detail.Destination
 }
 
-// compare returns what is wrong with a movement, or nothing.
-func (a *audit) compare(m auditedMovement) string {
+// compare returns what is wrong with a movement, or nothing, and the ledger
+// transaction that shows it, or 0 for the movement's first.
+func (a *audit) compare(m auditedMovement) (sequence int64, message string) {
 	for _, t := range m.transactions {
 		book := giro.Book(t.Book)
 		if book != m.Book && (m.Peer == 0 || book != m.Peer) {
-			return fmt.Sprintf("has a ledger transaction in book %d, which is not one of its own", book)
+			return 0, fmt.Sprintf("has a ledger transaction in book %d, which is not one of its own", book)
 		}
 		if t.Kind != m.Kind || t.Currency != string(m.Currency) {
-			return fmt.Sprintf("has ledger transaction %d of another kind or currency", t.Sequence)
+			return t.Sequence, "has a ledger transaction of another kind or currency"
 		}
 	}
 	f := a.flow(&m)
 	net := m.Captured - m.Refunded
 	switch {
 	case m.Refunded < 0 || m.Refunded > m.Captured || m.Captured > m.Amount:
-		return "has amounts that contradict each other"
+		return 0, "has amounts that contradict each other"
 	case f.reserved != m.Reserved:
-		return fmt.Sprintf("reserves %d, and its postings reserve %d", m.Reserved, f.reserved)
+		return 0, fmt.Sprintf("reserves %d, and its postings reserve %d", m.Reserved, f.reserved)
 	}
 	moved := int64(0)
 	switch {
@@ -527,11 +570,11 @@ func (a *audit) compare(m auditedMovement) string {
 	}
 	switch {
 	case moved != net:
-		return fmt.Sprintf("moved %d, and its postings moved %d", net, moved)
+		return 0, fmt.Sprintf("moved %d, and its postings moved %d", net, moved)
 	case m.Peer != 0 && f.peer != -net:
-		return fmt.Sprintf("moved %d, and the receiver's books got %d", net, -f.peer)
+		return 0, fmt.Sprintf("moved %d, and the receiver's books got %d", net, -f.peer)
 	}
-	return told(m.Movement, m.event)
+	return 0, told(m.Movement, m.event)
 }
 
 // told compares a movement with its last event, which shows it as it was after
