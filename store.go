@@ -125,7 +125,7 @@ type Account struct {
 
 // AccountQuery selects accounts of a book.
 type AccountQuery struct {
-	Book  Book
+	Book  Book   // AllBooks: of every book, which have no common sequence
 	IDs   []UUID // nil: all of the book
 	Roles []Role // nil: all
 	After UUID   // ids above this one

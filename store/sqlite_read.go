@@ -344,7 +344,9 @@ func (s *SQLite) Head(ctx context.Context, book giro.Book) (h *giro.BookHead, er
 // Accounts implements giro.Store.
 func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []*giro.Account, sequence int64, err error) {
 	w := &where{}
-	w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+	if q.Book != giro.AllBooks {
+		w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+	}
 	if q.IDs != nil {
 		list := make([]string, len(q.IDs))
 		for i, id := range q.IDs {

@@ -358,6 +358,12 @@ func TestAccountsAtAnInstant(t *testing.T) {
 		if err != nil || len(some) != 1 || some[0].ID != rest[0].ID {
 			t.Error(some, err)
 		}
+		other := newBooks(t, s, 2)
+		other.charge(7)
+		both, sequence, err := s.Accounts(ctx, giro.AccountQuery{Book: giro.AllBooks, IDs: []giro.UUID{rest[0].ID, other.accounts[giro.RoleAvailable].ID}})
+		if err != nil || len(both) != 2 || sequence != 0 || both[1].Book != other.book {
+			t.Error("of every book:", both, sequence, err)
+		}
 		if none, _, err := s.Accounts(ctx, giro.AccountQuery{Book: k.book, IDs: []giro.UUID{}}); err != nil || len(none) != 0 {
 			t.Error("no ids select", none, err)
 		}
