@@ -116,7 +116,7 @@ func movementOf(c *sqlite.Conn, book giro.Book, kind giro.Kind, id giro.UUID) (*
 }
 
 func movementByReference(c *sqlite.Conn, book giro.Book, kind giro.Kind, reference string) (*giro.Movement, error) {
-	return one(c, "SELECT "+movementColumns+" FROM movement WHERE book = ? AND kind = ? AND reference = ? AND reference <> ''",
+	return one(c, "SELECT "+movementColumns+" FROM movement INDEXED BY movement_reference WHERE book = ? AND kind = ? AND reference = ? AND reference <> ''",
 		func(a *args) { a.int(int64(book)).text(string(kind)).text(reference) }, (*row).movement)
 }
 
@@ -131,7 +131,7 @@ func documentOf(c *sqlite.Conn, kind giro.DocumentKind, id giro.UUID) (*giro.Sto
 }
 
 func documentByLookup(c *sqlite.Conn, kind giro.DocumentKind, lookup string) (*giro.StoredDocument, error) {
-	return one(c, "SELECT "+documentColumns+" FROM document WHERE kind = ? AND lookup = ? AND lookup <> ''",
+	return one(c, "SELECT "+documentColumns+" FROM document INDEXED BY document_lookup WHERE kind = ? AND lookup = ? AND lookup <> ''",
 		func(a *args) { a.text(string(kind)).text(lookup) }, plain((*row).document))
 }
 
@@ -147,7 +147,7 @@ func (s *SQLite) Movement(ctx context.Context, book giro.Book, kind giro.Kind, i
 		if err != nil || m != nil || book == 0 {
 			return err
 		}
-		m, err = one(c, "SELECT "+movementColumns+" FROM movement WHERE peer = ? AND kind = ? AND id = ? AND peer <> 0",
+		m, err = one(c, "SELECT "+movementColumns+" FROM movement INDEXED BY movement_peer WHERE peer = ? AND kind = ? AND id = ? AND peer <> 0",
 			func(a *args) { a.int(int64(book)).text(string(kind)).id(id) }, (*row).movement)
 		return err
 	})
@@ -169,10 +169,10 @@ func (s *SQLite) MovementByReference(ctx context.Context, book giro.Book, kind g
 	return m, nil
 }
 
-// movementWhere returns the conditions that q sets, for the book that made the
-// movements or, with peer, for the one that received them.
-func movementWhere(q *giro.MovementQuery, peer bool) *where {
-	w := &where{}
+// movementWalk is one ordered walk over an index of movements: those that the
+// book made or, with peer, that it received; with one of the statuses.
+func movementWalk(q *giro.MovementQuery, peer bool, status giro.Status) (index string, w *where) {
+	w = &where{}
 	if peer {
 		w.add("peer = ? AND peer <> 0 AND book <> ?", func(a *args) { a.int(int64(q.Book)).int(int64(q.Book)) })
 	} else {
@@ -180,17 +180,20 @@ func movementWhere(q *giro.MovementQuery, peer bool) *where {
 	}
 	w.add("kind = ?", func(a *args) { a.text(string(q.Kind)) })
 	w.add("deleted = 0", nil)
-	if len(q.Statuses) > 0 {
-		w.add("status IN ("+placeholders(len(q.Statuses))+")", func(a *args) {
-			for _, status := range q.Statuses {
-				a.text(string(status))
-			}
-		})
-	}
+	// SQLite keeps no statistics here and would walk the primary key, so the
+	// index is named: the most selective of those that the query can use.
 	if q.Currency != "" {
 		w.add("currency = ?", func(a *args) { a.text(string(q.Currency)) })
+		index = "movement_currency"
 	}
-	w.addID("customer = ?", q.Customer)
+	if status != "" {
+		w.add("status = ?", func(a *args) { a.text(string(status)) })
+		index = "movement_status"
+	}
+	if !q.Customer.IsZero() {
+		w.addID("customer = ?", q.Customer)
+		index = "movement_customer"
+	}
 	if len(q.References) > 0 {
 		// A JSON array keeps the statement the same for any number of them.
 		list, err := json.Marshal(q.References)
@@ -198,6 +201,10 @@ func movementWhere(q *giro.MovementQuery, peer bool) *where {
 			panic(err) // strings always have a JSON form
 		}
 		w.add("reference <> '' AND reference IN (SELECT value FROM json_each(?))", func(a *args) { a.text(string(list)) })
+		index = "movement_reference"
+	}
+	if peer {
+		index = "movement_peer"
 	}
 	w.addID("id >= ?", q.From)
 	w.addID("id <= ?", q.To)
@@ -206,20 +213,43 @@ func movementWhere(q *giro.MovementQuery, peer bool) *where {
 	} else {
 		w.addID("id < ?", q.Before)
 	}
-	return w
+	return index, w
 }
 
-// movementSelect returns the query for columns of what q selects, in no order.
+// movementSelect returns the query for columns of what q selects: one walk per
+// status, and the received transfers, which SQLite merges in the order that is
+// asked for.
 func movementSelect(q *giro.MovementQuery, columns string) (sql string, bind func(*args)) {
-	own := movementWhere(q, false)
-	sql = "SELECT " + columns + " FROM movement" + own.String()
-	if q.Kind != giro.KindTransfer || q.Book == 0 {
-		return sql, own.bind
+	var walks []string
+	var binds []func(*args)
+	add := func(peer bool, status giro.Status) {
+		index, w := movementWalk(q, peer, status)
+		if index != "" {
+			index = " INDEXED BY " + index
+		}
+		walks = append(walks, "SELECT "+columns+" FROM movement"+index+w.String())
+		binds = append(binds, w.bind)
 	}
-	received := movementWhere(q, true)
-	return sql + " UNION ALL SELECT " + columns + " FROM movement" + received.String(), func(a *args) {
-		own.bind(a)
-		received.bind(a)
+	received := q.Kind == giro.KindTransfer && q.Book != 0
+	for i, status := range q.Statuses {
+		if slices.Contains(q.Statuses[:i], status) {
+			continue
+		}
+		add(false, status)
+		if received {
+			add(true, status)
+		}
+	}
+	if len(q.Statuses) == 0 {
+		add(false, "")
+		if received {
+			add(true, "")
+		}
+	}
+	return strings.Join(walks, " UNION ALL "), func(a *args) {
+		for _, bind := range binds {
+			bind(a)
+		}
 	}
 }
 
@@ -253,8 +283,9 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	case q.ScanMax > 0:
 		rows = int64(q.ScanMax) + 1
 	}
-	if offset > 0 && q.Kind != giro.KindTransfer {
-		// Skipped rows are stepped over in the index, without their details.
+	if offset > 0 && len(q.Statuses) <= 1 && q.Kind != giro.KindTransfer {
+		// In a single walk the skipped rows are stepped over in the index,
+		// without their details.
 		keys, _ := movementSelect(&q, "book, kind, id")
 		sql = "SELECT " + movementColumns + " FROM movement WHERE (book, kind, id) IN (" + keys + order + " LIMIT ? OFFSET ?)" + order
 	}
@@ -450,19 +481,19 @@ func (s *SQLite) Entries(ctx context.Context, account giro.UUID, before giro.Ent
 func (s *SQLite) LedgerTransactions(ctx context.Context, q giro.LedgerQuery) (found []*giro.LedgerTransaction, err error) {
 	w := &where{}
 	w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
-	order := " DESC"
+	index, order := "", " DESC"
 	switch {
 	case q.Sequence > 0:
 		w.add("sequence = ?", func(a *args) { a.int(q.Sequence) })
 	case !q.Object.IsZero():
 		w.addID("object = ?", q.Object)
-		order = " ASC"
+		index, order = " INDEXED BY ledger_transaction_object", " ASC"
 	}
 	if q.Before > 0 {
 		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+transactionColumns+" FROM ledger_transaction"+w.String()+" ORDER BY sequence"+order+" LIMIT ?",
+		found, err = many(c, "SELECT "+transactionColumns+" FROM ledger_transaction"+index+w.String()+" ORDER BY sequence"+order+" LIMIT ?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).transaction)
 		return err
 	})
@@ -537,7 +568,11 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 	if q.Before > 0 {
 		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
 	}
-	w.addID("object = ?", q.Object)
+	index := ""
+	if !q.Object.IsZero() {
+		w.addID("object = ?", q.Object)
+		index = " INDEXED BY event_object"
+	}
 	if len(q.Types) > 0 {
 		terms := make([]string, len(q.Types))
 		for i, t := range q.Types {
@@ -557,7 +592,7 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 		})
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+eventColumns+" FROM event"+w.String()+" ORDER BY sequence"+direction(ascending)+" LIMIT ?",
+		found, err = many(c, "SELECT "+eventColumns+" FROM event"+index+w.String()+" ORDER BY sequence"+direction(ascending)+" LIMIT ?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, plain((*row).event))
 		return err
 	})
@@ -607,17 +642,22 @@ func (s *SQLite) DocumentByLookup(ctx context.Context, kind giro.DocumentKind, l
 func (s *SQLite) Documents(ctx context.Context, q giro.DocumentQuery) (found []*giro.StoredDocument, err error) {
 	w := &where{}
 	w.add("kind = ?", func(a *args) { a.text(string(q.Kind)) })
+	index := ""
 	if q.Book != giro.AllBooks {
 		w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
+		index = " INDEXED BY document_book"
 	}
-	w.addID("parent = ?", q.Parent)
+	if !q.Parent.IsZero() {
+		w.addID("parent = ?", q.Parent)
+		index = " INDEXED BY document_parent"
+	}
 	if q.Ascending {
 		w.addID("id > ?", q.Before)
 	} else {
 		w.addID("id < ?", q.Before)
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+documentColumns+" FROM document"+w.String()+" ORDER BY id"+direction(q.Ascending)+" LIMIT ?",
+		found, err = many(c, "SELECT "+documentColumns+" FROM document"+index+w.String()+" ORDER BY id"+direction(q.Ascending)+" LIMIT ?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, plain((*row).document))
 		return err
 	})

@@ -76,7 +76,7 @@ func (s sqliteAudit) movements(each func(auditedMovement) error) error {
 
 // related reads what a movement has to agree with.
 func (s sqliteAudit) related(m *auditedMovement) (err error) {
-	m.transactions, err = many(s.c, "SELECT "+transactionColumns+" FROM ledger_transaction WHERE object = ? ORDER BY book, sequence",
+	m.transactions, err = many(s.c, "SELECT "+transactionColumns+" FROM ledger_transaction INDEXED BY ledger_transaction_object WHERE object = ? ORDER BY book, sequence",
 		func(a *args) { a.id(m.ID) },
 		func(r *row) (*giro.LedgerTransaction, error) {
 			t, _ := r.transaction() // what cannot be read was noted along the chain
@@ -86,14 +86,14 @@ func (s sqliteAudit) related(m *auditedMovement) (err error) {
 		return err
 	}
 	if m.Kind == giro.KindCharge {
-		err = query(s.c, "SELECT coalesce(sum(amount_captured - amount_refunded), 0) FROM movement WHERE book = ? AND kind = 'refund' AND parent = ?",
+		err = query(s.c, "SELECT coalesce(sum(amount_captured - amount_refunded), 0) FROM movement INDEXED BY movement_parent WHERE book = ? AND kind = 'refund' AND parent = ?",
 			func(a *args) { a.int(int64(m.Book)).id(m.ID) },
 			func(r *row) error { m.refunded = r.int(); return nil })
 		if err != nil {
 			return err
 		}
 	}
-	return query(s.c, "SELECT data FROM event WHERE object = ? AND book = ? ORDER BY sequence DESC LIMIT 1",
+	return query(s.c, "SELECT data FROM event INDEXED BY event_object WHERE object = ? AND book = ? ORDER BY sequence DESC LIMIT 1",
 		func(a *args) { a.id(m.ID).int(int64(m.Book)) },
 		func(r *row) error { m.event = r.blob(); return nil })
 }

@@ -486,13 +486,23 @@ func TestListsWalkInOrder(t *testing.T) {
 			want   []int
 			more   bool
 		}{
-			"newest first":        {func(q *giro.MovementQuery) { q.Limit = 3 }, []int{11, 10, 9}, true},
-			"a full page":         {func(q *giro.MovementQuery) { q.Limit = 12 }, []int{11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, false},
-			"next page":           {func(q *giro.MovementQuery) { q.Limit, q.Before = 3, ids[9] }, []int{8, 7, 6}, true},
-			"last page":           {func(q *giro.MovementQuery) { q.Limit, q.Before = 3, ids[2] }, []int{1, 0}, false},
-			"oldest first":        {func(q *giro.MovementQuery) { q.Limit, q.Ascending, q.Before = 2, true, ids[3] }, []int{4, 5}, true},
-			"one status":          {func(q *giro.MovementQuery) { q.Statuses = []giro.Status{giro.StatusFailed} }, []int{10, 8, 6, 4, 2, 0}, false},
-			"two statuses":        {func(q *giro.MovementQuery) { q.Statuses, q.Limit = []giro.Status{"failed", "pending"}, 2 }, []int{11, 10}, true},
+			"newest first": {func(q *giro.MovementQuery) { q.Limit = 3 }, []int{11, 10, 9}, true},
+			"a full page":  {func(q *giro.MovementQuery) { q.Limit = 12 }, []int{11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, false},
+			"next page":    {func(q *giro.MovementQuery) { q.Limit, q.Before = 3, ids[9] }, []int{8, 7, 6}, true},
+			"last page":    {func(q *giro.MovementQuery) { q.Limit, q.Before = 3, ids[2] }, []int{1, 0}, false},
+			"oldest first": {func(q *giro.MovementQuery) { q.Limit, q.Ascending, q.Before = 2, true, ids[3] }, []int{4, 5}, true},
+			"one status":   {func(q *giro.MovementQuery) { q.Statuses = []giro.Status{giro.StatusFailed} }, []int{10, 8, 6, 4, 2, 0}, false},
+			"two statuses": {func(q *giro.MovementQuery) { q.Statuses, q.Limit = []giro.Status{"failed", "pending"}, 2 }, []int{11, 10}, true},
+			"statuses, repeated": {func(q *giro.MovementQuery) {
+				q.Statuses, q.Skip, q.Limit = []giro.Status{"failed", "pending", "failed"}, 2, 3
+			}, []int{9, 8, 7}, true},
+			"status and skip": {func(q *giro.MovementQuery) { q.Statuses, q.Skip, q.Limit = []giro.Status{"failed"}, 4, 3 }, []int{2, 0}, false},
+			"status by amount": {func(q *giro.MovementQuery) {
+				q.Statuses, q.Sort, q.Limit = []giro.Status{"failed", "pending"}, "amount", 2
+			}, []int{0, 1}, true},
+			"all at once": {func(q *giro.MovementQuery) {
+				q.Statuses, q.Currency, q.Customer, q.References, q.Before = []giro.Status{"failed"}, "BRL", customer, []string{"r0", "r4", "r8"}, ids[8]
+			}, []int{4, 0}, false},
 			"currency":            {func(q *giro.MovementQuery) { q.Currency = "USD" }, []int{11}, false},
 			"customer":            {func(q *giro.MovementQuery) { q.Customer, q.Limit = customer, 2 }, []int{10, 8}, true},
 			"references":          {func(q *giro.MovementQuery) { q.References = []string{"r0", "r8", "r9", ""} }, []int{8, 0}, false},
@@ -562,6 +572,10 @@ func TestReceivedTransfersAreListed(t *testing.T) {
 		page, more, err = s.Movements(ctx, giro.MovementQuery{Book: receiver, Kind: giro.KindTransfer, Limit: 5, Skip: 1})
 		if err != nil || more || len(page) != 1 || page[0].ID != ids[0] {
 			t.Errorf("the receiver's second page: %v, %v, %v", page, more, err)
+		}
+		page, more, err = s.Movements(ctx, giro.MovementQuery{Book: receiver, Kind: giro.KindTransfer, Limit: 1, Statuses: []giro.Status{"pending", "failed"}})
+		if err != nil || !more || len(page) != 1 || page[0].ID != ids[2] {
+			t.Errorf("the receiver's pending ones: %v, %v, %v", page, more, err)
 		}
 		page, _, err = s.Movements(ctx, giro.MovementQuery{Book: k.book, Kind: giro.KindTransfer, Limit: 5})
 		if err != nil || len(page) != 4 {
