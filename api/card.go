@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"giro"
+	"giro/bank"
 )
 
 // cardNames are the names under which card data travels. A field of such a name
@@ -30,69 +30,7 @@ func hasCardNumber(s string) bool {
 			digits++
 		}
 	}
-	return digits >= 13 && findCardNumber(s)
-}
-
-// findCardNumber holds the rule of semantics §5 G row 172: a maximal run of 13 to
-// 19 digits, single separators inside it removed, with the prefix of a card
-// scheme and a right check digit (Luhn, ISO/IEC 7812-1), that no letter or digit
-// touches.
-func findCardNumber(s string) bool {
-	var digits []byte
-	joined, separator := false, false // a letter touches the run; a separator ended it, so far
-	isCard := func(after rune) bool {
-		touched := joined || !separator && (unicode.IsLetter(after) || unicode.IsDigit(after))
-		return !touched && len(digits) >= 13 && len(digits) <= 19 && cardPrefix(digits) && luhn(digits)
-	}
-	previous := ' '
-	for _, r := range s {
-		switch digit, ok := decimalDigit(r); {
-		case ok:
-			if len(digits) == 0 {
-				joined = unicode.IsLetter(previous) || unicode.IsDigit(previous)
-			}
-			digits, separator = append(digits, digit), false
-		case len(digits) > 0 && !separator && (r == ' ' || r == '-' || r == '.' || r == '\u00a0' || r == '\u202f'):
-			separator = true
-		default:
-			if isCard(r) {
-				return true
-			}
-			digits, separator = digits[:0], false
-		}
-		previous = r
-	}
-	return isCard(' ')
-}
-
-// decimalDigit reads an ASCII or full-width digit.
-func decimalDigit(r rune) (byte, bool) {
-	switch {
-	case '0' <= r && r <= '9':
-		return byte(r - '0'), true
-	case '０' <= r && r <= '９':
-		return byte(r - '０'), true
-	}
-	return 0, false
-}
-
-func cardPrefix(d []byte) bool {
-	four := int(d[0])*1000 + int(d[1])*100 + int(d[2])*10 + int(d[3])
-	return 2221 <= four && four <= 2720 || 3 <= d[0] && d[0] <= 6
-}
-
-func luhn(d []byte) bool {
-	sum := 0
-	for i := range d {
-		v := int(d[len(d)-1-i])
-		if i%2 == 1 {
-			if v *= 2; v > 9 {
-				v -= 9
-			}
-		}
-		sum += v
-	}
-	return sum%10 == 0
+	return digits >= 13 && bank.FindCardNumber(s)
 }
 
 // findCards refuses card data in a node: by the name of a field or by a number

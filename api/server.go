@@ -43,9 +43,18 @@ type Caller struct {
 	Dialect     string    // of an OAuth access token: smartfastpay or jumppag
 }
 
-// Config is what a Server needs. Now, NewID, Secret and Authenticate are
-// required.
+// Config is what a Server needs. Now, NewID and Secret are required, and Engine
+// or Authenticate.
 type Config struct {
+	Engine *giro.Engine
+
+	// Admin reports whether a token is the installation's admin token; nil: there
+	// is none. It compares in constant time.
+	Admin func(token string) bool
+
+	// Ready returns why requests should go elsewhere, or nil.
+	Ready func() error
+
 	Now   func() time.Time
 	NewID func(at time.Time) giro.UUID
 	Log   *slog.Logger // nil: nothing is logged
@@ -54,9 +63,8 @@ type Config struct {
 	// derived from it.
 	Secret []byte
 
-	// Authenticate returns whom a bearer token speaks for. Its refusals are
-	// unauthenticated and key_revoked; it keeps no time channel that tells a
-	// near token from a far one.
+	// Authenticate returns whom a bearer token speaks for; nil: the engine's
+	// API keys and Admin. Its refusals are unauthenticated and key_revoked.
 	Authenticate func(ctx context.Context, token string) (*Caller, error)
 
 	RequestsPerSecond int  // per credential; 0: unlimited
@@ -139,8 +147,8 @@ type call struct {
 
 // New returns a server of the routes of every part.
 func New(config Config) (*Server, error) {
-	if config.Now == nil || config.NewID == nil || config.Authenticate == nil || len(config.Secret) < 16 {
-		return nil, errors.New("api: Now, NewID, Authenticate and a Secret of at least 16 bytes are required")
+	if config.Now == nil || config.NewID == nil || config.Authenticate == nil && config.Engine == nil || len(config.Secret) < 16 {
+		return nil, errors.New("api: Now, NewID, a Secret of at least 16 bytes and Engine or Authenticate are required")
 	}
 	key, err := hkdf.Key(sha256.New, config.Secret, nil, "giro api cursors", 32)
 	if err != nil {
@@ -150,8 +158,11 @@ func New(config Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	if s.config.Authenticate == nil {
+		s.config.Authenticate = s.keyHolder
+	}
 	s.calls.New = func() any { return &call{s: s} }
-	return s, s.setRoutes(slices.Concat(docRoutes))
+	return s, s.setRoutes(slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, sandboxRoutes, operationRoutes, docRoutes))
 }
 
 // setRoutes builds the routing tree and the OpenAPI document.
@@ -399,6 +410,18 @@ func (c *call) authenticate() error {
 		return &giro.Error{Code: giro.CodeRateLimited, Message: "this credential has used up its requests", RetryAfter: after}
 	}
 	return c.caller.may(c.route)
+}
+
+// keyHolder is the usual Authenticate: API keys, and the admin token.
+func (s *Server) keyHolder(ctx context.Context, token string) (*Caller, error) {
+	if s.config.Admin != nil && s.config.Admin(token) {
+		return &Caller{Admin: true}, nil
+	}
+	key, merchant, err := s.config.Engine.Authenticate(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return &Caller{Merchant: merchant, Live: key.Live, Key: key.ID, Publishable: key.Publishable, Scopes: key.Scopes}, nil
 }
 
 // may refuses a route that the credential is not for.

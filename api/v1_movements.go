@@ -1,0 +1,514 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"giro"
+)
+
+// movementRoutes are the routes that the four kinds share, and the verbs of
+// each. The seeds' unversioned paths are aliases.
+func movementRoutes() []*route {
+	var list []*route
+	for _, k := range giro.Kinds {
+		read, write := accessSecret, accessSecret
+		if k == giro.KindCharge {
+			read, write = accessPublishable, accessPublishable
+		}
+		name := strings.ToUpper(string(k[:1])) + string(k[1:])
+		path, seed := "/v1/"+k.Plural(), "/"+k.Plural()
+		one := []string{seed + "/{id}"}
+		list = append(list,
+			&route{method: "POST", path: path, aliases: []string{seed}, id: "create" + name, tag: k.Plural(), summary: "Create a " + string(k), access: write,
+				body: movementCreates[k], status: 201, answer: movementAnswers[k], errors: []giro.Code{giro.CodeMissingField, giro.CodeInsufficientFunds, giro.CodeDuplicateReference}, handler: createMovement(k)},
+			&route{method: "GET", path: path, aliases: []string{seed}, id: "list" + name + "s", tag: k.Plural(), summary: "List " + k.Plural() + ", newest first", access: read,
+				about:  "A bare array; with page or items_per_page an object with totals.",
+				params: movementParams, status: 200, answer: &schema{kind: kindEither, options: []*schema{{kind: kindList, item: movementAnswers[k]}, movementPage(k)}}, handler: listMovements(k)},
+			&route{method: "GET", path: path + "/{id}", aliases: one, id: "retrieve" + name, tag: k.Plural(), summary: "Retrieve a " + string(k), access: read,
+				status: 200, answer: movementAnswers[k], errors: []giro.Code{giro.CodeNotFound}, handler: retrieveMovement(k)},
+			&route{method: "PUT", path: path + "/{id}", aliases: one, id: "update" + name, tag: k.Plural(), summary: "Update a " + string(k), access: accessSecret,
+				body: movementUpdateSchema, status: 200, answer: movementAnswers[k], errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState, giro.CodeInFlight, giro.CodePreconditionFailed}, handler: updateMovement(k)},
+			&route{method: "DELETE", path: path + "/{id}", aliases: one, id: "delete" + name, tag: k.Plural(), summary: "Delete a " + string(k), access: accessSecret,
+				about:  "Hides it and withdraws what was not captured or sent. Money that moved, the ledger and the events stay.",
+				status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound, giro.CodeInFlight}, handler: deleteMovement(k)},
+			&route{method: "GET", path: path + "/{id}/ledger", id: "ledgerOf" + name, tag: k.Plural(), summary: "The postings that a " + string(k) + " made", access: accessSecret,
+				status: 200, answer: &schema{kind: kindList, item: ledgerTransactionAnswer}, errors: []giro.Code{giro.CodeNotFound}, handler: movementLedger(k)},
+		)
+		verb := func(verb, summary string, body *schema, run func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error)) {
+			list = append(list, &route{method: "POST", path: path + "/{id}/" + verb, aliases: []string{seed + "/{id}/" + verb}, id: verb + name, tag: k.Plural(), summary: summary,
+				access: accessSecret, body: body, bare: true, status: 200, answer: movementAnswers[k],
+				errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState, giro.CodeInFlight}, handler: actOnMovement(k, run)})
+		}
+		switch k {
+		case giro.KindCharge:
+			verb("capture", "Capture what a charge has authorised", amountBody, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+				return c.engine().Capture(c.ctx, g, id, c.body.amount("amount"))
+			})
+		case giro.KindPayout:
+			verb("retry", "Make a new payout with the data of one that did not arrive", retryBody, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+				return c.engine().RetryPayout(c.ctx, g, id, c.body.text("reference"))
+			})
+			verb("credit_back", "Credit a returned payout to the balance", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+				return c.engine().CreditBack(c.ctx, g, id)
+			})
+		case giro.KindTransfer:
+			verb("reverse", "Give back a transfer or a part of it", amountBody, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+				return c.engine().ReverseTransfer(c.ctx, g, id, c.body.amount("amount"))
+			})
+			verb("post", "Move what a pending transfer has reserved", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+				return c.engine().PostTransfer(c.ctx, g, id)
+			})
+			verb("void", "Give up what a pending transfer has reserved", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+				return c.engine().VoidTransfer(c.ctx, g, id)
+			})
+			continue
+		}
+		verb("cancel", "Withdraw what was not captured or sent", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+			return c.engine().Cancel(c.ctx, g, k, id)
+		})
+		verb("release", "Let what is on hold go on", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+			return c.engine().Release(c.ctx, g, k, id)
+		})
+		verb("confirm", "Say that it happened, on the manual rail", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+			return c.engine().Confirm(c.ctx, g, k, id)
+		})
+		verb("fail", "Say that it did not happen, on the manual rail", failBody, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+			return c.engine().Reject(c.ctx, g, k, id, c.body.text("code"))
+		})
+		verb("return", "Say that it came back, on the manual rail", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+			return c.engine().Return(c.ctx, g, k, id)
+		})
+	}
+	return list
+}
+
+var (
+	amountBody = &schema{kind: kindObject, name: "AmountOnly", fields: []field{{name: "amount", schema: amountSchema, about: "All that is left if it is not sent."}}}
+	retryBody  = &schema{kind: kindObject, name: "Retry", fields: []field{referenceField}}
+	failBody   = &schema{kind: kindObject, name: "Failure", fields: []field{{name: "code", schema: text(1, 64), example: "account_closed"}}}
+)
+
+var movementParams = []param{limitParam, cursorParam, pageParam, perPageParam,
+	{name: "status", kind: paramList, max: 7, enum: statusNames(), about: "One or several statuses."},
+	{name: "currency", kind: paramCurrency, about: "ISO 4217."},
+	{name: "customer", kind: paramID, prefix: "cus", about: "A saved customer."},
+	{name: "reference", kind: paramText, max: 255, about: "The caller's own id, exactly."},
+	createdParam, amountParam, metaParam}
+
+func movementPage(k giro.Kind) *schema {
+	return &schema{kind: kindObject, fields: []field{
+		{name: k.Plural(), schema: &schema{kind: kindList, item: movementAnswers[k]}},
+		{name: "total_items", schema: plainInteger}, {name: "total_pages", schema: plainInteger},
+		{name: "page", schema: plainInteger}, {name: "items_per_page", schema: plainInteger},
+		{name: "total_is_capped", schema: flagSchema, optional: true},
+	}}
+}
+
+// movementAnswer renders what the engine returns for a movement.
+func renderMovement(status int) func(any) giro.Answer {
+	return func(v any) giro.Answer {
+		r := v.(*giro.Result)
+		a := giro.Answer{Status: status, Body: r.Movement.AppendJSON(make([]byte, 0, 1024))}
+		if status == http.StatusCreated {
+			if r.Existing {
+				a.Status = http.StatusOK
+			}
+			a.Location = "/v1/" + r.Movement.Kind.Plural() + "/" + r.Movement.ID.ID(r.Movement.Kind.Prefix())
+		}
+		return a
+	}
+}
+
+func createMovement(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		req, err := movementRequest(k, c.body)
+		if err != nil {
+			return err
+		}
+		return c.command(renderMovement(http.StatusCreated), func(g *giro.Call) (any, error) {
+			e := c.engine()
+			switch k {
+			case giro.KindCharge:
+				return e.CreateCharge(c.ctx, g, req)
+			case giro.KindRefund:
+				return e.CreateRefund(c.ctx, g, req)
+			case giro.KindPayout:
+				return e.CreatePayout(c.ctx, g, req)
+			}
+			return e.CreateTransfer(c.ctx, g, req)
+		})
+	}
+}
+
+// movementRequest turns a body into what the engine takes.
+func movementRequest(k giro.Kind, body object) (giro.Request, error) {
+	req := giro.Request{
+		Amount: body.amount("amount"), Currency: body.currency("currency"), Account: body.id("acct", "account"),
+		Description: body.text("description"), Reference: body.text("reference"), Metadata: body.metadata("metadata"),
+	}
+	switch k {
+	case giro.KindCharge:
+		if err := means(body, &req, false); err != nil {
+			return req, err
+		}
+		req.Capture = body.flag("capture", true)
+		req.Descriptor, req.Email = body.text("statement_descriptor"), body.text("receipt_email")
+		if customer := body.object("customer"); customer.ok {
+			p, err := party(customer, "/customer", "")
+			if err != nil {
+				return req, err
+			}
+			req.NewCustomer = p
+		} else {
+			req.Customer = body.id("cus", "customer")
+		}
+	case giro.KindRefund:
+		id, ok := giro.ParseID("ch", body.text("charge"))
+		if !ok {
+			return req, giro.Refuse(giro.CodeChargeUnknown, "/charge", "there is no such charge")
+		}
+		req.Charge, req.Reason = id, body.text("reason")
+	case giro.KindPayout:
+		if err := means(body, &req, true); err != nil {
+			return req, err
+		}
+		req.Customer = body.id("cus", "customer")
+		country := ""
+		if req.Bank != nil {
+			country = req.Bank.Country
+			if req.Bank.Method == "pix" {
+				country = "BR"
+			}
+		}
+		p, err := party(body.object("recipient"), "/recipient", country)
+		if err != nil {
+			return req, err
+		}
+		req.Recipient = p
+	case giro.KindTransfer:
+		var ok bool
+		if req.Destination, ok = giro.ParseID("acct", body.text("destination")); !ok {
+			return req, giro.Refuse(giro.CodeAccountUnknown, "/destination", "there is no such account")
+		}
+		if body.has("from_account") {
+			if req.Account, ok = giro.ParseID("acct", body.text("from_account")); !ok {
+				return req, giro.Refuse(giro.CodeAccountUnknown, "/from_account", "there is no such account")
+			}
+		}
+		req.Pending = body.flag("pending", false)
+		if body.has("expires_at") {
+			if !req.Pending {
+				return req, giro.Refuse(giro.CodeInvalidValue, "/expires_at", "only a pending transfer expires")
+			}
+			req.ExpiresAt = giro.Micros(body.time("expires_at"))
+		}
+	}
+	return req, nil
+}
+
+func retrieveMovement(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		m, err := c.movement(k)
+		if err != nil {
+			return err
+		}
+		etag := `"` + strconv.FormatInt(m.Version, 10) + `"`
+		c.w.Header()["Etag"] = []string{etag}
+		c.buffer = m.AppendJSON(c.buffer[:0])
+		c.sendJSON(http.StatusOK, c.buffer)
+		return nil
+	}
+}
+
+// movement reads the movement in the path, if the caller may see it.
+func (c *call) movement(k giro.Kind) (*giro.Movement, error) {
+	id, err := c.pathID(k.Prefix(), string(k))
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.engine().Store.Movement(c.ctx, c.book(), k, id)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil || m.Deleted || c.caller.Publishable && !m.Detail.Publishable {
+		return nil, missing(string(k))
+	}
+	return m, nil
+}
+
+func listMovements(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		q, filtered, err := c.movementQuery(k)
+		if err != nil {
+			return err
+		}
+		if c.query.has("page") || c.query.has("items_per_page") {
+			return c.movementPage(q, filtered)
+		}
+		q.Limit = c.query.integer("limit", listLimit)
+		if q.Before, err = c.cursor(); err != nil {
+			return err
+		}
+		var scanned giro.UUID
+		q.Scanned = &scanned
+		list, more, err := c.engine().Store.Movements(c.ctx, q)
+		if err != nil {
+			return err
+		}
+		switch {
+		case more && len(list) == q.Limit:
+			c.linkNext(list[len(list)-1].ID)
+		case !scanned.IsZero():
+			c.linkNext(scanned)
+		case more && len(list) > 0:
+			c.linkNext(list[len(list)-1].ID)
+		}
+		return sendList(c, list, func(b []byte, m *giro.Movement) []byte { return m.AppendJSON(b) })
+	}
+}
+
+// scanMax is how many rows the filters without an index look at per page.
+const scanMax = 10_000
+
+// movementQuery turns the filters of a list into a query; filtered is false
+// where the list is all there is.
+func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, err error) {
+	p := &c.query
+	q = giro.MovementQuery{Book: c.book(), Kind: k, Currency: p.currency("currency")}
+	for _, s := range p.list("status") {
+		q.Statuses = append(q.Statuses, giro.Status(s))
+	}
+	if v := p.text("customer"); v != "" {
+		q.Customer, _ = giro.ParseID("cus", v)
+	}
+	if v := p.text("reference"); v != "" {
+		q.References = []string{v}
+	}
+	var matches []func(*giro.Movement) bool
+	if from, to, given := p.times("created"); given {
+		// The id of a movement carries the millisecond of its creation.
+		if from > 0 {
+			q.From = giro.FirstUUID(giro.TimeOf(from))
+		}
+		if to < 1<<62 {
+			q.To = lastUUID(max(to, 0))
+		}
+		if from > 0 && from%1000 != 0 || to < 1<<62 && to%1000 != 999 {
+			matches = append(matches, func(m *giro.Movement) bool { return from <= m.Created && m.Created <= to })
+		}
+	}
+	if from, to, given := p.amounts("amount"); given {
+		matches = append(matches, func(m *giro.Movement) bool { return from <= m.Amount && m.Amount <= to })
+	}
+	if want := p.metadata("metadata"); want != nil {
+		matches = append(matches, func(m *giro.Movement) bool {
+			for key, v := range want {
+				if got, ok := m.Detail.Metadata[key]; !ok || got != v {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	if c.caller.Publishable {
+		matches = append(matches, func(m *giro.Movement) bool { return m.Detail.Publishable })
+	}
+	if len(matches) > 0 {
+		q.ScanMax = scanMax
+		q.Match = func(m *giro.Movement) bool {
+			for _, match := range matches {
+				if !match(m) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	for _, name := range p.names {
+		switch name {
+		case "limit", "cursor", "page", "items_per_page":
+		default:
+			filtered = true
+		}
+	}
+	return q, filtered || c.caller.Publishable, nil
+}
+
+// lastUUID returns the largest id of the millisecond of an instant (µs).
+func lastUUID(at int64) giro.UUID {
+	u := giro.FirstUUID(giro.TimeOf(at))
+	u[6], u[7], u[8] = 0x7f, 0xff, 0xbf
+	for i := 9; i < 16; i++ {
+		u[i] = 0xff
+	}
+	return u
+}
+
+// totalMax is how far a filtered total is counted.
+const totalMax = 100_000
+
+// movementPage answers a page with totals. It skips from the nearer end.
+func (c *call) movementPage(q giro.MovementQuery, filtered bool) error {
+	if c.query.has("cursor") || c.query.has("limit") {
+		return giro.Refuse(giro.CodeInvalidParameter, "page", "a list is read by cursor and limit or by page and items_per_page, not by both")
+	}
+	page, size := int64(c.query.integer("page", 1)), int64(c.query.integer("items_per_page", listLimit))
+	store := c.engine().Store
+	var total int64
+	capped := false
+	if filtered {
+		n, err := store.CountMovements(c.ctx, q, totalMax+1)
+		if err != nil {
+			return err
+		}
+		if capped = n > totalMax; capped {
+			n = totalMax
+		}
+		total = n
+	} else {
+		head, err := store.Head(c.ctx, q.Book)
+		if err != nil {
+			return err
+		}
+		if head != nil {
+			total = *head.Count(q.Kind)
+		}
+	}
+	var list []*giro.Movement
+	q.Skip, q.Limit = (page-1)*size, int(size)
+	fromEnd := total - q.Skip - size // what lies behind the page
+	backwards := !filtered && q.Skip > total/2
+	if backwards {
+		q.Ascending, q.Skip = true, fromEnd
+		if fromEnd < 0 {
+			q.Skip, q.Limit = 0, int(size+fromEnd)
+		}
+	}
+	if q.Limit > 0 && (capped || (page-1)*size < total) {
+		var err error
+		if list, _, err = store.Movements(c.ctx, q); err != nil {
+			return err
+		}
+	}
+	if backwards {
+		for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
+			list[i], list[j] = list[j], list[i]
+		}
+	}
+	b := append(appendString(append(c.buffer[:0], '{'), q.Kind.Plural()), ":["...)
+	for i, m := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = m.AppendJSON(b)
+	}
+	b = append(b, ']')
+	a := appender{b: b, begun: true}
+	a.number("total_items", total)
+	a.number("total_pages", (total+size-1)/size)
+	a.number("page", page)
+	a.number("items_per_page", size)
+	if capped {
+		a.flag("total_is_capped", true)
+	}
+	c.buffer = a.close()
+	c.sendJSON(http.StatusOK, c.buffer)
+	return nil
+}
+
+func updateMovement(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		id, err := c.pathID(k.Prefix(), string(k))
+		if err != nil {
+			return err
+		}
+		var ch giro.Change
+		if ch.Version, err = ifMatch(c.r.Header); err != nil {
+			return err
+		}
+		given := false
+		if c.body.has("amount") {
+			v := c.body.amount("amount")
+			ch.Amount, given = &v, true
+		}
+		if c.body.has("status") {
+			v := giro.Status(c.body.text("status"))
+			if v != giro.StatusSucceeded && v != giro.StatusCanceled && v != giro.StatusPending {
+				return giro.Refuse(giro.CodeStatusNotSettable, "/status", "only succeeded, canceled and pending can be set; the other statuses follow from what happens")
+			}
+			ch.Status, given = &v, true
+		}
+		if c.body.has("description") {
+			v := c.body.text("description")
+			ch.Description, given = &v, true
+		}
+		if c.body.has("metadata") {
+			ch.Metadata, given = c.body.metadata("metadata"), true
+		}
+		if !given {
+			return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one of amount, status, description and metadata")
+		}
+		return c.command(renderMovement(http.StatusOK), func(g *giro.Call) (any, error) { return c.engine().Update(c.ctx, g, k, id, ch) })
+	}
+}
+
+// ifMatch reads the version that a change insists on; 0: none.
+func ifMatch(h http.Header) (int64, error) {
+	v := h.Get("If-Match")
+	if v == "" || v == "*" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(strings.Trim(v, `"`), 10, 64)
+	if err != nil || n < 1 || len(h["If-Match"]) > 1 {
+		return 0, giro.Refuse(giro.CodeInvalidHeader, "If-Match", "must be the ETag of the object as it was read")
+	}
+	return n, nil
+}
+
+func deleteMovement(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		id, err := c.pathID(k.Prefix(), string(k))
+		if err != nil {
+			return err
+		}
+		if err := c.engine().Delete(c.ctx, c.giroCall(nil), k, id); err != nil {
+			return err
+		}
+		return c.deleted(string(k))
+	}
+}
+
+// deleted answers as the seeds do: "Charge deleted successfully".
+func (c *call) deleted(noun string) error {
+	a := appender{b: c.buffer[:0]}
+	a.text("message", strings.ToUpper(noun[:1])+noun[1:]+" deleted successfully")
+	c.buffer = a.close()
+	c.sendJSON(http.StatusOK, c.buffer)
+	return nil
+}
+
+func actOnMovement(k giro.Kind, run func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error)) func(c *call) error {
+	return func(c *call) error {
+		id, err := c.pathID(k.Prefix(), string(k))
+		if err != nil {
+			return err
+		}
+		return c.command(renderMovement(http.StatusOK), func(g *giro.Call) (any, error) { return run(c, g, id) })
+	}
+}
+
+func movementLedger(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		m, err := c.movement(k)
+		if err != nil {
+			return err
+		}
+		list, err := c.engine().Store.LedgerTransactions(c.ctx, giro.LedgerQuery{Book: c.book(), Object: m.ID, Limit: 1000})
+		if err != nil {
+			return err
+		}
+		return sendList(c, list, appendLedgerTransaction)
+	}
+}

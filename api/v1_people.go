@@ -1,0 +1,589 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"giro"
+)
+
+var merchantAnswer = &schema{kind: kindObject, name: "Merchant", fields: []field{
+	{name: "id", schema: idOf("mer")}, {name: "object", schema: oneOf("merchant")}, {name: "name", schema: plainText}, {name: "email", schema: null(plainText)},
+	{name: "phone", schema: null(plainText)}, {name: "currency", schema: null(plainText)}, {name: "status", schema: plainText},
+	{name: "settlement_delay", schema: plainInteger, about: "Seconds."}, {name: "negative_balance_allowed", schema: flagSchema},
+	{name: "hold_on_missing_funds", schema: flagSchema}, {name: "require_idempotency_key", schema: flagSchema},
+	{name: "rails", schema: &schema{kind: kindAny}, about: "The live rail of a provider or of provider/method."},
+	{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "updated_at", schema: answerTime}, {name: "version", schema: plainInteger},
+	{name: "keys", schema: &schema{kind: kindAny}, optional: true, about: "Once, when it is created."},
+}}
+
+var merchantReadOnly = []string{"id", "object", "status", "created", "created_at", "updated_at", "version", "keys"}
+
+func merchantFields(required bool) []field {
+	return []field{
+		{name: "name", schema: text(1, 255), required: required},
+		{name: "email", schema: emailSchema},
+		{name: "phone", schema: judged(text(1, 32))},
+		{name: "currency", schema: currencySchema, about: "Its main account is opened at once; other currencies when they are first used."},
+		{name: "settlement_delay", schema: &schema{kind: kindInteger, min: 0, max: 366 * 24 * 3600}, about: "Seconds for which captured money waits in pending."},
+		{name: "negative_balance_allowed", schema: flagSchema},
+		{name: "hold_on_missing_funds", schema: flagSchema},
+		{name: "require_idempotency_key", schema: flagSchema},
+	}
+}
+
+var (
+	merchantCreateSchema = &schema{kind: kindObject, name: "MerchantCreate", readOnly: merchantReadOnly, fields: merchantFields(true)}
+	merchantUpdateSchema = &schema{kind: kindObject, name: "MerchantUpdate", readOnly: append([]string{"currency"}, merchantReadOnly...), fields: slices.DeleteFunc(merchantFields(false), func(f field) bool { return f.name == "currency" })}
+)
+
+var keyAnswer = &schema{kind: kindObject, name: "APIKey", fields: []field{
+	{name: "id", schema: idOf("key")}, {name: "object", schema: oneOf("api_key")}, {name: "name", schema: null(plainText)}, {name: "hint", schema: plainText},
+	{name: "publishable", schema: flagSchema}, {name: "livemode", schema: flagSchema}, {name: "scopes", schema: &schema{kind: kindList, item: plainText}},
+	{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "expires_at", schema: null(plainText)}, {name: "revoked_at", schema: null(plainText)},
+	{name: "secret", schema: plainText, optional: true, about: "Once, when it is created."},
+}}
+
+var keyCreateSchema = &schema{kind: kindObject, name: "APIKeyCreate", readOnly: []string{"id", "object", "hint", "livemode", "created", "created_at", "revoked_at", "secret"}, fields: []field{
+	{name: "name", schema: text(1, 255)},
+	{name: "publishable", schema: flagSchema},
+	{name: "scopes", schema: listOf(&schema{kind: kindText, min: 1, max: 64, example: "payouts:read"}, 1, 50), about: "charges, charges:read, charges:write, …; everything if it is not sent."},
+	{name: "expires_at", schema: timeSchema},
+}}
+
+var customerReadOnly = []string{"id", "object", "created", "created_at", "updated_at", "livemode", "version"}
+
+func customerFields(required bool) []field {
+	return []field{
+		{name: "name", schema: text(1, 255), required: required}, {name: "email", schema: emailSchema}, {name: "phone", schema: judged(text(1, 32))},
+		{name: "document", schema: documentSchema}, referenceField, descriptionField, metadataField,
+	}
+}
+
+var (
+	customerCreateSchema = &schema{kind: kindObject, name: "CustomerCreate", readOnly: customerReadOnly, fields: customerFields(true)}
+	customerUpdateSchema = &schema{kind: kindObject, name: "CustomerUpdate", readOnly: customerReadOnly, fields: customerFields(false)}
+	customerAnswer       = &schema{kind: kindObject, name: "Customer", fields: []field{
+		{name: "id", schema: idOf("cus")}, {name: "object", schema: oneOf("customer")}, {name: "name", schema: null(plainText)}, {name: "email", schema: null(plainText)},
+		{name: "phone", schema: null(plainText)}, {name: "document", schema: &schema{kind: kindAny}}, {name: "reference", schema: null(plainText)},
+		{name: "description", schema: null(plainText)}, {name: "metadata", schema: metadataSchema}, {name: "livemode", schema: flagSchema},
+		{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "updated_at", schema: answerTime}, {name: "version", schema: plainInteger},
+	}}
+)
+
+var (
+	sourceCreateSchema = &schema{kind: kindObject, name: "SourceCreate", readOnly: customerReadOnly, fields: []field{
+		{name: "customer", schema: &schema{kind: kindText, min: 1, max: 64, refuse: giro.CodeCustomerUnknown}, required: true},
+		{name: "provider", schema: providerSchema, required: true}, {name: "card", schema: cardSchema}, {name: "mobile", schema: mobileSchema}, {name: "bank", schema: bankSchema}, metadataField,
+	}}
+	sourceUpdateSchema = &schema{kind: kindObject, name: "SourceUpdate", readOnly: append([]string{"customer", "provider", "card", "mobile", "bank"}, customerReadOnly...), fields: []field{metadataField}}
+	sourceAnswer       = &schema{kind: kindObject, name: "Source", fields: []field{
+		{name: "id", schema: idOf("src")}, {name: "object", schema: oneOf("source")}, {name: "customer", schema: idOf("cus")}, {name: "provider", schema: plainText},
+		{name: "card", schema: &schema{kind: kindAny}, optional: true}, {name: "mobile", schema: &schema{kind: kindAny}, optional: true}, {name: "bank", schema: &schema{kind: kindAny}, optional: true},
+		{name: "metadata", schema: metadataSchema}, {name: "livemode", schema: flagSchema},
+		{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "updated_at", schema: answerTime}, {name: "version", schema: plainInteger},
+	}}
+)
+
+var peopleRoutes = slices.Concat([]*route{
+	{method: "POST", path: "/v1/merchants", id: "createMerchant", tag: "merchants", summary: "Create a merchant", access: accessAdmin, body: merchantCreateSchema, noKey: true, status: 201, answer: merchantAnswer,
+		about: "Answers once with the keys of both modes.", handler: createMerchant},
+	{method: "GET", path: "/v1/merchants", id: "listMerchants", tag: "merchants", summary: "List merchants, newest first", access: accessEither, params: []param{limitParam}, status: 200, answer: &schema{kind: kindList, item: merchantAnswer},
+		about: "With a key: its own.", handler: listMerchants},
+	{method: "GET", path: "/v1/merchants/{id}", id: "retrieveMerchant", tag: "merchants", summary: "Retrieve a merchant", access: accessEither, status: 200, answer: merchantAnswer, errors: []giro.Code{giro.CodeNotFound},
+		handler: func(c *call) error {
+			m, err := c.merchant()
+			if err != nil {
+				return err
+			}
+			c.w.Header()["Etag"] = []string{etag(m.Version)}
+			c.sendJSON(http.StatusOK, appendMerchant(nil, m, nil))
+			return nil
+		}},
+	{method: "PUT", path: "/v1/merchants/{id}", id: "updateMerchant", tag: "merchants", summary: "Update a merchant", access: accessEither, body: merchantUpdateSchema, noKey: true, status: 200, answer: merchantAnswer,
+		errors: []giro.Code{giro.CodeNotFound, giro.CodePreconditionFailed}, handler: updateMerchant},
+
+	{method: "POST", path: "/v1/api_keys", id: "createKey", tag: "api_keys", summary: "Create an API key", access: accessSecret, body: keyCreateSchema, noKey: true, status: 201, answer: keyAnswer,
+		about: "Of the same merchant and mode. Its secret is answered this once. A restricted key makes no key with more scopes than its own.", handler: createKey},
+	{method: "GET", path: "/v1/api_keys", id: "listKeys", tag: "api_keys", summary: "List API keys, newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: keyAnswer},
+		handler: func(c *call) error {
+			return listDocuments(c, giro.DocKey, func(b []byte, d *giro.StoredDocument) ([]byte, error) {
+				var k giro.APIKey
+				if err := json.Unmarshal(d.Data, &k); err != nil {
+					return nil, err
+				}
+				return appendKey(b, &k, ""), nil
+			})
+		}},
+	{method: "DELETE", path: "/v1/api_keys/{id}", id: "revokeKey", tag: "api_keys", summary: "Revoke an API key", access: accessSecret, status: 200, answer: keyAnswer, errors: []giro.Code{giro.CodeNotFound},
+		handler: func(c *call) error {
+			id, err := c.pathID("key", "key")
+			if err != nil {
+				return err
+			}
+			k, err := c.engine().RevokeKey(c.ctx, c.giroCall(nil), c.book(), id, giro.Micros(c.at))
+			if err != nil {
+				return err
+			}
+			c.sendJSON(http.StatusOK, appendKey(nil, k, ""))
+			return nil
+		}},
+},
+	documentRoutes(giro.DocCustomer, "customer", "cus", customerCreateSchema, customerUpdateSchema, customerAnswer, writeCustomer, appendCustomer),
+	documentRoutes(giro.DocSource, "source", "src", sourceCreateSchema, sourceUpdateSchema, sourceAnswer, writeSource, appendSource),
+)
+
+func etag(version int64) string { return `"` + itoa(version) + `"` }
+
+// merchant reads the merchant in the path: any with the admin token, else the
+// caller's own.
+func (c *call) merchant() (*giro.Merchant, error) {
+	id, err := c.pathID("mer", "merchant")
+	if err != nil {
+		return nil, err
+	}
+	if c.caller.Merchant != nil && c.caller.Merchant.ID != id {
+		return nil, missing("merchant")
+	}
+	return c.engine().MerchantByID(c.ctx, id)
+}
+
+func createMerchant(c *call) error {
+	m := giro.Merchant{Name: c.body.text("name"), Currency: string(c.body.currency("currency"))}
+	setMerchant(&m, c.body)
+	e := c.engine()
+	made, err := e.CreateMerchant(c.ctx, &giro.Call{Merchant: &m, Admin: true, RequestID: c.rid}, m)
+	if err != nil {
+		return err
+	}
+	sets, err := keySets(c.ctx, e, made)
+	if err != nil {
+		return err
+	}
+	c.w.Header()["Location"] = []string{"/v1/merchants/" + made.ID.ID("mer")}
+	c.sendJSON(http.StatusCreated, appendMerchant(nil, made, sets))
+	return nil
+}
+
+// keySets makes the first keys of both modes, as JSON.
+func keySets(ctx context.Context, e *giro.Engine, m *giro.Merchant) ([]byte, error) {
+	test, err := e.CreateKeySet(ctx, m, false)
+	if err != nil {
+		return nil, err
+	}
+	live, err := e.CreateKeySet(ctx, m, true)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Test giro.KeySet `json:"test"`
+		Live giro.KeySet `json:"live"`
+	}{test, live})
+}
+
+// setMerchant takes over what the body has.
+func setMerchant(m *giro.Merchant, body object) {
+	if body.has("name") {
+		m.Name = body.text("name")
+	}
+	if body.has("email") {
+		m.Email = body.text("email")
+	}
+	if body.has("phone") {
+		m.Phone = body.text("phone")
+	}
+	if body.has("settlement_delay") {
+		m.SettlementDelaySeconds = body.integer("settlement_delay")
+	}
+	m.NegativeBalanceAllowed = body.flag("negative_balance_allowed", m.NegativeBalanceAllowed)
+	m.HoldOnMissingFunds = body.flag("hold_on_missing_funds", m.HoldOnMissingFunds)
+	m.RequireIdempotencyKey = body.flag("require_idempotency_key", m.RequireIdempotencyKey)
+}
+
+func updateMerchant(c *call) error {
+	m, err := c.merchant()
+	if err != nil {
+		return err
+	}
+	version, err := ifMatch(c.r.Header)
+	if err != nil {
+		return err
+	}
+	if version > 0 && version != m.Version {
+		return giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
+	}
+	if c.doc.nodes[0].count == 0 {
+		return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
+	}
+	setMerchant(m, c.body)
+	m, err = c.engine().UpdateMerchant(c.ctx, &giro.Call{Merchant: m, RequestID: c.rid, Admin: c.caller.Admin}, m)
+	if err != nil {
+		return err
+	}
+	c.sendJSON(http.StatusOK, appendMerchant(nil, m, nil))
+	return nil
+}
+
+func listMerchants(c *call) error {
+	if c.caller.Merchant != nil {
+		return sendList(c, []*giro.Merchant{c.caller.Merchant}, func(b []byte, m *giro.Merchant) []byte { return appendMerchant(b, m, nil) })
+	}
+	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: giro.DocMerchant, Book: giro.AllBooks, Limit: c.query.integer("limit", listLimit)})
+	if err != nil {
+		return err
+	}
+	b := append(c.buffer[:0], '[')
+	for i, d := range docs {
+		var m giro.Merchant
+		if err := json.Unmarshal(d.Data, &m); err != nil {
+			return err
+		}
+		m.Version, m.Updated = d.Version, d.Updated
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendMerchant(b, &m, nil)
+	}
+	c.buffer = append(b, ']')
+	c.sendJSON(http.StatusOK, c.buffer)
+	return nil
+}
+
+func appendMerchant(b []byte, m *giro.Merchant, keys []byte) []byte {
+	a := appender{b: b}
+	a.text("id", m.ID.ID("mer"))
+	a.text("object", "merchant")
+	a.text("name", m.Name)
+	a.maybe("email", m.Email)
+	a.maybe("phone", m.Phone)
+	a.maybe("currency", strings.ToLower(m.Currency))
+	a.text("status", m.Status)
+	a.number("settlement_delay", m.SettlementDelaySeconds)
+	a.flag("negative_balance_allowed", m.NegativeBalanceAllowed)
+	a.flag("hold_on_missing_funds", m.HoldOnMissingFunds)
+	a.flag("require_idempotency_key", m.RequireIdempotencyKey)
+	a.key("rails")
+	a.b = appendMetadata(a.b, m.Rails)
+	a.times(m.Created, m.Updated)
+	a.number("version", m.Version)
+	if keys != nil {
+		a.raw("keys", keys)
+	}
+	return a.close()
+}
+
+func createKey(c *call) error {
+	k := giro.APIKey{Live: c.caller.Live, Publishable: c.body.flag("publishable", false), Name: c.body.text("name"), Scopes: c.body.texts("scopes")}
+	if own := c.caller.Scopes; len(own) > 0 {
+		if len(k.Scopes) == 0 {
+			return giro.Refuse(giro.CodeForbidden, "/scopes", "a restricted key makes only keys with some of its own scopes")
+		}
+		for _, s := range k.Scopes {
+			tag, _, _ := strings.Cut(s, ":")
+			if !slices.Contains(own, s) && !slices.Contains(own, tag) {
+				return giro.Refuse(giro.CodeForbidden, "/scopes", "a restricted key makes only keys with some of its own scopes")
+			}
+		}
+	}
+	if c.body.has("expires_at") {
+		k.Expires = giro.Micros(c.body.time("expires_at"))
+		if k.Expires <= giro.Micros(c.at) {
+			return giro.Refuse(giro.CodeInvalidValue, "/expires_at", "must be in the future")
+		}
+	}
+	made, secret, err := c.engine().CreateKey(c.ctx, c.giroCall(nil), c.caller.Merchant, k)
+	if err != nil {
+		return err
+	}
+	c.sendJSON(http.StatusCreated, appendKey(nil, made, secret))
+	return nil
+}
+
+func appendKey(b []byte, k *giro.APIKey, secret string) []byte {
+	a := appender{b: b}
+	a.text("id", k.ID.ID("key"))
+	a.text("object", "api_key")
+	a.maybe("name", k.Name)
+	a.text("hint", k.Hint)
+	a.flag("publishable", k.Publishable)
+	a.flag("livemode", k.Live)
+	a.key("scopes")
+	a.b = append(a.b, '[')
+	for i, s := range k.Scopes {
+		if i > 0 {
+			a.b = append(a.b, ',')
+		}
+		a.b = appendString(a.b, s)
+	}
+	a.b = append(a.b, ']')
+	a.number("created", k.Created/1_000_000)
+	a.text("created_at", giro.WireTime(giro.TimeOf(k.Created)))
+	a.maybe("expires_at", instant(k.Expires))
+	a.maybe("revoked_at", instant(k.Revoked))
+	if secret != "" {
+		a.text("secret", secret)
+	}
+	return a.close()
+}
+
+func instant(micros int64) string {
+	if micros == 0 {
+		return ""
+	}
+	return giro.TimeOf(micros).Format(time.RFC3339)
+}
+
+// documentRoutes are the five routes of a noun that carries no money. write
+// fills d's Data, Lookup and Parent from the body; d is the present document
+// where one is updated.
+func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update, answer *schema,
+	write func(c *call, d *giro.StoredDocument) error, show func([]byte, *giro.StoredDocument) ([]byte, error)) []*route {
+	tag, path := noun+"s", "/v1/"+noun+"s"
+	name := strings.ToUpper(noun[:1]) + noun[1:]
+	taken := giro.Refuse(giro.CodeDuplicateReference, "/reference", "this reference belongs to another "+noun)
+	render := func(status int) func(any) giro.Answer {
+		return func(v any) giro.Answer {
+			d := v.(*giro.StoredDocument)
+			body, err := show(nil, d)
+			if err != nil { // it was encoded a moment ago
+				panic(err)
+			}
+			return giro.Answer{Status: status, Body: body, Location: path + "/" + d.ID.ID(prefix)}
+		}
+	}
+	read := func(c *call) (*giro.StoredDocument, error) {
+		id, err := c.pathID(prefix, noun)
+		if err != nil {
+			return nil, err
+		}
+		d, err := c.engine().Store.Document(c.ctx, kind, id)
+		if err != nil {
+			return nil, err
+		}
+		if d == nil || d.Book != c.book() {
+			return nil, missing(noun)
+		}
+		return d, nil
+	}
+	return []*route{
+		{method: "POST", path: path, id: "create" + name, tag: tag, summary: "Create a " + noun, access: accessSecret, body: create, status: 201, answer: answer,
+			handler: func(c *call) error {
+				now := giro.Micros(c.at)
+				d := &giro.StoredDocument{Kind: kind, ID: c.s.config.NewID(c.at), Book: c.book(), Created: now, Updated: now}
+				if err := write(c, d); err != nil {
+					return err
+				}
+				return c.command(render(http.StatusCreated), func(g *giro.Call) (any, error) { return c.engine().Put(c.ctx, g, taken, d) })
+			}},
+		{method: "GET", path: path, id: "list" + name + "s", tag: tag, summary: "List " + tag + ", newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200,
+			answer: &schema{kind: kindList, item: answer}, handler: func(c *call) error { return listDocuments(c, kind, show) }},
+		{method: "GET", path: path + "/{id}", id: "retrieve" + name, tag: tag, summary: "Retrieve a " + noun, access: accessSecret, status: 200, answer: answer, errors: []giro.Code{giro.CodeNotFound},
+			handler: func(c *call) error {
+				d, err := read(c)
+				if err != nil {
+					return err
+				}
+				c.w.Header()["Etag"] = []string{etag(d.Version)}
+				b, err := show(nil, d)
+				if err != nil {
+					return err
+				}
+				c.sendJSON(http.StatusOK, b)
+				return nil
+			}},
+		{method: "PUT", path: path + "/{id}", id: "update" + name, tag: tag, summary: "Update a " + noun, access: accessSecret, body: update, status: 200, answer: answer, errors: []giro.Code{giro.CodeNotFound, giro.CodePreconditionFailed},
+			handler: func(c *call) error {
+				d, err := read(c)
+				if err != nil {
+					return err
+				}
+				version, err := ifMatch(c.r.Header)
+				if err != nil {
+					return err
+				}
+				if version > 0 && version != d.Version {
+					return giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
+				}
+				if c.doc.nodes[0].count == 0 {
+					return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
+				}
+				if err := write(c, d); err != nil {
+					return err
+				}
+				return c.command(render(http.StatusOK), func(g *giro.Call) (any, error) { return c.engine().Put(c.ctx, g, taken, d) })
+			}},
+		{method: "DELETE", path: path + "/{id}", id: "delete" + name, tag: tag, summary: "Delete a " + noun, access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
+			handler: func(c *call) error {
+				d, err := read(c)
+				if err != nil {
+					return err
+				}
+				d.Gone = true
+				if _, err := c.engine().Put(c.ctx, c.giroCall(nil), taken, d); err != nil {
+					return err
+				}
+				return c.deleted(noun)
+			}},
+	}
+}
+
+func listDocuments(c *call, kind giro.DocumentKind, show func([]byte, *giro.StoredDocument) ([]byte, error)) error {
+	before, err := c.cursor()
+	if err != nil {
+		return err
+	}
+	limit := c.query.integer("limit", listLimit)
+	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: kind, Book: c.book(), Before: before, Limit: limit + 1})
+	if err != nil {
+		return err
+	}
+	if len(docs) > limit {
+		docs = docs[:limit]
+		c.linkNext(docs[limit-1].ID)
+	}
+	b := append(c.buffer[:0], '[')
+	for i, d := range docs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = show(b, d); err != nil {
+			return err
+		}
+	}
+	c.buffer = append(b, ']')
+	c.sendJSON(http.StatusOK, c.buffer)
+	return nil
+}
+
+func writeCustomer(c *call, d *giro.StoredDocument) error {
+	var v giro.Customer
+	if d.Data != nil {
+		if err := json.Unmarshal(d.Data, &v); err != nil {
+			return err
+		}
+	}
+	p, err := party(c.body, "", "")
+	if err != nil {
+		return err
+	}
+	if c.body.has("name") {
+		v.Name = p.Name
+	}
+	if c.body.has("email") {
+		v.Email = p.Email
+	}
+	if c.body.has("phone") {
+		v.Phone = p.Phone
+	}
+	if c.body.has("document") {
+		v.Document = p.Document
+	}
+	if c.body.has("reference") {
+		v.Reference = c.body.text("reference")
+		d.Lookup = itoa(int64(d.Book)) + "/" + v.Reference
+	}
+	if c.body.has("description") {
+		v.Description = c.body.text("description")
+	}
+	if c.body.has("metadata") {
+		v.Metadata = c.body.metadata("metadata")
+	}
+	v.ID, v.Created = d.ID, d.Created
+	d.Data, err = json.Marshal(&v)
+	return err
+}
+
+func appendCustomer(b []byte, d *giro.StoredDocument) ([]byte, error) {
+	var v giro.Customer
+	if err := json.Unmarshal(d.Data, &v); err != nil {
+		return nil, err
+	}
+	document, err := json.Marshal(v.Document)
+	if err != nil {
+		return nil, err
+	}
+	a := appender{b: b}
+	a.text("id", d.ID.ID("cus"))
+	a.text("object", "customer")
+	a.maybe("name", v.Name)
+	a.maybe("email", v.Email)
+	a.maybe("phone", v.Phone)
+	a.raw("document", document)
+	a.maybe("reference", v.Reference)
+	a.maybe("description", v.Description)
+	a.metadata(v.Metadata)
+	a.flag("livemode", d.Book.Live())
+	a.times(d.Created, d.Updated)
+	a.number("version", d.Version)
+	return a.close(), nil
+}
+
+func writeSource(c *call, d *giro.StoredDocument) error {
+	var v giro.Source
+	if d.Data != nil {
+		if err := json.Unmarshal(d.Data, &v); err != nil {
+			return err
+		}
+	} else {
+		customer, _ := giro.ParseID("cus", c.body.text("customer"))
+		owner, err := c.engine().Store.Document(c.ctx, giro.DocCustomer, customer)
+		if err != nil {
+			return err
+		}
+		if owner == nil || owner.Book != d.Book {
+			return giro.Refuse(giro.CodeCustomerUnknown, "/customer", "there is no such customer")
+		}
+		v.ID, v.Customer, v.Created, v.Provider = d.ID, customer, d.Created, c.body.text("provider")
+		if err := provider(c.body, v.Provider, "", true, &v.Card, &v.Mobile, &v.Bank); err != nil {
+			return err
+		}
+		d.Parent = customer
+	}
+	if c.body.has("metadata") {
+		v.Metadata = c.body.metadata("metadata")
+	}
+	var err error
+	d.Data, err = json.Marshal(&v)
+	return err
+}
+
+func appendSource(b []byte, d *giro.StoredDocument) ([]byte, error) {
+	var v giro.Source
+	if err := json.Unmarshal(d.Data, &v); err != nil {
+		return nil, err
+	}
+	a := appender{b: b}
+	a.text("id", d.ID.ID("src"))
+	a.text("object", "source")
+	a.text("customer", v.Customer.ID("cus"))
+	a.text("provider", v.Provider)
+	if v.Card != nil {
+		// The token is a secret between its provider and the merchant.
+		card := appender{}
+		card.text("brand", v.Card.Brand)
+		card.text("last4", v.Card.Last4)
+		a.raw("card", card.close())
+	}
+	for _, part := range []struct {
+		name  string
+		value any
+		set   bool
+	}{{"mobile", v.Mobile, v.Mobile != nil}, {"bank", v.Bank, v.Bank != nil}} {
+		if part.set {
+			j, err := json.Marshal(part.value)
+			if err != nil {
+				return nil, err
+			}
+			a.raw(part.name, j)
+		}
+	}
+	a.metadata(v.Metadata)
+	a.flag("livemode", d.Book.Live())
+	a.times(d.Created, d.Updated)
+	a.number("version", d.Version)
+	return a.close(), nil
+}

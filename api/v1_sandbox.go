@@ -1,0 +1,125 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"giro"
+)
+
+var fundBody = &schema{kind: kindObject, name: "Fund", fields: []field{
+	{name: "currency", schema: currencySchema, required: true},
+	{name: "amount", schema: amountSchema, required: true},
+}}
+
+var clockBody = &schema{kind: kindObject, name: "ClockChange", about: "One of the two.", fields: []field{
+	{name: "advance", schema: text(1, 40), about: "A duration: 36h, 90m, 30s.", example: "36h"},
+	{name: "to", schema: timeSchema, about: "A later time."},
+}}
+
+var clockAnswer = &schema{kind: kindObject, name: "Clock", fields: []field{
+	{name: "now", schema: answerTime}, {name: "fired", schema: plainInteger, optional: true, about: "Jobs that became due and ran."}}}
+
+var railLogAnswer = &schema{kind: kindObject, name: "RailLogLine", fields: []field{
+	{name: "instruction", schema: plainText}, {name: "object", schema: plainText}, {name: "kind", schema: plainText},
+	{name: "submits", schema: plainInteger}, {name: "lookups", schema: plainInteger}, {name: "done", schema: flagSchema}, {name: "at", schema: plainText},
+}}
+
+// sandboxRoutes exist for test keys alone.
+var sandboxRoutes = []*route{
+	{method: "POST", path: "/v1/test/fund", id: "testFund", tag: "test", summary: "Put money into a test balance", access: accessTest, body: fundBody, status: 201, answer: accountAnswer,
+		handler: func(c *call) error {
+			currency, amount := c.body.currency("currency"), c.body.amount("amount")
+			return c.command(renderAccount(http.StatusCreated), func(g *giro.Call) (any, error) {
+				a, err := c.engine().Fund(c.ctx, g, currency, amount)
+				if err == nil && a != nil {
+					return *a, nil
+				}
+				return nil, err
+			})
+		}},
+	{method: "POST", path: "/v1/test/{kind}/{id}/{outcome}", id: "testOutcome", tag: "test", summary: "Move a movement by hand, as if its rail had called", access: accessTest,
+		about: "Outcomes: succeeded, failed, failed:code, onhold, returned, refunded, pending, timeout, timeout_failed, unavailable.",
+		body:  emptySchema, bare: true, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState},
+		handler: func(c *call) error {
+			at := slices.IndexFunc(giro.Kinds, func(k giro.Kind) bool { return k.Plural() == c.path[0] })
+			if at < 0 {
+				return missing("kind of movement")
+			}
+			k := giro.Kinds[at]
+			id, ok := giro.ParseID(k.Prefix(), c.path[1])
+			if !ok {
+				return missing(string(k))
+			}
+			if err := knownOutcome(c.path[2], "outcome"); err != nil {
+				return err
+			}
+			outcome, code, _ := strings.Cut(c.path[2], ":")
+			return c.command(renderMovement(http.StatusOK), func(g *giro.Call) (any, error) {
+				return c.engine().TestOutcome(c.ctx, g, k, id, outcome, code)
+			})
+		}},
+	{method: "GET", path: "/v1/test/rail/log", id: "testRailLog", tag: "test", summary: "What the sandbox rail was asked and did, in order", access: accessTest,
+		params: []param{{name: "limit", kind: paramInteger, min: 1, max: 1000, code: giro.CodeInvalidLimit, about: "How many lines; 1,000 if it is not sent."}},
+		status: 200, answer: &schema{kind: kindList, item: railLogAnswer},
+		handler: func(c *call) error {
+			rows, err := c.engine().Store.SandboxLog(c.ctx, c.book(), 0, c.query.integer("limit", 1000))
+			if err != nil {
+				return err
+			}
+			return sendList(c, rows, func(b []byte, r *giro.SandboxRow) []byte {
+				a := appender{b: b}
+				a.text("instruction", r.Instruction)
+				a.text("object", r.Object.ID(r.Kind.Prefix()))
+				a.text("kind", string(r.Kind))
+				a.number("submits", r.Submits)
+				a.number("lookups", r.Lookups)
+				a.flag("done", r.Done)
+				a.text("at", giro.WireTime(giro.TimeOf(r.At)))
+				return a.close()
+			})
+		}},
+	{method: "GET", path: "/v1/test/clock", id: "testClock", tag: "test", summary: "The test clock", access: accessTest, status: 200, answer: clockAnswer,
+		handler: func(c *call) error {
+			at, err := c.engine().Clock(c.ctx, c.book())
+			if err != nil {
+				return err
+			}
+			c.sendJSON(http.StatusOK, renderClock(at))
+			return nil
+		}},
+	{method: "POST", path: "/v1/test/clock", id: "testAdvanceClock", tag: "test", summary: "Put the test clock forward", access: accessTest, body: clockBody, status: 200, answer: clockAnswer,
+		about: "Schedules, retries and expiries that become due run before the answer.",
+		handler: func(c *call) error {
+			if c.body.has("advance") == c.body.has("to") {
+				return giro.Refuse(giro.CodeMissingField, "/advance", "send either advance or to")
+			}
+			var delta time.Duration
+			if c.body.has("advance") {
+				var err error
+				if delta, err = time.ParseDuration(c.body.text("advance")); err != nil || delta <= 0 || delta > maxAdvance {
+					return giro.Refuse(giro.CodeInvalidFormat, "/advance", "must be a duration greater than 0 and at most ten years, such as 36h or 90m")
+				}
+			} else {
+				now, err := c.engine().Clock(c.ctx, c.book())
+				if err != nil {
+					return err
+				}
+				if delta = c.body.time("to").Sub(now); delta <= 0 || delta > maxAdvance {
+					return giro.Refuse(giro.CodeInvalidValue, "/to", "the clock only goes forward, at most ten years at once")
+				}
+			}
+			return c.command(func(v any) giro.Answer { return giro.Answer{Status: http.StatusOK, Body: renderClock(v.(time.Time))} },
+				func(g *giro.Call) (any, error) { return c.engine().AdvanceClock(c.ctx, g, delta) })
+		}},
+}
+
+const maxAdvance = 10 * 366 * 24 * time.Hour
+
+func renderClock(at time.Time) []byte {
+	var a appender
+	a.text("now", at.UTC().Format(time.RFC3339Nano))
+	return a.close()
+}
