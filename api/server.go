@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -19,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"giro"
@@ -67,6 +67,8 @@ type Config struct {
 	// API keys and Admin. Its refusals are unauthenticated and key_revoked.
 	Authenticate func(ctx context.Context, token string) (*Caller, error)
 
+	Version string // shown at /
+
 	RequestsPerSecond int  // per credential; 0: unlimited
 	Burst             int  // requests at once; at least RequestsPerSecond
 	RequireKey        bool // POST and PUT need an Idempotency-Key
@@ -82,6 +84,10 @@ type Server struct {
 	calls   sync.Pool
 	openAPI []byte
 	log     *slog.Logger
+
+	streams  atomic.Int64
+	draining chan struct{} // closed when the server shuts down
+	drain    sync.Once
 }
 
 // access says which credentials a route takes.
@@ -154,7 +160,7 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, limiter: newLimiter(config.RequestsPerSecond, config.Burst), cursors: cursors{key}, log: config.Log}
+	s := &Server{config: config, limiter: newLimiter(config.RequestsPerSecond, config.Burst), cursors: cursors{key}, log: config.Log, draining: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -162,7 +168,7 @@ func New(config Config) (*Server, error) {
 		s.config.Authenticate = s.keyHolder
 	}
 	s.calls.New = func() any { return &call{s: s} }
-	return s, s.setRoutes(slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, sandboxRoutes, operationRoutes, docRoutes))
+	return s, s.setRoutes(slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, docRoutes))
 }
 
 // setRoutes builds the routing tree and the OpenAPI document.
@@ -181,18 +187,20 @@ func (s *Server) setRoutes(table []*route) error {
 }
 
 // HTTP returns an http.Server with limits fit for the open network. Config its
-// address and, for HTTPS, its certificates.
+// address and, for HTTPS, its certificates. Its Shutdown ends open streams.
 func (s *Server) HTTP() *http.Server {
-	return &http.Server{
+	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      90 * time.Second,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10, // beyond urlMax and headersMax, so that those get a problem document
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return context.Background() },
 	}
+	server.RegisterOnShutdown(func() { s.drain.Do(func() { close(s.draining) }) })
+	return server
 }
 
 // Header values that never change are shared: assigning a slice costs nothing.

@@ -210,6 +210,17 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // operationRoutes are what the machinery around giro asks.
 var operationRoutes = []*route{
+	{method: http.MethodGet, path: "/", id: "root", tag: "operations", access: accessPublic, status: 200, answer: &schema{kind: kindObject, fields: []field{{name: "name", schema: plainText}, {name: "docs", schema: plainText}}},
+		summary: "What this is", handler: func(c *call) error {
+			var a appender
+			a.text("name", "giro")
+			if v := c.s.config.Version; v != "" {
+				a.text("version", v)
+			}
+			a.text("docs", "/docs")
+			c.sendJSON(http.StatusOK, a.close())
+			return nil
+		}},
 	{method: http.MethodGet, path: "/livez", id: "livez", tag: "operations", access: accessPublic, status: 200, media: "text/plain",
 		summary: "Whether the process answers", handler: func(c *call) error {
 			c.send(http.StatusOK, []string{"text/plain; charset=utf-8"}, []byte("ok\n"))

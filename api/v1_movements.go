@@ -35,6 +35,8 @@ func movementRoutes() []*route {
 				status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound, giro.CodeInFlight}, handler: deleteMovement(k)},
 			&route{method: "GET", path: path + "/{id}/ledger", id: "ledgerOf" + name, tag: k.Plural(), summary: "The postings that a " + string(k) + " made", access: accessSecret,
 				status: 200, answer: &schema{kind: kindList, item: ledgerTransactionAnswer}, errors: []giro.Code{giro.CodeNotFound}, handler: movementLedger(k)},
+			&route{method: "GET", path: path + "/{id}/timeline", id: "timelineOf" + name, tag: k.Plural(), summary: "What happened to a " + string(k) + ", in order", access: accessSecret,
+				status: 200, answer: timelineAnswer, errors: []giro.Code{giro.CodeNotFound}, handler: timeline(k)},
 		)
 		verb := func(verb, summary string, body *schema, run func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error)) {
 			list = append(list, &route{method: "POST", path: path + "/{id}/" + verb, aliases: []string{seed + "/{id}/" + verb}, id: verb + name, tag: k.Plural(), summary: summary,
@@ -106,7 +108,7 @@ func movementPage(k giro.Kind) *schema {
 	}}
 }
 
-// movementAnswer renders what the engine returns for a movement.
+// renderMovement renders what the engine returns for a movement.
 func renderMovement(status int) func(any) giro.Answer {
 	return func(v any) giro.Answer {
 		r := v.(*giro.Result)

@@ -1,8 +1,12 @@
 package api_test
 
 import (
+	"bufio"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +19,7 @@ import (
 )
 
 // running is a server on a real engine and store, with one merchant.
-func running(t *testing.T, s giro.Store) *webscript.Runner {
+func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 	t.Helper()
 	engine := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}}
 	engine.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: engine}, "manual": rail.Manual{}}
@@ -45,7 +49,7 @@ func running(t *testing.T, s giro.Store) *webscript.Runner {
 	}
 	r := webscript.Handler(server)
 	r.Vars = map[string]string{"secret_key": test.SecretKey, "publishable_key": test.PublishableKey, "live_key": live.SecretKey, "admin_token": "adm_of_this_test"}
-	return r
+	return r, server
 }
 
 // TestScripts runs every script of testdata/v1 on both databases.
@@ -72,10 +76,73 @@ func TestScripts(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := running(t, s).Run(file, string(script)); err != nil {
+				r, _ := running(t, s)
+				if err := r.Run(file, string(script)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
+	}
+}
+
+// TestStream reads an event over a live connection, goes on after it, and sees
+// the stream end when the server shuts down.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, server := running(t, s)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := server.HTTP()
+	go h.Serve(listener)
+	open := func(header, value string) *bufio.Scanner {
+		req, err := http.NewRequest("GET", "http://"+listener.Addr().String()+"/v1/stream?types=charge.*", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+r.Vars["secret_key"])
+		req.Header.Set(header, value)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+			t.Fatal(resp, err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		lines := bufio.NewScanner(resp.Body)
+		lines.Scan() // "retry: …": from here on nothing is missed
+		return lines
+	}
+	next := func(lines *bufio.Scanner, prefix string) string {
+		for lines.Scan() {
+			if v, ok := strings.CutPrefix(lines.Text(), prefix); ok {
+				return v
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", prefix, lines.Err())
+		return ""
+	}
+	live := open("X-Test", "1")
+	const charge = "POST /charges\nAuthorization: Bearer {{secret_key}}\n{\"amount\": 1, \"currency\": \"usd\", \"provider\": \"card\", \"card\": {\"token\": \"tok_ok\"}}\n> status 201"
+	if err := r.Run("charge", charge); err != nil {
+		t.Fatal(err)
+	}
+	if id, typ := next(live, "id: "), next(live, "event: "); id != "1" || typ != "charge.created" {
+		t.Errorf("first %s %s", id, typ)
+	}
+	if data := next(live, "data: "); !strings.Contains(data, `"data":{"object":{"id":"ch_`) {
+		t.Errorf("data %s", data)
+	}
+	again := open("Last-Event-ID", "1")
+	if id, typ := next(again, "id: "), next(again, "event: "); id != "2" || typ != "charge.succeeded" {
+		t.Errorf("resumed at %s %s", id, typ)
+	}
+	if err := h.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for again.Scan() { // what was on its way, then the end
 	}
 }
