@@ -122,10 +122,16 @@ func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result,
 	done := make(chan struct{})
 	var r *Result
 	var err error
-	e.jobsBusy.Store(JobKey{m.ID, JobRail}, struct{}{})
+	mine := e.busy.begin(JobKey{m.ID, JobRail})
 	go func() {
 		defer close(done)
-		defer e.jobsBusy.Delete(JobKey{m.ID, JobRail})
+		defer func() {
+			// The job became due meanwhile: it does what is left.
+			if mine && e.busy.end(JobKey{m.ID, JobRail}) {
+				e.busy.end(JobKey{m.ID, JobRail})
+				e.retryJob(context.WithoutCancel(ctx), m)
+			}
+		}()
 		background, cancel := context.WithTimeout(context.WithoutCancel(ctx), railTimeout)
 		defer cancel()
 		out, submitErr := e.exchange(background, m, nil, false)
@@ -145,6 +151,13 @@ func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result,
 		return r, err
 	}
 	return result(e.finishExecuting(ctx, call, m.Kind, m.ID))
+}
+
+// retryJob runs a movement's rail job once more where a claim met it busy.
+func (e *Engine) retryJob(ctx context.Context, m *Movement) {
+	if err := e.runJob(ctx, &Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}); err != nil {
+		e.Logf("job of %s: %v", m.ID, err)
+	}
 }
 
 // Capture collects amount of what a charge has authorised and not captured; 0:

@@ -37,15 +37,17 @@ type Engine struct {
 	process UUID
 	mu      sync.Mutex
 	queue   []*command
+	closed  bool
 	wake    chan struct{}
-	stopped chan struct{}
+	stopped chan struct{} // no new jobs
+	ended   chan struct{} // no new commands
 	broken  atomic.Pointer[error]
 
 	executing sync.Map // IdempotencyKey → chan struct{}, closed with the answer
 	merchants sync.Map // number → *cachedMerchant
 	commits   broadcast
 	jobsWake  chan struct{}
-	jobsBusy  sync.Map // JobKey → struct{}
+	busy      busyJobs
 	keys      keyCache
 	inFlight  sync.WaitGroup
 	batches   atomic.Int64
@@ -131,9 +133,14 @@ func (e *Engine) Start() {
 	e.wake = make(chan struct{}, 1)
 	e.jobsWake = make(chan struct{}, 1)
 	e.stopped = make(chan struct{})
+	e.ended = make(chan struct{})
 	e.inFlight.Add(2)
 	go e.commitLoop()
-	go e.jobLoop()
+	go func() {
+		defer e.inFlight.Done()
+		e.jobLoop()
+		close(e.ended) // after the last job's last commit
+	}()
 }
 
 // Stop lets what is queued finish and then ends the engine. Jobs that are not
@@ -159,7 +166,8 @@ func (e *Engine) BatchStats() (batches, commands int64) {
 
 // do queues a command and waits for its answer, which is durable then.
 func (e *Engine) do(ctx context.Context, c *command) (any, error) {
-	deadline := time.Now().Add(5 * time.Second)
+	giveUp := time.NewTimer(5 * time.Second)
+	defer giveUp.Stop()
 	for {
 		c.done = make(chan struct{})
 		if err := e.push(c); err != nil {
@@ -177,8 +185,10 @@ func (e *Engine) do(ctx context.Context, c *command) (any, error) {
 			}
 			return c.result, c.err
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-giveUp.C:
 			return nil, &Error{Code: CodeKeyInProgress, Param: "Idempotency-Key", Message: "the first request with this key is still being answered", RetryAfter: time.Second}
+		default:
 		}
 		e.awaitExecuting(ctx, c.call, executing.row)
 	}
@@ -231,6 +241,10 @@ func (e *Engine) push(c *command) error {
 		c.keys.Books = append(c.keys.Books, c.call.Book())
 	}
 	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return &Error{Code: CodeUnavailable, Message: "giro is stopping; send the request again", RetryAfter: time.Second}
+	}
 	if len(e.queue) >= e.QueueMax {
 		e.mu.Unlock()
 		return &Error{Code: CodeUnavailable, Message: "giro is busy; send the request again", RetryAfter: time.Second}
@@ -265,11 +279,14 @@ func (e *Engine) commitLoop() {
 			select {
 			case <-e.wake:
 				continue
-			case <-e.stopped:
-				if len(e.queue) == 0 {
+			case <-e.ended:
+				e.mu.Lock()
+				last := len(e.queue) == 0
+				e.closed = last
+				e.mu.Unlock()
+				if last {
 					return
 				}
-				continue
 			}
 		}
 		e.commit(batch)

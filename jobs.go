@@ -27,7 +27,6 @@ func lookupDelay(n int) time.Duration {
 // jobLoop claims jobs that are due and runs them, each in its own goroutine;
 // their commits meet in the engine's batches.
 func (e *Engine) jobLoop() {
-	defer e.inFlight.Done()
 	slots := make(chan struct{}, jobsAtOnce)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -78,7 +77,7 @@ func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error
 	}
 	started := 0
 	for _, j := range jobs {
-		if _, busy := e.jobsBusy.LoadOrStore(j.JobKey, struct{}{}); busy {
+		if !e.busy.begin(j.JobKey) {
 			continue
 		}
 		started++
@@ -86,16 +85,51 @@ func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error
 		running.Add(1)
 		go func() {
 			defer func() {
-				e.jobsBusy.Delete(j.JobKey)
 				<-slots
 				running.Done()
 			}()
-			if err := e.runJob(context.Background(), j); err != nil {
-				e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
+			for again := true; again; again = e.busy.end(j.JobKey) {
+				if err := e.runJob(context.Background(), j); err != nil {
+					e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
+				}
 			}
 		}()
 	}
 	return started, nil
+}
+
+// busyJobs are the jobs that this process is running. A job that becomes due
+// again while it runs (its own commit made it so) runs once more after that:
+// its claim must not be lost.
+type busyJobs struct {
+	mu sync.Mutex
+	m  map[JobKey]bool // true: due again
+}
+
+func (b *busyJobs) begin(k JobKey) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, busy := b.m[k]; busy {
+		b.m[k] = true
+		return false
+	}
+	if b.m == nil {
+		b.m = map[JobKey]bool{}
+	}
+	b.m[k] = false
+	return true
+}
+
+// end reports whether the job has to run again; it stays busy then.
+func (b *busyJobs) end(k JobKey) (again bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.m[k] {
+		b.m[k] = false
+		return true
+	}
+	delete(b.m, k)
+	return false
 }
 
 // runJob does what is due. A job whose movement has moved on is dropped.

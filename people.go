@@ -19,7 +19,7 @@ func merchantLookup(number int64) string { return "number/" + itoa(int(number)) 
 // Merchant returns the merchant with this number. Settings changed by another
 // process are seen within a second.
 func (e *Engine) Merchant(ctx context.Context, number int64) (*Merchant, error) {
-	now := time.Now()
+	now := e.Now()
 	if c, ok := e.merchants.Load(number); ok && now.Before(c.(*cachedMerchant).until) {
 		return c.(*cachedMerchant).merchant, nil
 	}
