@@ -39,9 +39,10 @@ const (
 // one database. It relies on row locks and unique keys alone, so it also runs
 // on distributed databases that speak the protocol.
 type Postgres struct {
-	pool    *pgxpool.Pool
-	options Options
-	closed  atomic.Bool
+	pool         *pgxpool.Pool
+	options      Options
+	settleWithin time.Duration
+	closed       atomic.Bool
 }
 
 var _ giro.Store = (*Postgres)(nil)
@@ -74,7 +75,7 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	p := &Postgres{pool: pool, options: o.complete()}
+	p := &Postgres{pool: pool, options: o.complete(), settleWithin: settleTimeout}
 	if err := p.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -296,7 +297,7 @@ func rollback(ctx context.Context, c *pgxpool.Conn) {
 // committed its own row is found; and otherwise the batch can never commit any
 // more, because its id is taken.
 func (p *Postgres) settle(ctx context.Context, id giro.UUID, at int64) (committed bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.settleWithin)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
 		if committed, err = p.settleOnce(ctx, id, at); err == nil {
