@@ -428,3 +428,37 @@ func (e *Engine) settle(ctx context.Context, mer *Merchant, m *Movement) error {
 	}})
 	return err
 }
+
+// Drain returns once no job is due at or before a time (µs, real time), for
+// those who move the engine's clock. It waits on commits, not on time.
+func (e *Engine) Drain(ctx context.Context, due int64) error {
+	for {
+		changed := e.Committed()
+		next, err := e.Store.NextJob(ctx)
+		if err != nil {
+			return err
+		}
+		if (next == 0 || next > due) && e.busy.none() {
+			return nil
+		}
+		select {
+		case e.jobsWake <- struct{}{}:
+		default:
+		}
+		poll := time.NewTimer(20 * time.Millisecond) // a job may end without a commit
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-ctx.Done():
+			poll.Stop()
+			return ctx.Err()
+		}
+		poll.Stop()
+	}
+}
+
+func (b *busyJobs) none() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.m) == 0
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"giro"
+	"giro/store"
+)
+
+type verifyCommand struct {
+	place
+	JSON bool `help:"Print the report as one JSON line." name:"json"`
+}
+
+func (c *verifyCommand) Run() error {
+	ctx := context.Background()
+	s, err := c.openStore(ctx, time.Now, true)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return verify(ctx, s, c.JSON)
+}
+
+// verify prints what Verify found; the error carries exit code 11 where the
+// books do not add up.
+func verify(ctx context.Context, s giro.Store, asJSON bool) error {
+	r, err := s.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if r.Faults == nil {
+			r.Faults = []giro.Fault{}
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+			return err
+		}
+	} else {
+		fmt.Printf("%d entries, %d ledger transactions, %d movements\n", r.Entries, r.LedgerTransactions, r.Movements)
+		for _, f := range r.Faults {
+			fmt.Printf("%s %s sequence %d: %s\n", f.Merchant, f.Mode, f.Sequence, f.Message)
+		}
+	}
+	if !r.OK {
+		return exitError{exitIntegrity, errors.New("the books do not add up")}
+	}
+	if !asJSON {
+		fmt.Println("the ledger is whole: chain, balances, entries and movements agree")
+	}
+	return nil
+}
+
+type backupCommand struct {
+	place
+	File string `arg:"" help:"File to write; it must not exist."`
+}
+
+func (c *backupCommand) Run() error {
+	if c.Database != "" {
+		return exitError{exitUsage, errors.New("back up PostgreSQL with its own tools (pg_dump, or base backups)")}
+	}
+	s, err := c.openStore(context.Background(), time.Now, true)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.(*store.SQLite).Backup(context.Background(), c.File); err != nil {
+		return err
+	}
+	fmt.Printf("%s holds the store; keep the installation's key (secret.key) with it, apart\n", c.File)
+	return nil
+}
+
+type restoreCommand struct {
+	Data string `help:"Folder to restore into; it must not hold a store." default:"giro-data" env:"GIRO_DATA"`
+	File string `arg:"" help:"A file that giro backup wrote."`
+}
+
+func (c *restoreCommand) Run() error {
+	target := filepath.Join(c.Data, "giro.db")
+	if _, err := os.Stat(target); err == nil {
+		return exitError{5, fmt.Errorf("%s exists; restore into an empty folder", target)}
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	if err := copyFile(target, c.File); err != nil {
+		os.Remove(target)
+		return err
+	}
+	p := place{Data: c.Data}
+	s, err := p.openStore(context.Background(), time.Now, true)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return verify(context.Background(), s, false)
+}
+
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Sync()
+}
+
+type merchantsCommand struct {
+	Create merchantsCreateCommand `cmd:"" help:"Create a merchant and print its keys, once. The store must not be served from the same folder."`
+}
+
+type merchantsCreateCommand struct {
+	place
+	Name     string `required:"" help:"The merchant's name."`
+	Currency string `help:"Its main currency." default:"USD"`
+}
+
+// with runs f on a started engine over a founded store.
+func (p *place) with(f func(ctx context.Context, e *giro.Engine) error) error {
+	ctx := context.Background()
+	in, err := p.open(ctx, time.Now, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	defer in.store.Close()
+	in.engine.Start()
+	defer in.engine.Stop()
+	if d, err := in.store.DocumentByLookup(ctx, giro.DocSetting, settingInstallation); err != nil || d == nil {
+		return errors.Join(errors.New("the store is empty; run giro init"), err)
+	}
+	if _, err := in.found(ctx, ""); err != nil {
+		return err
+	}
+	return f(ctx, in.engine)
+}
+
+func (c *merchantsCreateCommand) Run() error {
+	return c.with(func(ctx context.Context, e *giro.Engine) error {
+		m, err := e.CreateMerchant(ctx, nil, giro.Merchant{Name: c.Name, Currency: c.Currency})
+		if err != nil {
+			return err
+		}
+		keys := map[string]giro.KeySet{}
+		for name, live := range map[string]bool{"test": false, "live": true} {
+			if keys[name], err = e.CreateKeySet(ctx, m, live); err != nil {
+				return err
+			}
+		}
+		return json.NewEncoder(os.Stdout).Encode(map[string]any{"id": m.ID.ID("mer"), "name": m.Name, "keys": keys})
+	})
+}
+
+type keysCommand struct {
+	Create keysCreateCommand `cmd:"" help:"Create an API key; its secret is printed once."`
+	List   keysListCommand   `cmd:"" help:"List a merchant's API keys."`
+	Revoke keysRevokeCommand `cmd:"" help:"End an API key at once."`
+}
+
+// owner names the books of a key.
+type owner struct {
+	place
+	Merchant string `required:"" help:"The merchant's id, mer_…"`
+	Live     bool   `help:"Live mode instead of test."`
+}
+
+func (o *owner) merchant(ctx context.Context, e *giro.Engine) (*giro.Merchant, error) {
+	id, ok := giro.ParseID("mer", o.Merchant)
+	if !ok {
+		return nil, exitError{exitUsage, errors.New("--merchant takes an id like mer_…")}
+	}
+	return e.MerchantByID(ctx, id)
+}
+
+type keysCreateCommand struct {
+	owner
+	Publishable bool   `help:"A key for browsers: it may create charges only."`
+	Name        string `help:"What the key is for."`
+}
+
+func (c *keysCreateCommand) Run() error {
+	return c.with(func(ctx context.Context, e *giro.Engine) error {
+		m, err := c.merchant(ctx, e)
+		if err != nil {
+			return err
+		}
+		k, secret, err := e.CreateKey(ctx, &giro.Call{Merchant: m, Live: c.Live}, m, giro.APIKey{Live: c.Live, Publishable: c.Publishable, Name: c.Name})
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s\t%s\n", k.ID.ID("key"), secret)
+		return nil
+	})
+}
+
+type keysListCommand struct{ owner }
+
+func (c *keysListCommand) Run() error {
+	return c.with(func(ctx context.Context, e *giro.Engine) error {
+		m, err := c.merchant(ctx, e)
+		if err != nil {
+			return err
+		}
+		found, err := e.Store.Documents(ctx, giro.DocumentQuery{Kind: giro.DocKey, Book: giro.BookOf(m.Number, c.Live), Limit: 1000})
+		if err != nil {
+			return err
+		}
+		for _, d := range found {
+			var k giro.APIKey
+			if err := json.Unmarshal(d.Data, &k); err != nil {
+				return err
+			}
+			state := "active"
+			if k.Revoked != 0 {
+				state = "revoked"
+			}
+			fmt.Printf("%s\t%s\t%s\t%s\n", k.ID.ID("key"), k.Hint, state, k.Name)
+		}
+		return nil
+	})
+}
+
+type keysRevokeCommand struct {
+	owner
+	ID string `arg:"" help:"The key's id, key_…"`
+}
+
+func (c *keysRevokeCommand) Run() error {
+	return c.with(func(ctx context.Context, e *giro.Engine) error {
+		m, err := c.merchant(ctx, e)
+		if err != nil {
+			return err
+		}
+		id, ok := giro.ParseID("key", c.ID)
+		if !ok {
+			return exitError{exitUsage, errors.New("the key's id looks like key_…")}
+		}
+		_, err = e.RevokeKey(ctx, &giro.Call{Merchant: m, Live: c.Live}, giro.BookOf(m.Number, c.Live), id, giro.Micros(e.Now()))
+		return err
+	})
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"giro"
+	"giro/rail"
+	"giro/store"
+)
+
+// place says where an installation keeps its data and its key.
+type place struct {
+	Data          string `help:"Folder of the embedded store." default:"giro-data" env:"GIRO_DATA"`
+	Database      string `help:"postgres:// URL of a PostgreSQL database, instead of the embedded store." env:"GIRO_DATABASE"`
+	SecretKeyFile string `help:"File with the installation's key, 32 bytes as hex. Made in the data folder when absent." env:"GIRO_SECRET_KEY_FILE"`
+}
+
+// installation is an opened store with an engine over it.
+type installation struct {
+	store  giro.Store
+	engine *giro.Engine
+	admin  func(token string) bool
+}
+
+// open opens the store for writing and sets up the engine, not started.
+func (p *place) open(ctx context.Context, now func() time.Time, log *slog.Logger) (*installation, error) {
+	secret, err := p.secret()
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.openStore(ctx, now, false)
+	if err != nil {
+		return nil, err
+	}
+	e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: secret, Logf: func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) }}
+	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}}
+	return &installation{store: s, engine: e}, nil
+}
+
+func (p *place) openStore(ctx context.Context, now func() time.Time, readOnly bool) (giro.Store, error) {
+	ids := giro.UUIDs()
+	o := store.Options{Now: now, NewID: func(at int64) giro.UUID { return ids(giro.TimeOf(at)) }, Salt: giro.Salt, ReadOnly: readOnly}
+	if p.Database != "" {
+		return store.OpenPostgres(ctx, p.Database, o)
+	}
+	if !readOnly {
+		if err := os.MkdirAll(p.Data, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return store.OpenSQLite(p.Data, o)
+}
+
+// secret reads the installation's key, or makes it.
+func (p *place) secret() (giro.Secret, error) {
+	var s giro.Secret
+	text := os.Getenv("GIRO_SECRET_KEY")
+	path := p.SecretKeyFile
+	if path == "" {
+		path = filepath.Join(p.Data, "secret.key")
+	}
+	if text == "" {
+		b, err := os.ReadFile(path)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && p.SecretKeyFile == "":
+			rand.Read(s[:])
+			if err := os.MkdirAll(p.Data, 0o700); err != nil {
+				return s, err
+			}
+			return s, os.WriteFile(path, []byte(hex.EncodeToString(s[:])+"\n"), 0o600)
+		case err != nil:
+			return s, err
+		}
+		text = string(b)
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(b) != len(s) {
+		return s, errors.New("the installation's key is not 32 bytes as hex")
+	}
+	return giro.Secret(b), nil
+}
+
+// credentials is what the first start prints, once.
+type credentials struct {
+	URL        string                 `json:"url"`
+	Merchant   string                 `json:"merchant"`
+	AdminToken string                 `json:"admin_token"`
+	Keys       map[string]giro.KeySet `json:"keys"`
+}
+
+// adminSetting is the document that holds the hash of the admin token and the
+// proof of the installation's key.
+type adminSetting struct {
+	AdminHash string `json:"admin_hash"`
+	KeyProof  string `json:"key_proof"`
+}
+
+const settingInstallation = "installation"
+
+func hash(s giro.Secret, purpose, v string) string {
+	h := s.MAC(purpose, v)
+	return hex.EncodeToString(h[:])
+}
+
+// found prepares an empty store: the first merchant, its keys, the admin token.
+// On a store that was founded before it returns nil and checks the key.
+func (in *installation) found(ctx context.Context, adminToken string) (*credentials, error) {
+	e := in.engine
+	d, err := in.store.DocumentByLookup(ctx, giro.DocSetting, settingInstallation)
+	if err != nil {
+		return nil, err
+	}
+	var setting adminSetting
+	proof := hash(e.Secret, "key proof", "")
+	if d != nil {
+		if err := json.Unmarshal(d.Data, &setting); err != nil {
+			return nil, err
+		}
+		if setting.KeyProof != proof {
+			return nil, errors.New("this is not the key that the store was made with; give the right one with --secret-key-file or GIRO_SECRET_KEY")
+		}
+		if adminToken != "" {
+			setting.AdminHash = hash(e.Secret, "admin token", adminToken)
+		}
+		in.watchAdmin(setting.AdminHash)
+		return nil, nil
+	}
+	if adminToken == "" {
+		var b [24]byte
+		rand.Read(b[:])
+		adminToken = "adm_" + hex.EncodeToString(b[:])
+	}
+	setting = adminSetting{AdminHash: hash(e.Secret, "admin token", adminToken), KeyProof: proof}
+	data, err := json.Marshal(setting)
+	if err != nil {
+		return nil, err
+	}
+	m, err := e.CreateMerchant(ctx, nil, giro.Merchant{Name: "First merchant", Currency: "USD"})
+	if err != nil {
+		return nil, err
+	}
+	c := &credentials{Merchant: m.ID.ID("mer"), AdminToken: adminToken, Keys: map[string]giro.KeySet{}}
+	for name, live := range map[string]bool{"test": false, "live": true} {
+		if c.Keys[name], err = e.CreateKeySet(ctx, m, live); err != nil {
+			return nil, err
+		}
+	}
+	_, err = e.Put(ctx, nil, giro.Refuse(giro.CodeConflict, "", "the store was founded by another process"),
+		&giro.StoredDocument{Kind: giro.DocSetting, ID: e.NewID(e.Now()), Lookup: settingInstallation, Data: data})
+	if err != nil {
+		return nil, err
+	}
+	in.watchAdmin(setting.AdminHash)
+	return c, nil
+}
+
+func (in *installation) watchAdmin(want string) {
+	in.admin = func(token string) bool {
+		return subtle.ConstantTimeCompare([]byte(hash(in.engine.Secret, "admin token", token)), []byte(want)) == 1
+	}
+}
+
+// print shows the first start's credentials: one line of JSON, or text.
+func (c *credentials) print(asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(os.Stdout).Encode(c)
+	}
+	fmt.Printf("giro made its first merchant, %s. These are shown once:\n\n", c.Merchant)
+	fmt.Printf("  admin token           %s\n", c.AdminToken)
+	for _, mode := range []string{"test", "live"} {
+		k := c.Keys[mode]
+		fmt.Printf("  %s secret key       %s\n  %s publishable key  %s\n  %s client id        %s\n  %s client secret    %s\n",
+			mode, k.SecretKey, mode, k.PublishableKey, mode, k.ClientID, mode, k.ClientSecret)
+	}
+	fmt.Println()
+	return nil
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"giro/api"
+)
+
+type serveCommand struct {
+	place
+	Listen     string `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
+	AdminToken string `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
+	JSON       bool   `help:"Print the first start's credentials as one JSON line." name:"json"`
+	RequireKey bool   `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
+}
+
+func (c *serveCommand) Run() error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	in, err := c.open(ctx, time.Now, log)
+	if err != nil {
+		return err
+	}
+	defer in.store.Close()
+	in.engine.Start()
+	defer in.engine.Stop()
+	first, err := in.found(ctx, c.AdminToken)
+	if err != nil {
+		return err
+	}
+	return in.serve(ctx, c.Listen, c.RequireKey, log, func(url string) error {
+		if first == nil {
+			if !c.JSON {
+				fmt.Printf("giro serves %s\n", url)
+				return nil
+			}
+			return (&credentials{URL: url}).print(true)
+		}
+		first.URL = url
+		if err := first.print(c.JSON); err != nil {
+			return err
+		}
+		if !c.JSON {
+			fmt.Printf("giro serves %s; try\n\n  curl %s/charges -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n    -d '{\"amount\":1000,\"provider\":\"card\",\"currency\":\"usd\",\"card\":{\"token\":\"card_token\"}}'\n", url, url, first.Keys["test"].SecretKey)
+		}
+		return nil
+	})
+}
+
+// serve answers requests until ctx ends, then lets those under way finish, for
+// at most 10 seconds.
+func (in *installation) serve(ctx context.Context, listen string, requireKey bool, log *slog.Logger, ready func(url string) error) error {
+	server, err := api.New(api.Config{
+		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy,
+		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey,
+	})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	h := server.HTTP()
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(l) }()
+	if err := ready("http://" + l.Addr().String()); err != nil {
+		return err
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := h.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+type initCommand struct {
+	place
+	AdminToken string `help:"The installation's admin token; made and printed when absent." env:"GIRO_ADMIN_TOKEN"`
+	JSON       bool   `help:"Print one JSON line." name:"json"`
+}
+
+func (c *initCommand) Run() error {
+	ctx := context.Background()
+	in, err := c.open(ctx, time.Now, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	defer in.store.Close()
+	in.engine.Start()
+	defer in.engine.Stop()
+	first, err := in.found(ctx, c.AdminToken)
+	if err != nil {
+		return err
+	}
+	if first == nil {
+		return exitError{5, errors.New("the store is not empty; its keys were shown when it was made")}
+	}
+	return first.print(c.JSON)
+}
