@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"giro"
+	codes "giro/bank"
 	"giro/internal/pgtest"
 	"giro/rail"
 	"giro/store"
@@ -532,4 +533,34 @@ func TestEveryStateEveryCause(t *testing.T) {
 	if granted < len(giro.Moves) {
 		t.Errorf("%d moves were granted, fewer than the table has rows", granted)
 	}
+}
+
+func TestPIXAndBoletoChargesCarryWhatThePayerNeeds(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, b *bank) {
+		for _, method := range []string{"pix", "boleto"} {
+			r, err := b.CreateCharge(t.Context(), b.call, giro.Request{Amount: 12_345, Currency: "BRL", Provider: "bank", Bank: &giro.Bank{Method: method}, Capture: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := r.Movement.Detail.Next
+			if method == "pix" {
+				code, err := codes.DecodeBRCode(n.BRCode)
+				if err != nil || code.Amount != 12_345 || len(n.QRSVG) < 100 {
+					t.Errorf("BR Code %q: %+v, %v", n.BRCode, code, err)
+				}
+			} else {
+				slip, err := codes.ParseBoleto(n.DigitableLine, time.Now())
+				if err != nil || slip.Amount != 12_345 {
+					t.Errorf("boleto %q: %+v, %v", n.DigitableLine, slip, err)
+				}
+			}
+			if r, err = b.TestOutcome(t.Context(), b.call, giro.KindCharge, r.Movement.ID, "succeeded", ""); err != nil || r.Movement.Captured != 12_345 {
+				t.Fatal(r, err)
+			}
+			if _, err := b.CreateCharge(t.Context(), b.call, giro.Request{Amount: 1, Currency: "USD", Provider: "bank", Bank: &giro.Bank{Method: method}}); !giro.Is(err, giro.CodeCurrencyMismatch) {
+				t.Errorf("%s in dollars: %v", method, err)
+			}
+		}
+	})
 }
