@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -468,5 +469,66 @@ func TestReadOnlyPostgres(t *testing.T) {
 	}
 	if _, err := k.s.ClaimJobs(ctx, k.id(), 1, 2, 3); err == nil {
 		t.Error("claimed")
+	}
+}
+
+// inPostgres says in PostgreSQL's words what a tampering does.
+var inPostgres = strings.NewReplacer(
+	"randomblob(16)", "gen_random_uuid()",
+	"zeroblob(32)", "decode(repeat('00', 32), 'hex')",
+	"CAST(substr(postings, 1, 41) || x'07' AS BLOB)", `substr(postings, 1, 41) || '\x07'::bytea`,
+	"x'00'", `'\x00'::bytea`, "x'0000'", `'\x0000'::bytea`,
+	"deleted = 1", "deleted = true",
+)
+
+func TestVerifyFindsEveryTamperingInPostgres(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Open(t)
+	k := newBooks(t, openPostgres(t, database, options()), 1)
+	charge := k.charge(1000)
+	k.sent(k.payout(200))
+	k.payout(50)
+	k.refund(charge, 100)
+	k.audit()
+	c, err := pgx.Connect(ctx, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	o := options()
+	o.ReadOnly = true
+	for i, tampering := range append(slices.Clone(tamperings[:1:1]), tamperings...) {
+		// Copies of the tables in a schema of their own, without the checks.
+		schema := fmt.Sprintf("copy_%d", i)
+		script := "CREATE SCHEMA " + schema + ";"
+		for _, table := range []string{"migration", "book", "account", "movement", "ledger_transaction", "entry", "event"} {
+			script += fmt.Sprintf("CREATE TABLE %s.%s AS TABLE public.%[2]s;", schema, table)
+		}
+		if _, err := c.PgConn().Exec(ctx, script+"SET search_path = "+schema).ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 { // the first copy is left sound
+			if tag, err := c.Exec(ctx, inPostgres.Replace(tampering.script)); err != nil || tag.RowsAffected() == 0 {
+				t.Fatalf("%s: %v %v", tampering.script, tag, err)
+			}
+		}
+		s, err := store.OpenPostgres(ctx, database+"&search_path="+schema, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Verify(ctx)
+		s.Close()
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case i == 0:
+			if !r.OK {
+				t.Fatalf("sound books: %+v", r)
+			}
+		case r.OK || len(r.Faults) == 0:
+			t.Errorf("%s: not found", tampering.script)
+		case tampering.sequence != anyone && r.Faults[0].Sequence != tampering.sequence:
+			t.Errorf("%s: the first fault names sequence %d, want %d: %+v", tampering.script, r.Faults[0].Sequence, tampering.sequence, r.Faults)
+		}
 	}
 }

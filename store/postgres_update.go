@@ -522,9 +522,14 @@ func scanMovement(row pgx.CollectableRow) (*giro.Movement, error) {
 }
 
 func scanTransaction(row pgx.CollectableRow) (*giro.LedgerTransaction, error) {
+	return scanTransactionAnd(row)
+}
+
+// scanTransactionAnd scans further columns too.
+func scanTransactionAnd(row pgx.CollectableRow, more ...any) (*giro.LedgerTransaction, error) {
 	t := new(giro.LedgerTransaction)
 	var postings, hash []byte
-	err := row.Scan(&t.Book, &t.Sequence, (*uuid)(&t.ID), &t.At, &t.Cause, (*uuid)(&t.Object), &t.Kind, &t.Currency, &postings, &hash)
+	err := row.Scan(append([]any{&t.Book, &t.Sequence, (*uuid)(&t.ID), &t.At, &t.Cause, (*uuid)(&t.Object), &t.Kind, &t.Currency, &postings, &hash}, more...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -63,8 +63,19 @@ func (a postgresAudit) accounts(each func(*giro.Account, error) error) error {
 }
 
 func (a postgresAudit) transactions(book giro.Book, first, last int64, each func(*giro.LedgerTransaction, error) error) error {
-	return stream(a, scanTransaction, each,
-		"SELECT "+pgTransactionColumns+" FROM ledger_transaction WHERE book = $1 AND sequence BETWEEN $2 AND $3 ORDER BY sequence", int64(book), first, last)
+	scan := func(row pgx.CollectableRow) (*giro.LedgerTransaction, error) {
+		var stored sides
+		t, err := scanTransactionAnd(row, &stored.debits, &stored.credits)
+		if err != nil {
+			return t, err
+		}
+		if err := checkSides(t, stored); err != nil {
+			return t, fmt.Errorf("%w: %w", errScan, err)
+		}
+		return t, nil
+	}
+	return stream(a, scan, each,
+		"SELECT "+pgTransactionColumns+", debits, credits FROM ledger_transaction WHERE book = $1 AND sequence BETWEEN $2 AND $3 ORDER BY sequence", int64(book), first, last)
 }
 
 func (a postgresAudit) books() ([]giro.Book, error) {
