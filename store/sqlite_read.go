@@ -486,7 +486,7 @@ func (s *SQLite) LedgerTransactions(ctx context.Context, q giro.LedgerQuery) (fo
 	case q.Sequence > 0:
 		w.add("sequence = ?", func(a *args) { a.int(q.Sequence) })
 	case !q.Object.IsZero():
-		w.addID("object = ?", q.Object)
+		w.addID("object = +?", q.Object)
 		index, order = " INDEXED BY ledger_transaction_object", " ASC"
 	}
 	if q.Before > 0 {
@@ -570,7 +570,7 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 	}
 	index := ""
 	if !q.Object.IsZero() {
-		w.addID("object = ?", q.Object)
+		w.addID("object = +?", q.Object)
 		index = " INDEXED BY event_object"
 	}
 	if len(q.Types) > 0 {

@@ -74,9 +74,11 @@ func (s sqliteAudit) movements(each func(auditedMovement) error) error {
 	})
 }
 
-// related reads what a movement has to agree with.
+// related reads what a movement has to agree with. The plus keeps SQLite from
+// planning a statement again for each value that is bound to it, which took two
+// thirds of the time.
 func (s sqliteAudit) related(m *auditedMovement) (err error) {
-	m.transactions, err = many(s.c, "SELECT "+transactionColumns+" FROM ledger_transaction INDEXED BY ledger_transaction_object WHERE object = ? ORDER BY book, sequence",
+	m.transactions, err = many(s.c, "SELECT "+transactionColumns+" FROM ledger_transaction INDEXED BY ledger_transaction_object WHERE object = +? ORDER BY book, sequence",
 		func(a *args) { a.id(m.ID) },
 		func(r *row) (*giro.LedgerTransaction, error) {
 			t, _ := r.transaction() // what cannot be read was noted along the chain
@@ -93,7 +95,7 @@ func (s sqliteAudit) related(m *auditedMovement) (err error) {
 			return err
 		}
 	}
-	return query(s.c, "SELECT data FROM event INDEXED BY event_object WHERE object = ? AND book = ? ORDER BY sequence DESC LIMIT 1",
+	return query(s.c, "SELECT data FROM event INDEXED BY event_object WHERE object = +? AND book = +? ORDER BY sequence DESC LIMIT 1",
 		func(a *args) { a.id(m.ID).int(int64(m.Book)) },
 		func(r *row) error { m.event = r.blob(); return nil })
 }
