@@ -125,12 +125,13 @@ type Account struct {
 
 // AccountQuery selects accounts of a book.
 type AccountQuery struct {
-	Book  Book   // AllBooks: of every book, which have no common sequence
-	IDs   []UUID // nil: all of the book
-	Roles []Role // nil: all
-	After UUID   // ids above this one
-	Limit int
-	At    int64 // µs; > 0: with the balances of that instant
+	Book       Book   // AllBooks: of every book, which have no common sequence
+	IDs        []UUID // nil: all of the book
+	Roles      []Role // nil: all
+	After      UUID   // ids above this one; below it, if Descending
+	Descending bool   // the newest first
+	Limit      int
+	At         int64 // µs; > 0: with the balances of that instant
 }
 
 // EntryKey orders the entries of an account.

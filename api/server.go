@@ -168,7 +168,7 @@ func New(config Config) (*Server, error) {
 		s.config.Authenticate = s.keyHolder
 	}
 	s.calls.New = func() any { return &call{s: s} }
-	return s, s.setRoutes(slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, docRoutes))
+	return s, s.setRoutes(slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes))
 }
 
 // setRoutes builds the routing tree and the OpenAPI document.

@@ -96,7 +96,14 @@ func missing(noun string) error { return giro.Refuse(giro.CodeNotFound, "", "the
 
 func (c *call) engine() *giro.Engine { return c.s.config.Engine }
 
-func (c *call) book() giro.Book { return giro.BookOf(c.caller.Merchant.Number, c.caller.Live) }
+// book returns the books of the credential; with the admin token the
+// installation's.
+func (c *call) book() giro.Book {
+	if c.caller.Merchant == nil {
+		return giro.Installation
+	}
+	return giro.BookOf(c.caller.Merchant.Number, c.caller.Live)
+}
 
 // bound is what a cursor of this list may be used with.
 func (c *call) bound() string {
@@ -231,6 +238,11 @@ var operationRoutes = []*route{
 			if e := c.engine(); e != nil {
 				if err := e.Healthy(); err != nil {
 					return &giro.Error{Code: giro.CodeUnavailable, Message: "the books do not add up; an operator has to look", Err: err}
+				}
+			}
+			if e := c.engine(); e != nil {
+				if err := e.Store.Ping(c.ctx); err != nil {
+					return &giro.Error{Code: giro.CodeUnavailable, Message: "the database does not answer", Err: err}
 				}
 			}
 			if ready := c.s.config.Ready; ready != nil {

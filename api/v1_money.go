@@ -1,9 +1,11 @@
 package api
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -77,7 +79,7 @@ var moneyRoutes = []*route{
 				return c.engine().CreateAccount(c.ctx, g, name, currency, negative, metadata)
 			})
 		}},
-	{method: "GET", path: "/v1/accounts", id: "listAccounts", tag: "accounts", summary: "List main accounts and sub-accounts", access: accessSecret, status: 200,
+	{method: "GET", path: "/v1/accounts", id: "listAccounts", tag: "accounts", summary: "List main accounts and sub-accounts, newest first", access: accessSecret, status: 200,
 		about:  "A bare array; with ids an object with the balances of one sequence.",
 		params: []param{limitParam, cursorParam, {name: "ids", kind: paramList, max: 100, about: "Several accounts at one sequence."}},
 		answer: &schema{kind: kindEither, options: []*schema{{kind: kindList, item: accountAnswer}, accountsAnswer}}, handler: listAccounts},
@@ -100,16 +102,32 @@ var moneyRoutes = []*route{
 			return c.command(renderAccount(http.StatusOK), func(g *giro.Call) (any, error) { return c.engine().CloseAccount(c.ctx, g, id) })
 		}},
 	{method: "GET", path: "/v1/accounts/{id}/entries", id: "accountEntries", tag: "accounts", summary: "The statement of an account, newest first", access: accessSecret, status: 200,
-		params: []param{limitParam, {name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only entries of sequences below."}},
+		params: []param{limitParam, cursorParam, {name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only entries of sequences below."}},
 		answer: &schema{kind: kindList, item: entryAnswer}, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
 			a, _, err := c.account()
 			if err != nil {
 				return err
 			}
-			list, err := c.engine().Store.Entries(c.ctx, a.ID, giro.EntryKey{Sequence: int64(c.query.integer("before", 0))}, c.query.integer("limit", listLimit))
+			before := giro.EntryKey{Sequence: int64(c.query.integer("before", 0))}
+			position, err := c.cursor()
 			if err != nil {
 				return err
+			}
+			if !position.IsZero() {
+				before = giro.EntryKey{Sequence: int64(binary.BigEndian.Uint64(position[:8])), N: int(binary.BigEndian.Uint64(position[8:]))}
+			}
+			limit := c.query.integer("limit", listLimit)
+			list, err := c.engine().Store.Entries(c.ctx, a.ID, before, limit+1)
+			if err != nil {
+				return err
+			}
+			if len(list) > limit {
+				list = list[:limit]
+				last := list[limit-1]
+				binary.BigEndian.PutUint64(position[:8], uint64(last.Sequence))
+				binary.BigEndian.PutUint64(position[8:], uint64(last.N))
+				c.linkNext(position)
 			}
 			return sendList(c, list, func(b []byte, e giro.Entry) []byte {
 				a := appender{b: b}
@@ -183,7 +201,8 @@ var moneyRoutes = []*route{
 	{method: "GET", path: "/v1/events", id: "listEvents", tag: "events", summary: "List events, newest first; oldest first after a sequence", access: accessSecret, status: 200,
 		params: []param{limitParam, {name: "after", kind: paramInteger, min: 0, max: 1 << 53, about: "Only sequences above, oldest first."},
 			{name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only sequences below, newest first."},
-			{name: "types", kind: paramList, max: 50, about: "Exact types, or payout.*."}},
+			{name: "types", kind: paramList, max: 50, about: "Exact types, or payout.*."},
+			{name: "object", kind: paramText, max: 64, about: "Only events of this movement."}},
 		answer: &schema{kind: kindList, item: eventAnswer}, handler: listEvents},
 	{method: "GET", path: "/v1/events/{id}", id: "retrieveEvent", tag: "events", summary: "Retrieve an event", access: accessSecret, status: 200, answer: eventAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
@@ -295,7 +314,7 @@ func (c *call) account() (*giro.Account, int64, error) {
 }
 
 func listAccounts(c *call) error {
-	q := giro.AccountQuery{Book: c.book(), Roles: []giro.Role{giro.RoleAvailable, giro.RoleSub}, Limit: c.query.integer("limit", listLimit) + 1}
+	q := giro.AccountQuery{Book: c.book(), Roles: []giro.Role{giro.RoleAvailable, giro.RoleSub}, Descending: true, Limit: c.query.integer("limit", listLimit) + 1}
 	snapshot := c.query.has("ids")
 	if snapshot {
 		for _, v := range c.query.list("ids") {
@@ -411,7 +430,7 @@ func (c *call) linkSequence(name string, sequence int64) {
 	parts := []string{}
 	for i, n := range c.query.names {
 		if n != name {
-			parts = append(parts, n+"="+c.query.values[i])
+			parts = append(parts, n+"="+url.QueryEscape(c.query.values[i]))
 		}
 	}
 	parts = append(parts, name+"="+itoa(sequence))
@@ -424,6 +443,14 @@ func listEvents(c *call) error {
 		if !eventPattern(t) {
 			return giro.Refuse(giro.CodeInvalidParameter, "types", "must be a list of types such as payout.succeeded or payout.*")
 		}
+	}
+	if v := c.query.text("object"); v != "" {
+		prefix, _, _ := strings.Cut(v, "_")
+		id, ok := giro.ParseID(prefix, v)
+		if !ok {
+			return giro.Refuse(giro.CodeInvalidParameter, "object", "must be the id of an object")
+		}
+		q.Object = id
 	}
 	if c.query.has("after") {
 		if c.query.has("before") {

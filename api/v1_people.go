@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"giro"
+	"giro/bank"
 )
 
 var merchantAnswer = &schema{kind: kindObject, name: "Merchant", fields: []field{
@@ -57,6 +59,10 @@ var keyCreateSchema = &schema{kind: kindObject, name: "APIKeyCreate", readOnly: 
 
 var customerReadOnly = []string{"id", "object", "created", "created_at", "updated_at", "livemode", "version"}
 
+var keyRollSchema = &schema{kind: kindObject, name: "APIKeyRoll", fields: []field{
+	{name: "grace_seconds", schema: &schema{kind: kindInteger, min: 0, max: 30 * 24 * 3600}, about: "For how long the old key still works; 0 if it is not sent."},
+}}
+
 func customerFields(required bool) []field {
 	return []field{
 		{name: "name", schema: text(1, 255), required: required}, {name: "email", schema: emailSchema}, {name: "phone", schema: judged(text(1, 32))},
@@ -92,7 +98,7 @@ var (
 var peopleRoutes = slices.Concat([]*route{
 	{method: "POST", path: "/v1/merchants", id: "createMerchant", tag: "merchants", summary: "Create a merchant", access: accessAdmin, body: merchantCreateSchema, noKey: true, status: 201, answer: merchantAnswer,
 		about: "Answers once with the keys of both modes.", handler: createMerchant},
-	{method: "GET", path: "/v1/merchants", id: "listMerchants", tag: "merchants", summary: "List merchants, newest first", access: accessEither, params: []param{limitParam}, status: 200, answer: &schema{kind: kindList, item: merchantAnswer},
+	{method: "GET", path: "/v1/merchants", id: "listMerchants", tag: "merchants", summary: "List merchants, newest first", access: accessEither, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: merchantAnswer},
 		about: "With a key: its own.", handler: listMerchants},
 	{method: "GET", path: "/v1/merchants/{id}", id: "retrieveMerchant", tag: "merchants", summary: "Retrieve a merchant", access: accessEither, status: 200, answer: merchantAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
@@ -119,6 +125,8 @@ var peopleRoutes = slices.Concat([]*route{
 				return appendKey(b, &k, ""), nil
 			})
 		}},
+	{method: "POST", path: "/v1/api_keys/{id}/roll", id: "rollKey", tag: "api_keys", summary: "Replace an API key", access: accessSecret, body: keyRollSchema, bare: true, noKey: true, status: 201, answer: keyAnswer,
+		about: "The new key may do what the old one may. Its secret is answered this once. The old one ends at once, or after the grace period.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState}, handler: rollKey},
 	{method: "DELETE", path: "/v1/api_keys/{id}", id: "revokeKey", tag: "api_keys", summary: "Revoke an API key", access: accessSecret, status: 200, answer: keyAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
 			id, err := c.pathID("key", "key")
@@ -154,7 +162,9 @@ func (c *call) merchant() (*giro.Merchant, error) {
 
 func createMerchant(c *call) error {
 	m := giro.Merchant{Name: c.body.text("name"), Currency: string(c.body.currency("currency"))}
-	setMerchant(&m, c.body)
+	if err := setMerchant(&m, c.body); err != nil {
+		return err
+	}
 	e := c.engine()
 	made, err := e.CreateMerchant(c.ctx, &giro.Call{Merchant: &m, Admin: true, RequestID: c.rid}, m)
 	if err != nil {
@@ -186,7 +196,7 @@ func keySets(ctx context.Context, e *giro.Engine, m *giro.Merchant) ([]byte, err
 }
 
 // setMerchant takes over what the body has.
-func setMerchant(m *giro.Merchant, body object) {
+func setMerchant(m *giro.Merchant, body object) error {
 	if body.has("name") {
 		m.Name = body.text("name")
 	}
@@ -194,7 +204,11 @@ func setMerchant(m *giro.Merchant, body object) {
 		m.Email = body.text("email")
 	}
 	if body.has("phone") {
-		m.Phone = body.text("phone")
+		phone, err := bank.ParsePhone(body.text("phone"))
+		if err != nil {
+			return refuseNumber(giro.CodePhoneInvalid, "/phone", err)
+		}
+		m.Phone = phone
 	}
 	if body.has("settlement_delay") {
 		m.SettlementDelaySeconds = body.integer("settlement_delay")
@@ -202,6 +216,7 @@ func setMerchant(m *giro.Merchant, body object) {
 	m.NegativeBalanceAllowed = body.flag("negative_balance_allowed", m.NegativeBalanceAllowed)
 	m.HoldOnMissingFunds = body.flag("hold_on_missing_funds", m.HoldOnMissingFunds)
 	m.RequireIdempotencyKey = body.flag("require_idempotency_key", m.RequireIdempotencyKey)
+	return nil
 }
 
 func updateMerchant(c *call) error {
@@ -219,7 +234,9 @@ func updateMerchant(c *call) error {
 	if c.doc.nodes[0].count == 0 {
 		return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
 	}
-	setMerchant(m, c.body)
+	if err := setMerchant(m, c.body); err != nil {
+		return err
+	}
 	m, err = c.engine().UpdateMerchant(c.ctx, &giro.Call{Merchant: m, RequestID: c.rid, Admin: c.caller.Admin}, m)
 	if err != nil {
 		return err
@@ -232,9 +249,18 @@ func listMerchants(c *call) error {
 	if c.caller.Merchant != nil {
 		return sendList(c, []*giro.Merchant{c.caller.Merchant}, func(b []byte, m *giro.Merchant) []byte { return appendMerchant(b, m, nil) })
 	}
-	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: giro.DocMerchant, Book: giro.AllBooks, Limit: c.query.integer("limit", listLimit)})
+	before, err := c.cursor()
 	if err != nil {
 		return err
+	}
+	limit := c.query.integer("limit", listLimit)
+	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: giro.DocMerchant, Book: giro.AllBooks, Before: before, Limit: limit + 1})
+	if err != nil {
+		return err
+	}
+	if len(docs) > limit {
+		docs = docs[:limit]
+		c.linkNext(docs[limit-1].ID)
 	}
 	b := append(c.buffer[:0], '[')
 	for i, d := range docs {
@@ -278,16 +304,15 @@ func appendMerchant(b []byte, m *giro.Merchant, keys []byte) []byte {
 
 func createKey(c *call) error {
 	k := giro.APIKey{Live: c.caller.Live, Publishable: c.body.flag("publishable", false), Name: c.body.text("name"), Scopes: c.body.texts("scopes")}
-	if own := c.caller.Scopes; len(own) > 0 {
-		if len(k.Scopes) == 0 {
-			return giro.Refuse(giro.CodeForbidden, "/scopes", "a restricted key makes only keys with some of its own scopes")
+	for n, scope := range k.Scopes {
+		tag, act, cut := strings.Cut(scope, ":")
+		known := slices.ContainsFunc(c.s.table, func(r *route) bool { return r.tag == tag && r.access != accessPublic })
+		if !known || cut && act != "read" && act != "write" {
+			return giro.Refuse(giro.CodeInvalidValue, "/scopes/"+itoa(int64(n)), "must be the name of a group of routes, alone or with :read or :write behind it, such as payouts:read")
 		}
-		for _, s := range k.Scopes {
-			tag, _, _ := strings.Cut(s, ":")
-			if !slices.Contains(own, s) && !slices.Contains(own, tag) {
-				return giro.Refuse(giro.CodeForbidden, "/scopes", "a restricted key makes only keys with some of its own scopes")
-			}
-		}
+	}
+	if err := c.caller.covers(k.Scopes); err != nil {
+		return err
 	}
 	if c.body.has("expires_at") {
 		k.Expires = giro.Micros(c.body.time("expires_at"))
@@ -299,6 +324,63 @@ func createKey(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.sendJSON(http.StatusCreated, appendKey(nil, made, secret))
+	return nil
+}
+
+// covers refuses scopes that the caller does not have.
+func (caller *Caller) covers(scopes []string) error {
+	own := caller.Scopes
+	if len(own) == 0 {
+		return nil
+	}
+	beyond := giro.Refuse(giro.CodeForbidden, "/scopes", "a restricted key makes only keys with some of its own scopes")
+	if len(scopes) == 0 {
+		return beyond
+	}
+	for _, s := range scopes {
+		tag, _, _ := strings.Cut(s, ":")
+		if !slices.Contains(own, s) && !slices.Contains(own, tag) {
+			return beyond
+		}
+	}
+	return nil
+}
+
+// rollKey replaces a key by one that may do the same; the old one ends now or
+// after a grace period.
+func rollKey(c *call) error {
+	id, err := c.pathID("key", "key")
+	if err != nil {
+		return err
+	}
+	d, err := c.engine().Store.Document(c.ctx, giro.DocKey, id)
+	if err != nil {
+		return err
+	}
+	if d == nil || d.Book != c.book() {
+		return missing("key")
+	}
+	var old giro.APIKey
+	if err := json.Unmarshal(d.Data, &old); err != nil {
+		return err
+	}
+	now := giro.Micros(c.at)
+	if old.Revoked != 0 || old.Expires != 0 && old.Expires <= now {
+		return giro.Refuse(giro.CodeInvalidState, "", "a key that is revoked or has expired is not rolled; make another")
+	}
+	if err := c.caller.covers(old.Scopes); err != nil {
+		return err
+	}
+	made, secret, err := c.engine().CreateKey(c.ctx, c.giroCall(nil), c.caller.Merchant,
+		giro.APIKey{Live: old.Live, Publishable: old.Publishable, Name: old.Name, Scopes: old.Scopes, Expires: old.Expires})
+	if err != nil {
+		return err
+	}
+	if _, err := c.engine().RevokeKey(c.ctx, c.giroCall(nil), c.book(), id, now+c.body.integer("grace_seconds")*1_000_000); err != nil {
+		return err
+	}
+	c.w.Header()["Location"] = []string{"/v1/api_keys/" + made.ID.ID("key")}
 	c.sendJSON(http.StatusCreated, appendKey(nil, made, secret))
 	return nil
 }
@@ -355,6 +437,27 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 			return giro.Answer{Status: status, Body: body, Location: path + "/" + d.ID.ID(prefix)}
 		}
 	}
+	// The same data is the same body but for what giro sets itself.
+	same := func(d *giro.StoredDocument) func(old *giro.StoredDocument) bool {
+		return func(old *giro.StoredDocument) bool {
+			was := *old
+			was.ID, was.Created, was.Updated, was.Version = d.ID, d.Created, d.Updated, d.Version
+			a, err := show(nil, &was)
+			b, otherErr := show(nil, d)
+			return err == nil && otherErr == nil && bytes.Equal(a, b)
+		}
+	}
+	made := func(v any) giro.Answer {
+		r := v.(*giro.DocumentResult)
+		if r.Existing {
+			return render(http.StatusOK)(r.Document)
+		}
+		return render(http.StatusCreated)(r.Document)
+	}
+	params := []param{limitParam, cursorParam}
+	if kind == giro.DocSource {
+		params = append(params, param{name: "customer", kind: paramID, prefix: "cus", about: "Only those of this customer."})
+	}
 	read := func(c *call) (*giro.StoredDocument, error) {
 		id, err := c.pathID(prefix, noun)
 		if err != nil {
@@ -377,9 +480,9 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 				if err := write(c, d); err != nil {
 					return err
 				}
-				return c.command(render(http.StatusCreated), func(g *giro.Call) (any, error) { return c.engine().Put(c.ctx, g, taken, d) })
+				return c.command(made, func(g *giro.Call) (any, error) { return c.engine().CreateDocument(c.ctx, g, d, same(d), taken) })
 			}},
-		{method: "GET", path: path, id: "list" + name + "s", tag: tag, summary: "List " + tag + ", newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200,
+		{method: "GET", path: path, id: "list" + name + "s", tag: tag, summary: "List " + tag + ", newest first", access: accessSecret, params: params, status: 200,
 			answer: &schema{kind: kindList, item: answer}, handler: func(c *call) error { return listDocuments(c, kind, show) }},
 		{method: "GET", path: path + "/{id}", id: "retrieve" + name, tag: tag, summary: "Retrieve a " + noun, access: accessSecret, status: 200, answer: answer, errors: []giro.Code{giro.CodeNotFound},
 			handler: func(c *call) error {
@@ -418,12 +521,11 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 			}},
 		{method: "DELETE", path: path + "/{id}", id: "delete" + name, tag: tag, summary: "Delete a " + noun, access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
 			handler: func(c *call) error {
-				d, err := read(c)
+				id, err := c.pathID(prefix, noun)
 				if err != nil {
 					return err
 				}
-				d.Gone = true
-				if _, err := c.engine().Put(c.ctx, c.giroCall(nil), taken, d); err != nil {
+				if err := c.engine().DeleteDocument(c.ctx, c.giroCall(nil), kind, id); err != nil {
 					return err
 				}
 				return c.deleted(noun)
@@ -437,7 +539,8 @@ func listDocuments(c *call, kind giro.DocumentKind, show func([]byte, *giro.Stor
 		return err
 	}
 	limit := c.query.integer("limit", listLimit)
-	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: kind, Book: c.book(), Before: before, Limit: limit + 1})
+	parent, _ := giro.ParseID("cus", c.query.text("customer"))
+	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: kind, Book: c.book(), Parent: parent, Before: before, Limit: limit + 1})
 	if err != nil {
 		return err
 	}
@@ -529,12 +632,8 @@ func writeSource(c *call, d *giro.StoredDocument) error {
 			return err
 		}
 	} else {
-		customer, _ := giro.ParseID("cus", c.body.text("customer"))
-		owner, err := c.engine().Store.Document(c.ctx, giro.DocCustomer, customer)
-		if err != nil {
-			return err
-		}
-		if owner == nil || owner.Book != d.Book {
+		customer, ok := giro.ParseID("cus", c.body.text("customer"))
+		if !ok {
 			return giro.Refuse(giro.CodeCustomerUnknown, "/customer", "there is no such customer")
 		}
 		v.ID, v.Customer, v.Created, v.Provider = d.ID, customer, d.Created, c.body.text("provider")

@@ -20,7 +20,8 @@ var clockBody = &schema{kind: kindObject, name: "ClockChange", about: "One of th
 }}
 
 var clockAnswer = &schema{kind: kindObject, name: "Clock", fields: []field{
-	{name: "now", schema: answerTime}, {name: "fired", schema: plainInteger, optional: true, about: "Jobs that became due and ran."}}}
+	{name: "now", schema: answerTime}, {name: "fired", optional: true, about: "What became due and has run.", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "FiredJob", fields: []field{
+		{name: "object", schema: plainText}, {name: "kind", schema: oneOf(string(giro.JobRail), string(giro.JobExpire), string(giro.JobSettle))}}}}}}}
 
 var railLogAnswer = &schema{kind: kindObject, name: "RailLogLine", fields: []field{
 	{name: "instruction", schema: plainText}, {name: "object", schema: plainText}, {name: "kind", schema: plainText},
@@ -42,9 +43,9 @@ var sandboxRoutes = []*route{
 		}},
 	{method: "POST", path: "/v1/test/{kind}/{id}/{outcome}", id: "testOutcome", tag: "test", summary: "Move a movement by hand, as if its rail had called", access: accessTest,
 		about: "Outcomes: succeeded, failed, failed:code, onhold, returned, refunded, pending, timeout, timeout_failed, unavailable.",
-		body:  emptySchema, bare: true, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState},
+		body:  emptySchema, bare: true, status: 200, answer: &schema{kind: kindAny, about: "The movement."}, errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState},
 		handler: func(c *call) error {
-			at := slices.IndexFunc(giro.Kinds, func(k giro.Kind) bool { return k.Plural() == c.path[0] })
+			at := slices.IndexFunc(giro.Kinds, func(k giro.Kind) bool { return k.Plural() == c.path[0] || string(k) == c.path[0] })
 			if at < 0 {
 				return missing("kind of movement")
 			}
@@ -87,7 +88,7 @@ var sandboxRoutes = []*route{
 			if err != nil {
 				return err
 			}
-			c.sendJSON(http.StatusOK, renderClock(at))
+			c.sendJSON(http.StatusOK, renderClock(at, nil))
 			return nil
 		}},
 	{method: "POST", path: "/v1/test/clock", id: "testAdvanceClock", tag: "test", summary: "Put the test clock forward", access: accessTest, body: clockBody, status: 200, answer: clockAnswer,
@@ -111,15 +112,45 @@ var sandboxRoutes = []*route{
 					return giro.Refuse(giro.CodeInvalidValue, "/to", "the clock only goes forward, at most ten years at once")
 				}
 			}
-			return c.command(func(v any) giro.Answer { return giro.Answer{Status: http.StatusOK, Body: renderClock(v.(time.Time))} },
-				func(g *giro.Call) (any, error) { return c.engine().AdvanceClock(c.ctx, g, delta) })
+			fired, err := c.engine().DueWithin(c.ctx, c.book(), delta)
+			if err != nil {
+				return err
+			}
+			if fired == nil {
+				fired = []*giro.Job{}
+			}
+			return c.command(func(v any) giro.Answer {
+				return giro.Answer{Status: http.StatusOK, Body: renderClock(v.(time.Time), fired)}
+			}, func(g *giro.Call) (any, error) {
+				at, err := c.engine().AdvanceClock(c.ctx, g, delta)
+				if err != nil || g.Answer.Status != 0 && g.Answer.Status != http.StatusOK || g.Answer.Replayed {
+					return at, err
+				}
+				return at, c.engine().AwaitJobs(c.ctx, c.book(), fired)
+			})
 		}},
 }
 
 const maxAdvance = 10 * 366 * 24 * time.Hour
 
-func renderClock(at time.Time) []byte {
+// renderClock shows the clock; fired is nil where it was only read.
+func renderClock(at time.Time, fired []*giro.Job) []byte {
 	var a appender
 	a.text("now", at.UTC().Format(time.RFC3339Nano))
+	if fired == nil {
+		return a.close()
+	}
+	a.key("fired")
+	a.b = append(a.b, '[')
+	for i, j := range fired {
+		if i > 0 {
+			a.b = append(a.b, ',')
+		}
+		one := appender{b: a.b}
+		one.text("object", j.Object.ID(j.MovementKind.Prefix()))
+		one.text("kind", string(j.Kind))
+		a.b = one.close()
+	}
+	a.b = append(a.b, ']')
 	return a.close()
 }

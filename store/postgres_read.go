@@ -283,6 +283,10 @@ func (p *Postgres) Accounts(ctx context.Context, q giro.AccountQuery) (accounts 
 		} else {
 			s.add("SELECT " + columns)
 		}
+		after, order := ">", ""
+		if q.Descending {
+			after, order = "<", " DESC"
+		}
 		s.add(" FROM account WHERE true")
 		if q.Book != giro.AllBooks {
 			s.add(" AND book = ?", int64(q.Book))
@@ -294,9 +298,9 @@ func (p *Postgres) Accounts(ctx context.Context, q giro.AccountQuery) (accounts 
 			s.add(" AND role = ANY(?::text[])", column(q.Roles, func(r giro.Role) string { return string(r) }))
 		}
 		if !q.After.IsZero() {
-			s.add(" AND id > ?", uuid(q.After))
+			s.add(" AND id "+after+" ?", uuid(q.After))
 		}
-		s.add(" ORDER BY id")
+		s.add(" ORDER BY id" + order)
 		s.add(" LIMIT ?", atMostRows(q.Limit))
 		accounts, err = all(ctx, tx, scanAccount, s.String(), s.arguments...)
 		return err

@@ -396,9 +396,13 @@ func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []
 			}
 		})
 	}
-	w.addID("id > ?", q.After)
+	if q.Descending {
+		w.addID("id < ?", q.After)
+	} else {
+		w.addID("id > ?", q.After)
+	}
 	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
-		accounts, err = many(c, "SELECT "+accountColumns+" FROM account"+w.String()+" ORDER BY id LIMIT ?",
+		accounts, err = many(c, "SELECT "+accountColumns+" FROM account"+w.String()+" ORDER BY id"+direction(!q.Descending)+" LIMIT ?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).account)
 		if err != nil {
 			return err
