@@ -75,7 +75,7 @@ func (e *Engine) Put(ctx context.Context, call *Call, taken *Error, docs ...*Sto
 		for _, d := range docs {
 			w := *d
 			old := b.document(DocumentKey{Kind: d.Kind, ID: d.ID})
-			if old != nil && old.Version != d.Version {
+			if old != nil && old.Version != d.Version || old == nil && d.Version > 0 {
 				return nil, Refuse(CodePreconditionFailed, "If-Match", "the object has changed since it was read")
 			}
 			if d.Lookup != "" {

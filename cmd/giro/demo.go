@@ -66,7 +66,7 @@ func (c *demoCommand) Run() error {
 		}
 	}
 	clock.at.Store(0)
-	return in.serve(ctx, c.Listen, false, log, func(url string) error {
+	return in.serve(ctx, c.Listen, "", false, log, func(url string) error {
 		if first == nil {
 			fmt.Printf("giro demo serves %s; its keys were shown when %s was made\n", url, c.Data)
 			return nil

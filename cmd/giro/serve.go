@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,10 +17,11 @@ import (
 
 type serveCommand struct {
 	place
-	Listen     string `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
-	AdminToken string `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
-	JSON       bool   `help:"Print the first start's credentials as one JSON line." name:"json"`
-	RequireKey bool   `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
+	Listen      string `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
+	AdminListen string `help:"Address on which /metrics needs no token." env:"GIRO_ADMIN_LISTEN"`
+	AdminToken  string `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
+	JSON        bool   `help:"Print the first start's credentials as one JSON line." name:"json"`
+	RequireKey  bool   `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
 }
 
 func (c *serveCommand) Run() error {
@@ -37,7 +39,7 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	return in.serve(ctx, c.Listen, c.RequireKey, log, func(url string) error {
+	return in.serve(ctx, c.Listen, c.AdminListen, c.RequireKey, log, func(url string) error {
 		if first == nil {
 			if !c.JSON {
 				fmt.Printf("giro serves %s\n", url)
@@ -58,7 +60,7 @@ func (c *serveCommand) Run() error {
 
 // serve answers requests until ctx ends, then lets those under way finish, for
 // at most 10 seconds.
-func (in *installation) serve(ctx context.Context, listen string, requireKey bool, log *slog.Logger, ready func(url string) error) error {
+func (in *installation) serve(ctx context.Context, listen, adminListen string, requireKey bool, log *slog.Logger, ready func(url string) error) error {
 	server, err := api.New(api.Config{
 		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy,
 		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey,
@@ -71,8 +73,19 @@ func (in *installation) serve(ctx context.Context, listen string, requireKey boo
 		return err
 	}
 	h := server.HTTP()
-	ended := make(chan error, 1)
+	ended := make(chan error, 2)
 	go func() { ended <- h.Serve(l) }()
+	if adminListen != "" {
+		al, err := net.Listen("tcp", adminListen)
+		if err != nil {
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", api.Metrics(in.engine))
+		admin := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+		defer admin.Close()
+		go func() { ended <- admin.Serve(al) }()
+	}
 	if err := ready("http://" + l.Addr().String()); err != nil {
 		return err
 	}
