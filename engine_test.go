@@ -564,3 +564,85 @@ func TestPIXAndBoletoChargesCarryWhatThePayerNeeds(t *testing.T) {
 		}
 	})
 }
+
+// TestTwoProcessesOnOneDatabase: two engines, each with its own connections as
+// two processes have, never overdraw one balance and never carry one payout
+// twice.
+func TestTwoProcessesOnOneDatabase(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Open(t)
+	open := func() giro.Store {
+		s, err := store.OpenPostgres(t.Context(), url, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	b := start(t, open())
+	s := open()
+	other := newEngine(t, s)
+	other.Start()
+	t.Cleanup(func() {
+		other.Stop()
+		s.Close()
+	})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var made []*giro.Movement
+	for i := range 64 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			e := b.Engine
+			if i%2 == 1 {
+				e = other
+			}
+			r, err := e.CreatePayout(t.Context(), b.call, pixPayout(3_000_000))
+			switch {
+			case err == nil:
+				mu.Lock()
+				made = append(made, r.Movement)
+				mu.Unlock()
+			case !giro.Is(err, giro.CodeInsufficientFunds):
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	if len(made) != 33 {
+		t.Errorf("%d payouts of 30,000.00 were made of 1,000,000.00, want 33", len(made))
+	}
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	poll := time.NewTicker(20 * time.Millisecond) // the other process' commits give no signal here
+	defer poll.Stop()
+	for _, m := range made {
+		for {
+			now, err := b.Store.Movement(t.Context(), m.Book, m.Kind, m.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if now.Status == giro.StatusSucceeded {
+				break
+			}
+			select {
+			case <-poll.C:
+			case <-deadline.C:
+				t.Fatalf("a payout is stuck: %s, sent %v", now.Status, now.Sent)
+			}
+		}
+	}
+	log, err := b.Store.SandboxLog(t.Context(), b.call.Book(), 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(log) != 33 {
+		t.Errorf("the rail knows %d instructions, want 33", len(log))
+	}
+	for _, r := range log {
+		if r.Submits != 1 {
+			t.Errorf("%s was submitted %d times", r.Instruction, r.Submits)
+		}
+	}
+	b.verify(t)
+}
