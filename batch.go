@@ -351,7 +351,7 @@ func (b *Batch) tell(book Book, object UUID, typ string, data []byte) {
 	})
 }
 
-// lessThan reports a sum that would overflow as a refusal.
+// sum adds two amounts; a sum that would overflow is refused.
 func sum(a, c int64) (int64, error) {
 	s, err := money.Add(a, c)
 	if err != nil {

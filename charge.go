@@ -43,7 +43,7 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 			return nil, err
 		}
 		m.Detail.ManualCapture = !req.Capture
-		head := b.head(m.Book, call.Merchant.ID)
+		b.head(m.Book, call.Merchant.ID)
 		if to := b.accounts[accountID(call.Merchant.ID, m.Book, m.Currency, RoleAvailable, "")]; to != nil {
 			if _, err := sum(to.Balance, m.Amount); err != nil {
 				return nil, err
@@ -87,7 +87,6 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 			}
 			b.schedule(Job{JobKey: JobKey{m.ID, JobExpire}, Book: m.Book, MovementKind: m.Kind}, m.Detail.ExpiresAt)
 		}
-		_ = head
 		b.insert(m)
 		b.emit(m, "created")
 		c := m.clone()

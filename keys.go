@@ -35,7 +35,7 @@ func (s Secret) hashKey(secret string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// Random returns n random bytes in Crockford base32: 5 bits a character.
+// random returns so many characters of Crockford base32, 5 random bits each.
 func random(chars int) string {
 	raw := make([]byte, chars)
 	rand.Read(raw)

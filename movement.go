@@ -205,7 +205,7 @@ const maxAttempts = 20
 // what was given back and what open refunds hold.
 func (m *Movement) Refundable() int64 { return m.Captured - m.Refunded - m.Detail.RefundsOpen }
 
-// Now writes the movement's change time and version. Called once per decision
+// stamp writes the movement's change time and version. Called once per decision
 // that changed it.
 func (m *Movement) stamp(at int64) {
 	m.Updated = at

@@ -115,19 +115,7 @@ func (e *Engine) TestOutcome(ctx context.Context, call *Call, kind Kind, id UUID
 // testTransfer: a pending transfer has no rail; only its end can be forced.
 func (e *Engine) testTransfer(b *Batch, mer *Merchant, m *Movement, outcome string) error {
 	if m.Peer == 0 && outcome == "succeeded" {
-		r, err := m.Next(CausePost)
-		if err != nil {
-			return err
-		}
-		m.Reserved = 0
-		if err := b.arrive(mer, mer, m, b.side(mer, m, RoleReserved)); err != nil {
-			return err
-		}
-		m.enter(r)
-		m.stamp(b.now(m.Book))
-		b.drop(JobKey{m.ID, JobExpire})
-		b.emit(m, r.Event)
-		return nil
+		return b.postReserved(mer, mer, m)
 	}
 	if outcome == "failed" {
 		return b.change(mer, m, nil, CauseCancel)

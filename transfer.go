@@ -156,24 +156,29 @@ func (e *Engine) PostTransfer(ctx context.Context, call *Call, id UUID) (*Result
 		if call.Book() != m.Book && !call.Admin {
 			return Refuse(CodeForbidden, "", "a pending transfer is posted by its sender")
 		}
-		r, err := m.Next(CausePost)
-		if err != nil {
-			return err
-		}
-		to := b.accounts[m.Detail.Destination]
-		if to == nil || to.Closed {
-			return Refuse(CodeAccountClosed, "", "the destination is closed")
-		}
-		m.Reserved = 0
-		if err := b.arrive(sender, receiver, m, b.side(sender, m, RoleReserved)); err != nil {
-			return err
-		}
-		m.enter(r)
-		m.stamp(b.now(m.Book))
-		b.drop(JobKey{m.ID, JobExpire})
-		b.emit(m, r.Event)
-		return nil
+		return b.postReserved(sender, receiver, m)
 	})
+}
+
+// postReserved ends a two-phase transfer: what it reserved arrives.
+func (b *Batch) postReserved(sender, receiver *Merchant, m *Movement) error {
+	r, err := m.Next(CausePost)
+	if err != nil {
+		return err
+	}
+	to := b.accounts[m.Detail.Destination]
+	if to == nil || to.Closed {
+		return Refuse(CodeAccountClosed, "", "the destination is closed")
+	}
+	m.Reserved = 0
+	if err := b.arrive(sender, receiver, m, b.side(sender, m, RoleReserved)); err != nil {
+		return err
+	}
+	m.enter(r)
+	m.stamp(b.now(m.Book))
+	b.drop(JobKey{m.ID, JobExpire})
+	b.emit(m, r.Event)
+	return nil
 }
 
 // VoidTransfer gives up what a two-phase transfer has reserved.
