@@ -206,7 +206,7 @@ func setMerchant(m *giro.Merchant, body object) error {
 	if body.has("phone") {
 		phone, err := bank.ParsePhone(body.text("phone"))
 		if err != nil {
-			return refuseNumber(giro.CodePhoneInvalid, "/phone", err)
+			return giro.RefuseNumber(giro.CodePhoneInvalid, "/phone", err)
 		}
 		m.Phone = phone
 	}
