@@ -155,3 +155,19 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d", w.Code)
 	}
 }
+
+// The document printed without a server is the one that a server answers.
+func TestOpenAPIWithoutServer(t *testing.T) {
+	t.Parallel()
+	var d struct {
+		Paths map[string]any `json:"paths"`
+	}
+	if err := json.Unmarshal(OpenAPI(), &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range routes() {
+		if r.tag != "docs" && d.Paths[r.path] == nil {
+			t.Errorf("%s is missing", r.path)
+		}
+	}
+}

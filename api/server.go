@@ -168,8 +168,16 @@ func New(config Config) (*Server, error) {
 		s.config.Authenticate = s.keyHolder
 	}
 	s.calls.New = func() any { return &call{s: s} }
-	return s, s.setRoutes(slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes))
+	return s, s.setRoutes(routes())
 }
+
+// routes is the table of every part.
+func routes() []*route {
+	return slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
+}
+
+// OpenAPI returns the document that a server answers at /openapi.json.
+func OpenAPI() []byte { return openAPI(routes()) }
 
 // setRoutes builds the routing tree and the OpenAPI document.
 func (s *Server) setRoutes(table []*route) error {

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+
+	"giro/api"
 )
 
 // version is what `giro version` prints.
@@ -37,7 +39,15 @@ type commands struct {
 	Keys      keysCommand      `cmd:"" help:"Create, list and revoke API keys."`
 	Backup    backupCommand    `cmd:"" help:"Write a consistent copy of the embedded store, also while it is served."`
 	Restore   restoreCommand   `cmd:"" help:"Put a backup into an empty data folder, and verify it."`
+	OpenAPI   openAPICommand   `cmd:"" name:"openapi" help:"Print the OpenAPI document of the v1 API."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
+}
+
+type openAPICommand struct{}
+
+func (openAPICommand) Run() error {
+	_, err := os.Stdout.Write(append(api.OpenAPI(), '\n'))
+	return err
 }
 
 type versionCommand struct{}
