@@ -1,0 +1,217 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+)
+
+// Documents are the routes of nouns without money: T is what they answer, N
+// creates one, U changes one.
+type Documents[T, N, U any] struct {
+	c    *Client
+	path string
+}
+
+// Create makes one.
+func (d Documents[T, N, U]) Create(ctx context.Context, n *N, o ...Option) (*T, error) {
+	return send[T](ctx, d.c, Request{Method: http.MethodPost, Path: d.path, Body: n}, o)
+}
+
+// Retrieve reads one.
+func (d Documents[T, N, U]) Retrieve(ctx context.Context, id string) (*T, error) {
+	return fetch[T](ctx, d.c, one(d.path, id), nil)
+}
+
+// List reads all, newest first.
+func (d Documents[T, N, U]) List(ctx context.Context) iter.Seq2[*T, error] {
+	return list[T](ctx, d.c, d.path, url.Values{"limit": {"100"}})
+}
+
+// Update changes one.
+func (d Documents[T, N, U]) Update(ctx context.Context, id string, u *U, o ...Option) (*T, error) {
+	return send[T](ctx, d.c, Request{Method: http.MethodPut, Path: one(d.path, id), Body: u}, o)
+}
+
+// Delete deletes one.
+func (d Documents[T, N, U]) Delete(ctx context.Context, id string) error {
+	_, err := d.c.Send(ctx, Request{Method: http.MethodDelete, Path: one(d.path, id)})
+	return err
+}
+
+// Customer is a person or company that a merchant deals with.
+type Customer struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Email       string            `json:"email"`
+	Phone       string            `json:"phone"`
+	Document    *Document         `json:"document"`
+	Reference   string            `json:"reference"`
+	Description string            `json:"description"`
+	Metadata    map[string]string `json:"metadata"`
+	Livemode    bool              `json:"livemode"`
+	Created     int64             `json:"created"`
+	CreatedAt   string            `json:"created_at"`
+	UpdatedAt   string            `json:"updated_at"`
+	Version     int64             `json:"version"`
+}
+
+// CustomerCreate asks for a customer.
+type CustomerCreate struct {
+	Name        string            `json:"name"`
+	Email       string            `json:"email,omitempty"`
+	Phone       string            `json:"phone,omitempty"`
+	Document    *Document         `json:"document,omitempty"`
+	Reference   string            `json:"reference,omitempty"`
+	Description string            `json:"description,omitempty"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+}
+
+// CustomerUpdate changes a customer; what is empty stays.
+type CustomerUpdate struct {
+	Name        string            `json:"name,omitempty"`
+	Email       string            `json:"email,omitempty"`
+	Phone       string            `json:"phone,omitempty"`
+	Document    *Document         `json:"document,omitempty"`
+	Reference   string            `json:"reference,omitempty"`
+	Description *string           `json:"description,omitempty"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+}
+
+// Source is a saved card token, PIX key, bank account or phone of a customer.
+type Source struct {
+	ID        string            `json:"id"`
+	Customer  string            `json:"customer"`
+	Provider  string            `json:"provider"`
+	Card      *Card             `json:"card"`
+	Mobile    *Mobile           `json:"mobile"`
+	Bank      *Bank             `json:"bank"`
+	Metadata  map[string]string `json:"metadata"`
+	Livemode  bool              `json:"livemode"`
+	Created   int64             `json:"created"`
+	CreatedAt string            `json:"created_at"`
+	UpdatedAt string            `json:"updated_at"`
+	Version   int64             `json:"version"`
+}
+
+// SourceCreate asks for a source.
+type SourceCreate struct {
+	Customer string            `json:"customer"`
+	Provider string            `json:"provider"`
+	Card     *Card             `json:"card,omitempty"`
+	Mobile   *Mobile           `json:"mobile,omitempty"`
+	Bank     *Bank             `json:"bank,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// SourceUpdate changes a source.
+type SourceUpdate struct {
+	Metadata map[string]string `json:"metadata"`
+}
+
+// APIKey is a credential of one merchant and mode.
+type APIKey struct {
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	Hint        string   `json:"hint"` // its first and last characters
+	Publishable bool     `json:"publishable"`
+	Livemode    bool     `json:"livemode"`
+	Scopes      []string `json:"scopes"` // empty: all
+	Created     int64    `json:"created"`
+	CreatedAt   string   `json:"created_at"`
+	ExpiresAt   string   `json:"expires_at"`
+	RevokedAt   string   `json:"revoked_at"`
+	Secret      string   `json:"secret"` // once, when it is made
+}
+
+// APIKeyCreate asks for a key of the caller's merchant and mode.
+type APIKeyCreate struct {
+	Name        string   `json:"name,omitempty"`
+	Publishable bool     `json:"publishable,omitempty"`
+	Scopes      []string `json:"scopes,omitempty"`
+	ExpiresAt   string   `json:"expires_at,omitempty"` // RFC 3339
+}
+
+// Keys are the routes of API keys. What makes one takes no Idempotency-Key,
+// since its answer holds a secret: where that answer is lost, list and revoke.
+type Keys struct{ c *Client }
+
+// Create makes a key; its secret is answered this once.
+func (r Keys) Create(ctx context.Context, n *APIKeyCreate, o ...Option) (*APIKey, error) {
+	return send[APIKey](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/api_keys", Body: n, Once: true}, o)
+}
+
+// List reads all keys, newest first.
+func (r Keys) List(ctx context.Context) iter.Seq2[*APIKey, error] {
+	return list[APIKey](ctx, r.c, "/v1/api_keys", url.Values{"limit": {"100"}})
+}
+
+// Roll replaces a key, which still works for grace seconds.
+func (r Keys) Roll(ctx context.Context, id string, grace int64, o ...Option) (*APIKey, error) {
+	return send[APIKey](ctx, r.c, Request{Method: http.MethodPost, Path: one("/v1/api_keys", id, "roll"), Once: true, Body: struct {
+		Grace int64 `json:"grace_seconds,omitempty"`
+	}{grace}}, o)
+}
+
+// Revoke ends a key at once.
+func (r Keys) Revoke(ctx context.Context, id string) (*APIKey, error) {
+	return send[APIKey](ctx, r.c, Request{Method: http.MethodDelete, Path: one("/v1/api_keys", id)}, nil)
+}
+
+// Merchant is a tenant.
+type Merchant struct {
+	ID                     string            `json:"id"`
+	Name                   string            `json:"name"`
+	Email                  string            `json:"email"`
+	Phone                  string            `json:"phone"`
+	Currency               string            `json:"currency"`
+	Status                 string            `json:"status"`
+	SettlementDelay        int64             `json:"settlement_delay"` // seconds
+	NegativeBalanceAllowed bool              `json:"negative_balance_allowed"`
+	HoldOnMissingFunds     bool              `json:"hold_on_missing_funds"`
+	RequireIdempotencyKey  bool              `json:"require_idempotency_key"`
+	Rails                  map[string]string `json:"rails"`
+	Created                int64             `json:"created"`
+	CreatedAt              string            `json:"created_at"`
+	UpdatedAt              string            `json:"updated_at"`
+	Version                int64             `json:"version"`
+
+	// Keys has the first credentials of "test" and "live", once.
+	Keys map[string]KeySet `json:"keys"`
+}
+
+// KeySet is what a new merchant is given for one mode.
+type KeySet struct {
+	SecretKey      string `json:"secret_key"`
+	PublishableKey string `json:"publishable_key"`
+	ClientID       string `json:"client_id"`
+	ClientSecret   string `json:"client_secret"`
+}
+
+// MerchantCreate asks for a merchant.
+type MerchantCreate struct {
+	Name     string `json:"name"`
+	Email    string `json:"email,omitempty"`
+	Phone    string `json:"phone,omitempty"`
+	Currency string `json:"currency,omitempty"`
+}
+
+// Merchants are the routes of merchants. With an API key they show its own.
+type Merchants struct{ c *Client }
+
+// Create makes a merchant, with the admin token. Its keys are answered this
+// once.
+func (r Merchants) Create(ctx context.Context, n *MerchantCreate, o ...Option) (*Merchant, error) {
+	return send[Merchant](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/merchants", Body: n, Once: true}, o)
+}
+
+// Retrieve reads a merchant.
+func (r Merchants) Retrieve(ctx context.Context, id string) (*Merchant, error) {
+	return fetch[Merchant](ctx, r.c, one("/v1/merchants", id), nil)
+}
+
+// List reads all merchants, newest first.
+func (r Merchants) List(ctx context.Context) iter.Seq2[*Merchant, error] {
+	return list[Merchant](ctx, r.c, "/v1/merchants", url.Values{"limit": {"100"}})
+}
