@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 .PHONY: help build test check bench fuzz run demo clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 build: ## build ./giro
 	$(GO) build -trimpath -o giro ./cmd/giro
@@ -32,8 +32,14 @@ check: ## gofmt, vet, the rules of tidy_test.go, and everything under the race d
 	$(GO) test -run Tidy .
 	$(GO) test -race ./...
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+BENCHTIME ?= 3s
+bench: ## measure over HTTP on both databases, BENCHTIME (3s) a cell; results are JSON lines
+	@.ci/deps install
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 6h ./internal/bench -cell $(BENCHTIME)
+
+.PHONY: microbench
+microbench: ## run the Go benchmarks of the parts
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /internal/bench)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@for pkg in $$($(GO) list ./...); do \

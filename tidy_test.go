@@ -35,6 +35,7 @@ var imports = map[string][]string{
 	"dash":    {".", "money", "ledger", "bank"},
 	"client":  {".", "money", "bank"},
 
+	"internal/bench":     {".", "money", "bank", "store", "rail"},
 	"internal/need":      {},
 	"internal/pgtest":    {"internal/need"},
 	"internal/webscript": {"internal/need"},

@@ -21,6 +21,7 @@ type serveCommand struct {
 	AdminListen string `help:"Address on which /metrics needs no token." env:"GIRO_ADMIN_LISTEN"`
 	AdminToken  string `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
 	JSON        bool   `help:"Print the first start's credentials as one JSON line." name:"json"`
+	PauseJobs   bool   `help:"Run no jobs: what is created waits, and goes to its rail when giro is started without this." env:"GIRO_PAUSE_JOBS"`
 	RequireKey  bool   `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
 }
 
@@ -33,6 +34,7 @@ func (c *serveCommand) Run() error {
 		return err
 	}
 	defer in.store.Close()
+	in.engine.Paused = func() bool { return c.PauseJobs }
 	in.engine.Start()
 	defer in.engine.Stop()
 	first, err := in.found(ctx, c.AdminToken)

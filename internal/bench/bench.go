@@ -1,0 +1,304 @@
+// Package bench measures giro from outside: it starts the real binary on an
+// empty store, sends it requests over HTTP, and afterwards checks that nothing
+// which was acknowledged is missing and that the books add up.
+//
+// Absolute figures move with the machine. So each cell is measured in turns
+// with a ceiling in the same run: the same requests to a server that decodes
+// and answers the same JSON over an in-memory ledger and an fsynced log. The
+// ratio of the two is the figure to compare.
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says what to measure.
+type Config struct {
+	Giro     string        // path of the giro binary
+	Folder   string        // where throwaway stores are made; empty: the system's temporary folder
+	Database string        // postgres:// URL in which throwaway databases are made; empty: SQLite
+	Works    []string      // of Works
+	Clients  []int         // connections at once
+	Rates    []float64     // requests per second of an open loop; empty: closed loop
+	Accounts int           // of the spread case
+	Spread   bool          // over Accounts
+	Hot      bool          // everything on one account
+	Duration time.Duration // of one cell
+	WarmUp   time.Duration // before it, not counted
+	Ceiling  bool          // measure the ceiling in turns with each cell
+	Rows     bool          // measure the store alone, without HTTP
+	Command  string        // how this was called, for the results
+	Log      io.Writer     // what goes on, for a person; nil: nothing
+	Key      string        // secret test key of a store that Data names
+	Data     string        // folder of a store to measure on, as giro seed leaves it; empty: an empty one
+}
+
+// Works are what can be measured. life settles what it creates; the other
+// creations run with jobs paused, so that they are measured alone.
+var Works = []string{"payouts", "transfers", "charges", "refunds", "object", "list", "deep", "balance", "mixed", "life"}
+
+// Result is one cell.
+type Result struct {
+	At        string  `json:"at"`
+	Commit    string  `json:"commit"`
+	Machine   string  `json:"machine"`
+	Command   string  `json:"command"`
+	Store     string  `json:"store"`
+	Work      string  `json:"work"`
+	Accounts  int     `json:"accounts"` // 1: hot
+	Clients   int     `json:"clients"`
+	Rate      float64 `json:"rate,omitempty"` // of an open loop
+	Seconds   float64 `json:"seconds"`
+	Requests  int     `json:"requests"`
+	Refused   int     `json:"refused"` // 429 and 503
+	Errors    int     `json:"errors"`  // every other answer that was not wanted, and none
+	PerSecond float64 `json:"per_second"`
+	P50       float64 `json:"p50_ms"`
+	P99       float64 `json:"p99_ms"`
+	Max       float64 `json:"max_ms"`
+	RefuseP99 float64 `json:"refuse_p99_ms,omitempty"`
+	Batch     float64 `json:"mean_batch,omitempty"`
+	CPU       float64 `json:"server_cpu_us,omitempty"` // of the server's process per request
+	RSS       float64 `json:"server_rss_mib,omitempty"`
+	Ceiling   float64 `json:"ceiling_per_second,omitempty"`
+	Ratio     float64 `json:"ratio,omitempty"`
+}
+
+// Run measures every cell and hands over each as it is done. An error: a
+// server did not start, or what it acknowledged is not there.
+func Run(ctx context.Context, c Config, each func(Result)) error {
+	for _, w := range c.Works {
+		if !slices.Contains(Works, w) {
+			return fmt.Errorf("there is no work %q; choose from %s", w, strings.Join(Works, ", "))
+		}
+	}
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	folder, err := os.MkdirTemp(c.Folder, "giro-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	b := &bench{Config: c, folder: folder, each: each, commit: commit(), machine: machine()}
+	if c.Ceiling {
+		if b.ceiling, err = startCeiling(ctx, c.Giro, folder); err != nil {
+			return err
+		}
+		defer b.ceiling.stop()
+	}
+	if c.Rows {
+		r, err := b.rows(ctx)
+		if err != nil {
+			return fmt.Errorf("rows without HTTP: %w", err)
+		}
+		each(r)
+	}
+	var paused, settling []string
+	for _, w := range c.Works {
+		if w == "life" {
+			settling = append(settling, w)
+		} else {
+			paused = append(paused, w)
+		}
+	}
+	for _, group := range [][]string{paused, settling} {
+		if len(group) == 0 {
+			continue
+		}
+		if err := b.onServer(ctx, group, group[0] != "life"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type bench struct {
+	Config
+	folder  string
+	each    func(Result)
+	commit  string
+	machine string
+	ceiling *server
+	stores  int
+}
+
+func (b *bench) storeName() string {
+	if b.Database != "" {
+		return "postgresql"
+	}
+	return "sqlite"
+}
+
+func (b *bench) result(work string) Result {
+	return Result{At: time.Now().UTC().Format(time.RFC3339), Commit: b.commit, Machine: b.machine, Command: b.Command, Store: b.storeName(), Work: work}
+}
+
+// onServer measures works on one server over one store, and checks the store
+// afterwards.
+func (b *bench) onServer(ctx context.Context, works []string, pause bool) (err error) {
+	s, err := b.start(ctx, pause)
+	if err != nil {
+		return err
+	}
+	defer s.drop()
+	w := &world{server: s, accounts: b.Accounts, spread: b.Spread, log: b.Log}
+	if err := w.prepare(ctx, works); err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	rates := b.Rates
+	if len(rates) == 0 {
+		rates = []float64{0}
+	}
+	for _, work := range works {
+		for _, hot := range []bool{false, true} {
+			if hot && !b.Hot || !hot && !b.Spread {
+				continue
+			}
+			if hot && b.Spread && !creates(work) {
+				continue // reads have no hot account
+			}
+			for _, clients := range b.Clients {
+				for _, rate := range rates {
+					if err := b.cell(ctx, w, work, hot, clients, rate); err != nil {
+						return fmt.Errorf("%s with %d clients: %w", work, clients, err)
+					}
+				}
+			}
+		}
+	}
+	return b.check(ctx, w)
+}
+
+// cell measures one combination, in two turns with the ceiling.
+func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clients int, rate float64) error {
+	r := b.result(work)
+	r.Clients, r.Rate, r.Accounts = clients, rate, b.Accounts
+	if hot {
+		r.Accounts = 1
+	}
+	if work == "life" {
+		if err := w.life(ctx, hot, clients, b.Duration, &r); err != nil {
+			return err
+		}
+		b.each(r)
+		return nil
+	}
+	turns, warm := 2, b.WarmUp
+	if b.ceiling == nil || rate > 0 {
+		turns = 1
+	}
+	var own, ceiling sample
+	for range turns {
+		if b.ceiling != nil && rate == 0 && ceilingHas(work) {
+			one, err := drive(ctx, b.ceiling.address, clients, 0, warm, b.Duration/time.Duration(turns), w.requests("ceiling "+work, hot))
+			if err != nil {
+				return fmt.Errorf("ceiling: %w", err)
+			}
+			ceiling.add(one)
+		}
+		before := w.server.figures()
+		one, err := drive(ctx, w.server.address, clients, rate, warm, b.Duration/time.Duration(turns), w.requests(work, hot))
+		if err != nil {
+			return err
+		}
+		own.add(one)
+		w.acknowledge(one)
+		after := w.server.figures()
+		if n := len(one.all) + len(one.refused); n > 0 {
+			r.CPU = (after.cpu - before.cpu).Seconds() * 1e6 / float64(n+one.warm)
+		}
+		if batches := after.batches - before.batches; batches > 0 {
+			r.Batch = float64(after.commands-before.commands) / float64(batches)
+		}
+		r.RSS = float64(after.rss) / (1 << 20)
+		warm = b.WarmUp / 2
+	}
+	own.fill(&r)
+	if ceiling.seconds > 0 {
+		r.Ceiling = round(ceiling.perSecond(), 1)
+		r.Ratio = round(r.PerSecond/r.Ceiling, 3)
+	}
+	r.CPU, r.Batch, r.RSS = round(r.CPU, 1), round(r.Batch, 1), round(r.RSS, 1)
+	b.each(r)
+	if own.unexpected != "" {
+		fmt.Fprintf(b.Log, "an answer that was not wanted: %s\n", own.unexpected)
+	}
+	return nil
+}
+
+// commit names the source that was built, with a plus where it was changed.
+func commit() string {
+	out, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	name := strings.TrimSpace(string(out))
+	if out, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output(); err == nil && len(out) > 0 {
+		name += "+"
+	}
+	return name
+}
+
+// machine describes the computer in one line.
+func machine() string {
+	model := runtime.GOARCH
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.SplitSeq(string(text), "\n") {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				model = strings.TrimLeft(name, "\t :")
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d × %s, %s, %s", runtime.NumCPU(), model, runtime.GOOS, runtime.Version())
+}
+
+// Print writes a result as one JSON line.
+func Print(w io.Writer, r Result) error { return json.NewEncoder(w).Encode(r) }
+
+// verify runs giro verify on a store that nobody serves any more.
+func (b *bench) verify(ctx context.Context, s *server) error {
+	args := append([]string{"verify", "--json"}, s.place...)
+	out, err := exec.CommandContext(ctx, b.Giro, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("giro verify: %w\n%s", err, out)
+	}
+	fmt.Fprintf(b.Log, "verify: %s", out)
+	return nil
+}
+
+// check looks, after the last cell, whether all that was acknowledged is there
+// once, whether the ledger sums, and whether verify passes.
+func (b *bench) check(ctx context.Context, w *world) error {
+	if err := w.everyAcknowledged(ctx); err != nil {
+		return err
+	}
+	if err := w.trialBalance(ctx); err != nil {
+		return err
+	}
+	if err := w.server.stop(); err != nil {
+		return fmt.Errorf("stop the server: %w", err)
+	}
+	return b.verify(ctx, w.server)
+}
+
+// folderFor returns a new folder for a store.
+func (b *bench) folderFor(name string) (string, error) {
+	b.stores++
+	folder := filepath.Join(b.folder, fmt.Sprintf("%s-%d", name, b.stores))
+	return folder, os.MkdirAll(folder, 0o700)
+}
+
+var errNoAnswer = errors.New("no answer")

@@ -1,0 +1,136 @@
+package bench_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"giro/internal/bench"
+	"giro/internal/pgtest"
+)
+
+// build makes the binary that is measured, once.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "giro-bench-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "giro")
+	out, err := exec.Command("go", "build", "-o", path, "giro/cmd/giro").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := build(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+func binary(t testing.TB) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestEveryWork runs each work for a moment on both databases: every answer is
+// the wanted one, and the checks at the end pass.
+func TestEveryWork(t *testing.T) {
+	t.Parallel()
+	giro := binary(t)
+	for _, store := range []string{"sqlite", "postgresql"} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			c := bench.Config{
+				Giro: giro, Folder: t.TempDir(), Works: bench.Works, Clients: []int{8}, Accounts: 20, Spread: true, Hot: true,
+				Duration: 100 * time.Millisecond, Ceiling: true, Rows: true,
+			}
+			if store == "postgresql" {
+				c.Database = pgtest.Open(t)
+			}
+			seen := map[string]bool{}
+			err := bench.Run(t.Context(), c, func(r bench.Result) {
+				seen[r.Work] = true
+				if r.Errors > 0 || r.Refused > 0 || r.Requests == 0 || r.PerSecond == 0 || r.Store != store {
+					t.Errorf("%+v", r)
+				}
+				if (r.Ceiling == 0) != (r.Work != "payouts" && r.Work != "transfers") {
+					t.Errorf("%s has the ceiling %v", r.Work, r.Ceiling)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, work := range append([]string{"rows"}, bench.Works...) {
+				if !seen[work] {
+					t.Errorf("no result of %s", work)
+				}
+			}
+		})
+	}
+}
+
+// TestOpenLoop: requests fall due at their rate, and what is due while the
+// server is slow counts from when it was due.
+func TestOpenLoop(t *testing.T) {
+	t.Parallel()
+	c := bench.Config{
+		Giro: binary(t), Folder: t.TempDir(), Works: []string{"balance"}, Clients: []int{4}, Accounts: 2, Hot: true,
+		Rates: []float64{200}, Duration: 500 * time.Millisecond,
+	}
+	var results []bench.Result
+	if err := bench.Run(t.Context(), c, func(r bench.Result) { results = append(results, r) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(results) != 1 || results[0].Requests < 100 || results[0].Requests > 101 || results[0].Errors > 0 {
+		t.Fatalf("100 requests fall due in half a second at 200/s: %+v", results)
+	}
+}
+
+var (
+	duration = flag.Duration("cell", 3*time.Second, "how long BenchmarkHTTP measures each cell")
+	clients  = flag.String("clients", "1,16,64,128,512", "BenchmarkHTTP's numbers of clients")
+)
+
+// BenchmarkHTTP is make bench: the whole table on both databases, PostgreSQL
+// with every commit synced. Results go to standard output as JSON lines.
+func BenchmarkHTTP(b *testing.B) {
+	giro := binary(b)
+	for _, store := range []string{"sqlite", "postgresql"} {
+		b.Run(store, func(b *testing.B) {
+			c := bench.Config{
+				Giro: giro, Works: bench.Works, Accounts: 10_000, Spread: true, Hot: true, Duration: *duration, WarmUp: time.Second,
+				Ceiling: true, Rows: true, Command: "make bench", Log: os.Stderr,
+			}
+			for n := range strings.SplitSeq(*clients, ",") {
+				d, err := strconv.Atoi(n)
+				if err != nil {
+					b.Fatal(err)
+				}
+				c.Clients = append(c.Clients, d)
+			}
+			if store == "postgresql" {
+				c.Database = pgtest.Durable(b)
+			}
+			for b.Loop() {
+				if err := bench.Run(b.Context(), c, func(r bench.Result) { bench.Print(os.Stdout, r) }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
