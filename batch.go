@@ -301,7 +301,7 @@ func (b *Batch) post(book Book, m *Movement, cause string, parts ...entry) error
 			return nil
 		}
 		ids[n] = id
-		views[n] = ledger.Account{Currency: string(a.Currency), Balance: a.Balance, Negative: a.Negative}
+		views[n] = ledger.Account{Currency: string(a.Currency), Balance: a.Balance, Negative: a.Negative && !a.overdrawn}
 		n++
 		return &views[n-1]
 	}

@@ -8,7 +8,11 @@ func (b *Batch) side(mer *Merchant, m *Movement, role Role) *Account {
 		if role == RoleClearing {
 			name = m.Detail.Rail
 		}
-		return b.account(chartAccount(mer, m.Book, m.Currency, role, name))
+		a := b.account(chartAccount(mer, m.Book, m.Currency, role, name))
+		if role == RoleAvailable {
+			a.allowNegative(mer.NegativeBalanceAllowed)
+		}
+		return a
 	}
 	switch role {
 	case RoleAvailable:
@@ -19,6 +23,16 @@ func (b *Batch) side(mer *Merchant, m *Movement, role Role) *Account {
 		return b.account(chartAccount(mer, m.Book, m.Currency, role, m.Detail.Rail))
 	}
 	return b.account(chartAccount(mer, m.Book, m.Currency, role, ""))
+}
+
+// allowNegative holds a main account to the merchant's setting, which may have
+// changed since the account was opened. One that is below zero when the setting
+// is taken back stays there until it is covered, and gives nothing more.
+func (a *Account) allowNegative(allowed bool) {
+	a.overdrawn = !allowed && a.Balance < 0
+	if now := allowed || a.overdrawn; a.Negative != now {
+		a.Negative, a.Dirty = now, true
+	}
 }
 
 // sideKeys names the accounts that side may ask for.

@@ -27,6 +27,7 @@ type Engine struct {
 	NewID func(at time.Time) UUID
 
 	RailWait      time.Duration // how long a card's creation or capture waits for its rail
+	KeyWait       time.Duration // how long a repeated Idempotency-Key waits for the first request's answer
 	DoubtDeadline time.Duration // unknown for so long: a person decides
 	QueueMax      int           // commands that may wait; beyond, CodeUnavailable
 	BatchMax      int           // commands in one database transaction
@@ -117,6 +118,9 @@ func (e *Engine) Start() {
 	if e.RailWait == 0 {
 		e.RailWait = 10 * time.Second
 	}
+	if e.KeyWait == 0 {
+		e.KeyWait = 5 * time.Second
+	}
 	if e.DoubtDeadline == 0 {
 		e.DoubtDeadline = 24 * time.Hour
 	}
@@ -166,7 +170,7 @@ func (e *Engine) BatchStats() (batches, commands int64) {
 
 // do queues a command and waits for its answer, which is durable then.
 func (e *Engine) do(ctx context.Context, c *command) (any, error) {
-	giveUp := time.NewTimer(5 * time.Second)
+	giveUp := time.NewTimer(e.KeyWait)
 	defer giveUp.Stop()
 	for {
 		c.done = make(chan struct{})

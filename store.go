@@ -121,6 +121,8 @@ type Account struct {
 	Metadata map[string]string
 
 	New, Dirty bool // for the store
+
+	overdrawn bool // below zero, and no longer allowed to fall: it only takes
 }
 
 // AccountQuery selects accounts of a book.

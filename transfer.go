@@ -26,6 +26,9 @@ func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*
 	if len(found) == 0 || found[0].Book.Live() != call.Live || found[0].Role != RoleAvailable && found[0].Role != RoleSub {
 		return nil, unknown
 	}
+	if found[0].Currency != req.Currency { // before the balance is looked at: no state makes it acceptable
+		return nil, Refuse(CodeCurrencyMismatch, "/currency", "the destination is kept in another currency")
+	}
 	peer := found[0].Book
 	var receiver *Merchant
 	keys := createKeys(call, KindTransfer, &req, "")
@@ -53,8 +56,6 @@ func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*
 			return nil, unknown
 		case to.Closed:
 			return nil, Refuse(CodeAccountClosed, "/destination", "the account is closed")
-		case to.Currency != req.Currency:
-			return nil, Refuse(CodeCurrencyMismatch, "/currency", "the destination is kept in another currency")
 		}
 		m := e.draft(b, call, KindTransfer, &req)
 		m.Detail.Rail, m.Detail.Destination, m.Detail.TwoPhase = "", req.Destination, req.Pending
@@ -67,6 +68,9 @@ func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*
 			m.Detail.ExpiresAt = req.ExpiresAt
 			if m.Detail.ExpiresAt == 0 {
 				m.Detail.ExpiresAt = m.Created + transferExpiry.Microseconds()
+			}
+			if m.Detail.ExpiresAt <= m.Created {
+				return nil, Refuse(CodeInvalidValue, "/expires_at", "must be in the future")
 			}
 			if err := b.reserve(call.Merchant, m, nil, m.Amount); err != nil {
 				return nil, err

@@ -33,13 +33,18 @@ func hasCardNumber(s string) bool {
 	return digits >= 13 && bank.FindCardNumber(s)
 }
 
-// findCards refuses card data in a node: by the name of a field or by a number
-// in a string. Values that a schema judges by type are left alone.
+// findCards refuses card data in a node: by the name of a field or by the digits
+// of a string or number. Values that a schema judges by type are left alone.
 func (s *schema) findCards(d *document, i uint32) error {
 	n := &d.nodes[i]
 	switch n.kind {
 	case jsonString:
 		if (s == nil || !s.judged) && hasCardNumber(d.str(i)) {
+			return giro.Refuse(giro.CodeCardData, d.pointer(i), cardMessage)
+		}
+	case jsonNumber:
+		// A number where one belongs is bounded by its own rule.
+		if (s == nil || s.kind != kindAmount && s.kind != kindInteger && s.kind != kindTime) && hasCardNumber(d.raw(i)) {
 			return giro.Refuse(giro.CodeCardData, d.pointer(i), cardMessage)
 		}
 	case jsonArray:
