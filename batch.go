@@ -270,7 +270,12 @@ type entry struct {
 // post writes one ledger transaction of a movement. Parts without an amount are
 // left out; nothing at all is posted where none is left.
 func (b *Batch) post(book Book, m *Movement, cause string, parts ...entry) error {
-	t := ledger.Transaction{Book: int64(book), Cause: cause, Object: m.ID, Currency: string(m.Currency)}
+	return b.postIn(book, m, m.Currency, cause, parts...)
+}
+
+// postIn is post in a currency that need not be the movement's own.
+func (b *Batch) postIn(book Book, m *Movement, currency money.Currency, cause string, parts ...entry) error {
+	t := ledger.Transaction{Book: int64(book), Cause: cause, Object: m.ID, Currency: string(currency)}
 	t.Postings = make([]ledger.Posting, 0, len(parts))
 	for _, p := range parts {
 		if p.amount == 0 {

@@ -49,12 +49,8 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 				return nil, err
 			}
 		}
-		if req.NewCustomer != nil {
-			id, err := b.newCustomer(call, &Customer{Party: *req.NewCustomer})
-			if err != nil {
-				return nil, err
-			}
-			m.Customer = id
+		if err := b.welcome(call, m, &req); err != nil {
+			return nil, err
 		}
 		now := b.now(m.Book)
 		switch {
@@ -78,7 +74,10 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 				expiry = boletoExpiry
 			}
 			m.Detail.ExpiresAt = now + expiry.Microseconds()
-			if m.Detail.Step == nil {
+			if req.ExpiresAt > now {
+				m.Detail.ExpiresAt = req.ExpiresAt
+			}
+			if m.Detail.Rail == "sandbox" || m.Detail.Rail == "manual" {
 				next, err := nextAction(m, call.Merchant)
 				if err != nil {
 					return nil, err

@@ -6,7 +6,7 @@ func (b *Batch) side(mer *Merchant, m *Movement, role Role) *Account {
 	if sub.IsZero() || sub == accountID(mer.ID, m.Book, m.Currency, RoleAvailable, "") {
 		name := ""
 		if role == RoleClearing {
-			name = m.Detail.Rail
+			name = m.clearing()
 		}
 		a := b.account(chartAccount(mer, m.Book, m.Currency, role, name))
 		if role == RoleAvailable {
@@ -20,7 +20,7 @@ func (b *Batch) side(mer *Merchant, m *Movement, role Role) *Account {
 	case RoleReserved:
 		return b.account(reservedSide(mer, &Account{ID: sub, Book: m.Book, Currency: m.Currency}))
 	case RoleClearing:
-		return b.account(chartAccount(mer, m.Book, m.Currency, role, m.Detail.Rail))
+		return b.account(chartAccount(mer, m.Book, m.Currency, role, m.clearing()))
 	}
 	return b.account(chartAccount(mer, m.Book, m.Currency, role, ""))
 }
@@ -35,10 +35,19 @@ func (a *Account) allowNegative(allowed bool) {
 	}
 }
 
+// clearing names the clearing account in the movement's own currency: its
+// rail's, or that of exchanges.
+func (m *Movement) clearing() string {
+	if m.Detail.Exchange != nil {
+		return exchangeClearing
+	}
+	return m.Detail.Rail
+}
+
 // sideKeys names the accounts that side may ask for.
 func sideKeys(mer *Merchant, m *Movement) []UUID {
 	id := func(role Role, name string) UUID { return accountID(mer.ID, m.Book, m.Currency, role, name) }
-	keys := []UUID{id(RoleAvailable, ""), id(RoleReserved, ""), id(RoleClearing, m.Detail.Rail)}
+	keys := []UUID{id(RoleAvailable, ""), id(RoleReserved, ""), id(RoleClearing, m.clearing())}
 	switch m.Kind {
 	case KindCharge, KindRefund:
 		keys = append(keys, id(RolePending, ""))
@@ -46,6 +55,9 @@ func sideKeys(mer *Merchant, m *Movement) []UUID {
 		keys = append(keys, id(RoleReturns, ""))
 	case KindTransfer:
 		keys = append(keys, m.Detail.Destination)
+	}
+	if x := m.Detail.Exchange; x != nil {
+		keys = append(keys, accountID(mer.ID, m.Book, x.Currency, RoleClearing, exchangeClearing), accountID(mer.ID, m.Book, x.Currency, RoleClearing, m.Detail.Rail))
 	}
 	if sub := m.Detail.Account; !sub.IsZero() {
 		keys = append(keys, sub, id(RoleSubReserved, sub.ID("acct")))
@@ -106,7 +118,7 @@ func (b *Batch) collect(mer *Merchant, m *Movement, amount int64) error {
 		return err
 	}
 	m.Captured += amount
-	return nil
+	return b.exchange(mer, m, "captured", true)
 }
 
 // send posts that what was reserved has left (refund, payout) or arrived
@@ -114,7 +126,10 @@ func (b *Batch) collect(mer *Merchant, m *Movement, amount int64) error {
 func (b *Batch) send(mer *Merchant, m *Movement) error {
 	amount := m.Reserved
 	m.Reserved, m.Captured = 0, m.Amount
-	return b.post(m.Book, m, "succeeded", entry{b.side(mer, m, RoleReserved), b.side(mer, m, RoleClearing), amount})
+	if err := b.post(m.Book, m, "succeeded", entry{b.side(mer, m, RoleReserved), b.side(mer, m, RoleClearing), amount}); err != nil {
+		return err
+	}
+	return b.exchange(mer, m, "succeeded", false)
 }
 
 // change makes the table's move for a cause, with its postings and its event.
@@ -146,6 +161,9 @@ func (b *Batch) change(mer *Merchant, m, charge *Movement, cause Cause) error {
 			err = b.post(m.Book, m, "returned", entry{b.side(mer, m, RoleClearing), b.side(mer, m, RoleReturns), m.Captured})
 		} else {
 			err = b.post(m.Book, m, "returned", entry{b.side(mer, m, RoleClearing), b.side(mer, m, RoleAvailable), m.Captured})
+		}
+		if err == nil {
+			err = b.exchange(mer, m, "returned", true)
 		}
 	case EffectCredit:
 		err = b.post(m.Book, m, "credited", entry{b.side(mer, m, RoleReturns), b.side(mer, m, RoleAvailable), m.Refunded})

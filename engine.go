@@ -50,6 +50,7 @@ type Engine struct {
 	jobsWake  chan struct{}
 	busy      busyJobs
 	keys      keyCache
+	clients   clientCache
 	inFlight  sync.WaitGroup
 	batches   atomic.Int64
 	commands  atomic.Int64

@@ -232,6 +232,9 @@ func (e *Engine) exchange(ctx context.Context, m, charge *Movement, lookup bool)
 	}
 	in := *m.Detail.Step
 	in.Currency, in.Book, in.Movement, in.Charge = m.Currency, m.Book, m, charge
+	if m.Detail.Exchange != nil {
+		in.Amount, in.Currency = m.Outside()
+	}
 	clock, err := e.Clock(ctx, m.Book)
 	if err != nil {
 		return Outcome{}, err

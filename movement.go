@@ -132,6 +132,10 @@ type Detail struct {
 	DoubtAt           int64        `json:"doubt_at,omitempty"`           // µs, since when the outcome is unknown
 	ProviderReference string       `json:"provider_reference,omitempty"` // the rail's own id
 
+	Exchange *Exchange `json:"exchange,omitempty"` // the currency outside, where it is another one
+	Quote    UUID      `json:"quote,omitzero"`     // the quote that fixed the amounts
+	Notify   *Notify   `json:"notify,omitempty"`   // who is told, beside the merchant's endpoints
+
 	Wire json.RawMessage `json:"wire,omitempty"` // what a dialect keeps to write the object back as its caller wrote it
 }
 
@@ -188,6 +192,29 @@ type NextAction struct {
 	BarCode       string `json:"bar_code,omitempty"`
 	DigitableLine string `json:"digitable_line,omitempty"`
 	ExpiresAt     int64  `json:"expires_at,omitempty"` // Unix seconds
+}
+
+// Exchange says that a movement is kept in one currency and paid in another: a
+// payout that debits dollars and arrives as reais.
+type Exchange struct {
+	Currency money.Currency `json:"currency"` // in which the rail pays or collects
+	Amount   int64          `json:"amount"`   // minor units of it, for the whole movement
+	Rate     Rate           `json:"rate"`     // units of it for one unit of the movement's currency
+}
+
+// Notify is where one movement's changes are told, in the form of a dialect.
+type Notify struct {
+	URL     string `json:"url"`
+	Dialect string `json:"dialect"` // smartfastpay or jumppag
+}
+
+// Outside returns what the rail pays or collects for the whole movement: its
+// amount, or what that was exchanged to.
+func (m *Movement) Outside() (amount int64, currency money.Currency) {
+	if x := m.Detail.Exchange; x != nil {
+		return x.Amount, x.Currency
+	}
+	return m.Amount, m.Currency
 }
 
 // Attempt is one exchange with a rail about a movement's instruction.

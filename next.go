@@ -13,9 +13,10 @@ import (
 // boleto its 44-digit bar code and the 47-digit line.
 func nextAction(m *Movement, mer *Merchant) (*NextAction, error) {
 	n := &NextAction{Type: m.Detail.Method, ExpiresAt: m.Detail.ExpiresAt / 1_000_000}
+	amount, currency := m.Outside()
 	switch m.Detail.Method {
 	case "pix", "boleto":
-		if m.Currency != "BRL" {
+		if currency != "BRL" {
 			return nil, Refuse(CodeCurrencyMismatch, "/currency", "PIX and boleto collect Brazilian reais")
 		}
 	}
@@ -28,7 +29,7 @@ func nextAction(m *Movement, mer *Merchant) (*NextAction, error) {
 			name = "GIRO"
 		}
 		code := bank.BRCode{
-			Key: mer.ID.String(), Once: true, Amount: m.Amount, Name: name, City: "SAO PAULO",
+			Key: mer.ID.String(), Once: true, Amount: amount, Name: name, City: "SAO PAULO",
 			TxID: id[len(id)-25:], // the id's last 25 characters: the first is 0 until the year 10889
 		}
 		if n.BRCode, err = code.Encode(); err == nil {
@@ -38,7 +39,7 @@ func nextAction(m *Movement, mer *Merchant) (*NextAction, error) {
 		due := TimeOf(m.Detail.ExpiresAt).Truncate(24 * time.Hour)
 		// The free field is the bank's own: here it carries the charge's place
 		// in time, so that slips differ. Bank 999 is nobody's.
-		slip := bank.Boleto{Bank: "999", Due: due, Amount: m.Amount, Free: fmt.Sprintf("%025d", m.Created)}
+		slip := bank.Boleto{Bank: "999", Due: due, Amount: amount, Free: fmt.Sprintf("%025d", m.Created)}
 		if n.BarCode, err = slip.Barcode(); err == nil {
 			n.DigitableLine, err = slip.Line()
 		}

@@ -38,11 +38,22 @@ type Request struct {
 	Reason      string
 	RetryOf     UUID
 	Wire        json.RawMessage
+
+	// CustomerReference names the customer by the caller's own id; on its first
+	// use the customer is made, of NewCustomer. Customer is empty then.
+	CustomerReference string    `json:",omitempty"`
+	Quote             UUID      `json:",omitzero"` // payout: fixes amount, currency and exchange; used at most once
+	Notify            *Notify   `json:",omitempty"`
+	Exchange          *Exchange `json:"-"` // follows from the amount and the rate of the moment
 }
 
 // fingerprint identifies the data of a request that carries a reference.
 func (r *Request) fingerprint() string {
-	j, err := json.Marshal(r)
+	said := *r
+	if r.Notify != nil {
+		said.Notify = &Notify{URL: r.Notify.URL} // whichever dialect repeats it
+	}
+	j, err := json.Marshal(&said)
 	if err != nil {
 		panic(err) // strings, numbers and ids alone
 	}
@@ -82,6 +93,7 @@ func (e *Engine) draft(b *Batch, call *Call, kind Kind, req *Request) *Movement 
 		Recipient: req.Recipient, Description: req.Description, Metadata: req.Metadata, Descriptor: req.Descriptor,
 		ReceiptEmail: req.Email, Reason: req.Reason, RetryOf: req.RetryOf, Simulate: call.Simulate, Publishable: call.Publishable,
 		KeyID: call.Key, RequestID: call.RequestID, Wire: req.Wire,
+		Exchange: req.Exchange, Quote: req.Quote, Notify: req.Notify,
 	}
 	if req.Bank != nil {
 		m.Detail.Method = req.Bank.Method
@@ -125,7 +137,7 @@ func (b *Batch) queueRail(m *Movement) {
 // createKeys names what every creation needs.
 func createKeys(call *Call, kind Kind, req *Request, rail string) Keys {
 	book := call.Book()
-	probe := &Movement{Book: book, Kind: kind, Currency: req.Currency, Detail: Detail{Account: req.Account, Destination: req.Destination, Rail: rail}}
+	probe := &Movement{Book: book, Kind: kind, Currency: req.Currency, Detail: Detail{Account: req.Account, Destination: req.Destination, Rail: rail, Exchange: req.Exchange}}
 	keys := Keys{Books: []Book{book}, Accounts: sideKeys(call.Merchant, probe)}
 	if req.Reference != "" {
 		keys.References = []ReferenceKey{{book, kind, req.Reference}}
@@ -135,6 +147,12 @@ func createKeys(call *Call, kind Kind, req *Request, rail string) Keys {
 	}
 	if !req.Source.IsZero() {
 		keys.Documents = append(keys.Documents, DocumentKey{Kind: DocSource, ID: req.Source})
+	}
+	if req.CustomerReference != "" {
+		keys.Documents = append(keys.Documents, DocumentKey{Kind: DocCustomer, Lookup: CustomerLookup(book, req.CustomerReference)})
+	}
+	if !req.Quote.IsZero() {
+		keys.Documents = append(keys.Documents, DocumentKey{Kind: DocQuote, ID: req.Quote})
 	}
 	return keys
 }
@@ -146,6 +164,11 @@ func (b *Batch) owned(call *Call, req *Request) error {
 	if !req.Customer.IsZero() {
 		if d := b.document(DocumentKey{Kind: DocCustomer, ID: req.Customer}); d == nil || d.Book != book {
 			return Refuse(CodeCustomerUnknown, "/customer", "there is no such customer")
+		}
+	}
+	if req.CustomerReference != "" {
+		if d := b.document(DocumentKey{Kind: DocCustomer, Lookup: CustomerLookup(book, req.CustomerReference)}); d != nil {
+			req.Customer, req.NewCustomer = d.ID, nil
 		}
 	}
 	if !req.Source.IsZero() {
@@ -210,6 +233,12 @@ func (e *Engine) CreatePayout(ctx context.Context, call *Call, req Request) (*Re
 			return nil, err
 		}
 		b.head(m.Book, call.Merchant.ID)
+		if err := b.useQuote(m); err != nil {
+			return nil, err
+		}
+		if err := b.welcome(call, m, &req); err != nil {
+			return nil, err
+		}
 		m.instruct(OpPayout, m.Amount)
 		err := b.reserve(call.Merchant, m, nil, m.Amount)
 		switch {
@@ -228,6 +257,16 @@ func (e *Engine) CreatePayout(ctx context.Context, call *Call, req Request) (*Re
 		c := m.clone()
 		return &Result{Movement: &c}, nil
 	}}))
+}
+
+// welcome makes the customer that a creation brings along.
+func (b *Batch) welcome(call *Call, m *Movement, req *Request) error {
+	if req.NewCustomer == nil {
+		return nil
+	}
+	id, err := b.newCustomer(call, &Customer{Party: *req.NewCustomer, Reference: req.CustomerReference})
+	m.Customer = id
+	return err
 }
 
 func methodOf(b *Bank) string {

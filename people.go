@@ -160,6 +160,9 @@ func (e *Engine) UpdateMerchant(ctx context.Context, call *Call, m *Merchant) (*
 	return m, nil
 }
 
+// CustomerLookup finds a customer by the merchant's own id of it.
+func CustomerLookup(book Book, reference string) string { return itoa(int(book)) + "/" + reference }
+
 // newCustomer adds a customer inside a decision.
 func (b *Batch) newCustomer(call *Call, c *Customer) (UUID, error) {
 	c.ID = b.newID(b.now(call.Book()))
@@ -169,7 +172,11 @@ func (b *Batch) newCustomer(call *Call, c *Customer) (UUID, error) {
 	if err != nil {
 		return UUID{}, err
 	}
-	b.write(&StoredDocument{Kind: DocCustomer, ID: c.ID, Book: call.Book(), Created: c.Created, Updated: c.Created, Data: data})
+	d := &StoredDocument{Kind: DocCustomer, ID: c.ID, Book: call.Book(), Created: c.Created, Updated: c.Created, Data: data}
+	if c.Reference != "" {
+		d.Lookup = CustomerLookup(d.Book, c.Reference)
+	}
+	b.write(d)
 	return c.ID, nil
 }
 

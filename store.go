@@ -234,6 +234,7 @@ const (
 	DocSource   DocumentKind = "source"
 	DocEndpoint DocumentKind = "webhook_endpoint"
 	DocSetting  DocumentKind = "setting"
+	DocQuote    DocumentKind = "quote"
 )
 
 // StoredDocument is a row of such a noun.

@@ -144,7 +144,7 @@ func (e *Engine) RetryPayout(ctx context.Context, call *Call, id UUID, reference
 	return e.CreatePayout(ctx, call, Request{
 		Amount: old.Amount, Currency: old.Currency, Provider: d.Provider, Card: d.Card, Mobile: d.Mobile, Bank: d.Bank,
 		Customer: old.Customer, Account: d.Account, Recipient: d.Recipient, Description: d.Description, Metadata: d.Metadata,
-		Reference: reference, RetryOf: id,
+		Reference: reference, RetryOf: id, Exchange: d.Exchange,
 	})
 }
 
@@ -230,6 +230,9 @@ func (b *Batch) resize(mer *Merchant, m *Movement, amount int64) error {
 	}
 	if m.Kind == KindRefund && cause == CauseRaise {
 		return Refuse(CodeInvalidState, "/amount", "make another refund instead")
+	}
+	if m.Detail.Exchange != nil {
+		return Refuse(CodeInvalidState, "/amount", "what was exchanged keeps its amount; make another instead")
 	}
 	r, err := m.Next(cause)
 	if err != nil {

@@ -587,7 +587,7 @@ func writeCustomer(c *call, d *giro.StoredDocument) error {
 	}
 	if c.body.has("reference") {
 		v.Reference = c.body.text("reference")
-		d.Lookup = itoa(int64(d.Book)) + "/" + v.Reference
+		d.Lookup = giro.CustomerLookup(d.Book, v.Reference)
 	}
 	if c.body.has("description") {
 		v.Description = c.body.text("description")

@@ -70,6 +70,7 @@ type auditedAccount struct {
 	book     giro.Book
 	currency money.Currency
 	role     giro.Role
+	name     string
 	balance  int64
 	negative bool
 
@@ -195,7 +196,7 @@ func (a *audit) loadHeads() error {
 
 func (a *audit) loadAccounts() error {
 	return a.from.accounts(func(r *giro.Account, err error) error {
-		a.accounts[r.ID] = &auditedAccount{book: r.Book, currency: r.Currency, role: r.Role, balance: r.Balance, negative: r.Negative}
+		a.accounts[r.ID] = &auditedAccount{book: r.Book, currency: r.Currency, role: r.Role, name: r.Name, balance: r.Balance, negative: r.Negative}
 		switch {
 		case err != nil:
 			return a.fault(r.Book, 0, "account %s cannot be read: %v", accountName(r.ID), err)
@@ -495,16 +496,25 @@ type flows struct {
 	arrived  int64 // on a transfer's destination
 	peer     int64 // outside, in the receiver's books
 	fees     int64
+
+	exchanged int64 // at the rail, in the currency of the movement's exchange
 }
 
 // flow sums the postings of a movement. Sums wrap like the sums of the accounts
 // would have to: Verify compares, it does not spend.
 func (a *audit) flow(m *auditedMovement) (f flows) {
 	for _, t := range m.transactions {
+		exchanged := t.Currency != string(m.Currency)
 		for _, e := range entriesOf(t) {
 			account := a.accounts[e.Account]
 			if account == nil {
 				continue // noted by gather
+			}
+			if exchanged {
+				if m.Detail.Exchange != nil && account.name == m.Detail.Rail {
+					f.exchanged += e.Amount
+				}
+				continue
 			}
 			switch {
 			case giro.Book(t.Book) != m.Book:
@@ -547,7 +557,8 @@ func (a *audit) compare(m auditedMovement) (sequence int64, message string) {
 		if book != m.Book && (m.Peer == 0 || book != m.Peer) {
 			return 0, fmt.Sprintf("has a ledger transaction in book %d, which is not one of its own", book)
 		}
-		if t.Kind != m.Kind || t.Currency != string(m.Currency) {
+		other := t.Currency != string(m.Currency) && (m.Detail.Exchange == nil || t.Currency != string(m.Detail.Exchange.Currency))
+		if t.Kind != m.Kind || other {
 			return t.Sequence, "has a ledger transaction of another kind or currency"
 		}
 	}
@@ -567,6 +578,16 @@ func (a *audit) compare(m auditedMovement) (sequence int64, message string) {
 		moved = f.arrived
 	default:
 		moved = f.outside
+	}
+	if x := m.Detail.Exchange; x != nil {
+		// All of it was exchanged, or has come back, or nothing was.
+		want := int64(0)
+		if m.Captured > 0 && (m.Kind == giro.KindCharge || net > 0) {
+			want = x.Amount
+		}
+		if f.exchanged != want && f.exchanged != -want {
+			return 0, fmt.Sprintf("exchanged %d %s, and its postings exchanged %d", want, x.Currency, f.exchanged)
+		}
 	}
 	switch {
 	case moved != net:
