@@ -153,7 +153,12 @@ func (b *Batch) now(book Book) int64 {
 // account returns an account of the chart for writing; it is made on first use.
 func (b *Batch) account(want Account) *Account {
 	if a := b.accounts[want.ID]; a != nil {
-		return b.touch(a)
+		b.touch(a)
+		if a.Role == RoleAvailable && a.Negative != want.Negative && (want.Negative || a.Balance >= 0) {
+			a.Negative, a.Dirty = want.Negative, true // the merchant's setting has changed
+			a.Version++
+		}
+		return a
 	}
 	a := &want
 	a.New, a.Created, a.Version = true, b.now(want.Book), 1

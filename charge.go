@@ -21,8 +21,9 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 		return !r.Existing && r.Movement.Sent
 	}
 	// Another request with the same key waits for the answer, not for time.
-	release := e.startExecuting(call)
-	defer release()
+	defer e.executing.enter(call)()
+	// Whoever leaves now, the instruction is about to be out: see it through.
+	ctx = context.WithoutCancel(ctx)
 	r, err := result(e.do(ctx, &command{call: call, keys: keys, waits: card, decide: func(b *Batch) (any, error) {
 		req := req
 		if old, err := b.repeated(call.Book(), KindCharge, &req); old != nil || err != nil {
@@ -44,7 +45,11 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 		}
 		m.Detail.ManualCapture = !req.Capture
 		b.head(m.Book, call.Merchant.ID)
-		if to := b.accounts[accountID(call.Merchant.ID, m.Book, m.Currency, RoleAvailable, "")]; to != nil {
+		to := m.Detail.Account
+		if to.IsZero() {
+			to = accountID(call.Merchant.ID, m.Book, m.Currency, RoleAvailable, "")
+		}
+		if to := b.accounts[to]; to != nil {
 			if _, err := sum(to.Balance, m.Amount); err != nil {
 				return nil, err
 			}
@@ -60,10 +65,9 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 				op = OpAuthorise
 			}
 			m.instruct(op, m.Amount)
-			m.Detail.Step.At, m.Sent = now, true
 			// The creating request asks the rail itself; the job asks for the
 			// outcome should that request die.
-			b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, now+lookupDelay(0).Microseconds())
+			e.handOver(b, m)
 		case m.Detail.Rail != "sandbox" && m.Detail.Rail != "manual" || m.Detail.Simulate != "":
 			m.instruct(OpCharge, m.Amount)
 			b.queueRail(m)
@@ -97,56 +101,43 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 	return e.askRail(ctx, call, r.Movement)
 }
 
-// startExecuting announces that this process answers the key. The returned
-// function wakes those who wait for the answer.
-func (e *Engine) startExecuting(call *Call) func() {
-	if call.Idempotent == nil {
-		return func() {}
-	}
-	key := IdempotencyKey{call.Book(), call.Idempotent.Key}
-	ch := make(chan struct{})
-	if _, taken := e.executing.LoadOrStore(key, ch); taken {
-		return func() {}
-	}
-	return func() {
-		e.executing.Delete(key)
-		close(ch)
-	}
-}
-
 // askRail submits the outstanding instruction of a card movement, waits for the
-// rail at most RailWait, commits the outcome and completes the call's answer.
+// rail at most RailWait, and completes the call's answer. The outcome is
+// committed however long the rail takes and whoever has left.
 func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result, error) {
-	done := make(chan struct{})
-	var r *Result
-	var err error
+	ctx = context.WithoutCancel(ctx)
+	said := make(chan *Result, 1) // nil: the outcome is not known yet
 	mine := e.busy.begin(JobKey{m.ID, JobRail})
 	go func() {
-		defer close(done)
 		defer func() {
 			// The job became due meanwhile: it does what is left.
 			if mine && e.busy.end(JobKey{m.ID, JobRail}) {
 				e.busy.end(JobKey{m.ID, JobRail})
-				e.retryJob(context.WithoutCancel(ctx), m)
+				e.retryJob(ctx, m)
 			}
 		}()
-		background, cancel := context.WithTimeout(context.WithoutCancel(ctx), railTimeout)
+		exchange, cancel := context.WithTimeout(ctx, railTimeout)
 		defer cancel()
-		out, submitErr := e.exchange(background, m, nil, false)
-		r, err = e.applyOutcome(context.WithoutCancel(ctx), m, false, out, submitErr)
+		out, submitErr := e.exchange(exchange, m, nil, m.Detail.Step, false)
+		r, err := e.applyOutcome(ctx, m, false, out, submitErr)
+		if err != nil {
+			e.Logf("outcome of %s: %v", m.Detail.Step.ID, err)
+			r = nil
+		}
+		said <- r
 	}()
 	wait := time.NewTimer(e.RailWait)
 	defer wait.Stop()
+	var r *Result
 	select {
-	case <-done:
+	case r = <-said:
 	case <-wait.C:
-		r, err = &Result{Movement: m}, nil
 	}
-	if err != nil || r == nil {
-		r, err = &Result{Movement: m}, nil // the outcome is not known yet: pending
+	if r == nil {
+		r = &Result{Movement: m} // pending
 	}
 	if call.Idempotent == nil {
-		return r, err
+		return r, nil
 	}
 	return result(e.finishExecuting(ctx, call, m.Kind, m.ID))
 }
@@ -162,8 +153,8 @@ func (e *Engine) retryJob(ctx context.Context, m *Movement) {
 // all of it. It waits for a card's rail as creation does.
 func (e *Engine) Capture(ctx context.Context, call *Call, id UUID, amount int64) (*Result, error) {
 	waits := func(v any) bool { return v.(*Result).Movement.Sent }
-	release := e.startExecuting(call)
-	defer release()
+	defer e.executing.enter(call)()
+	ctx = context.WithoutCancel(ctx)
 	r, err := e.act(ctx, call, KindCharge, id, waits, func(b *Batch, mer *Merchant, m, _ *Movement) error {
 		return e.capture(b, mer, m, amount)
 	})
@@ -193,9 +184,10 @@ func (e *Engine) capture(b *Batch, mer *Merchant, m *Movement, amount int64) err
 	if m.Detail.Authorised < m.Captured+amount && m.Detail.Step != nil {
 		return Refuse(CodeInvalidState, "", "the charge is not authorised yet")
 	}
-	now := b.now(m.Book)
 	m.instruct(OpCapture, amount)
-	m.Detail.Step.At = now
-	b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, now+lookupDelay(0).Microseconds())
-	return b.change(mer, m, nil, CauseCapture)
+	if err := b.change(mer, m, nil, CauseCapture); err != nil {
+		return err
+	}
+	e.handOver(b, m)
+	return nil
 }

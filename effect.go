@@ -142,6 +142,12 @@ func (b *Batch) change(mer *Merchant, m, charge *Movement, cause Cause) error {
 	wasDoubt := m.InDoubt
 	switch r.Effect {
 	case EffectMove:
+		if m.Detail.Unfunded { // somebody says that it moved: it has to be covered
+			if err = b.reserve(mer, m, charge, m.Amount); err != nil {
+				return err
+			}
+			m.Detail.Unfunded = false
+		}
 		if m.Kind == KindCharge {
 			rest := m.Amount - m.Captured
 			if m.Detail.Step != nil && cause == CausePart {
@@ -197,14 +203,20 @@ func (b *Batch) change(mer *Merchant, m, charge *Movement, cause Cause) error {
 	} else if m.Detail.DoubtAt == 0 {
 		m.Detail.DoubtAt = b.now(m.Book)
 	}
+	if m.Kind == KindCharge && m.Status.Final() {
+		b.letGo(m, m.Captured)
+	}
 	if charge != nil {
 		b.charged(m, charge, r)
 	}
-	m.stamp(b.now(m.Book))
 	if cause == CauseLost && wasDoubt {
 		event = ""
+	} else if event == "" && wasDoubt != m.InDoubt {
+		event = "updated"
 	}
+	m.Dirty = true
 	if event != "" {
+		m.stamp(b.now(m.Book))
 		b.emit(m, event)
 	}
 	if cause == CauseGivenUp {
@@ -246,8 +258,9 @@ func (b *Batch) charged(refund, charge *Movement, r *Move) {
 	default:
 		return
 	}
-	charge.stamp(b.now(charge.Book))
+	charge.Dirty = true
 	if event != "" {
+		charge.stamp(b.now(charge.Book))
 		b.emit(charge, event)
 	}
 }

@@ -44,7 +44,7 @@ type Engine struct {
 	ended   chan struct{} // no new commands
 	broken  atomic.Pointer[error]
 
-	executing sync.Map // IdempotencyKey → chan struct{}, closed with the answer
+	executing executions
 	merchants sync.Map // number → *cachedMerchant
 	commits   broadcast
 	jobsWake  chan struct{}
@@ -67,6 +67,8 @@ type Call struct {
 	Idempotent  *Idempotent // nil: no key was sent
 	Simulate    string      // the sandbox outcome asked for with Giro-Simulate
 	Answer      Answer      // set with Idempotent: what to answer, and whether it is a replay
+
+	waits bool // for another request with the same key; see executions
 }
 
 // Book returns the books that the call works on.
@@ -102,6 +104,7 @@ type command struct {
 	decide func(*Batch) (any, error)
 	waits  func(result any) bool // an idempotency row without an answer yet is written
 	finish bool                  // the row is there, executing: write its answer
+	owed   bool                  // work begun earlier: taken however long the queue is
 
 	result any
 	err    error
@@ -139,8 +142,9 @@ func (e *Engine) Start() {
 	e.jobsWake = make(chan struct{}, 1)
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
-	e.inFlight.Add(2)
+	e.inFlight.Add(3)
 	go e.commitLoop()
+	go e.beatLoop()
 	go func() {
 		defer e.inFlight.Done()
 		e.jobLoop()
@@ -195,36 +199,50 @@ func (e *Engine) do(ctx context.Context, c *command) (any, error) {
 			return nil, &Error{Code: CodeKeyInProgress, Param: "Idempotency-Key", Message: "the first request with this key is still being answered", RetryAfter: time.Second}
 		default:
 		}
-		e.awaitExecuting(ctx, c.call, executing.row)
+		if err := e.awaitExecuting(ctx, c.call, executing.row); err != nil {
+			return nil, &Error{Code: CodeUnavailable, Message: "the database did not say whether the first request with this key is still being answered; send it again", RetryAfter: time.Second, Err: err}
+		}
 	}
 }
 
 // awaitExecuting waits until the first request with the key may have its
 // answer. A row whose process is gone gets the answer that its object has now.
-func (e *Engine) awaitExecuting(ctx context.Context, call *Call, row *Idempotency) {
-	if ch, ok := e.executing.Load(IdempotencyKey{row.Book, row.Key}); ok && row.Owner == e.process {
-		select {
-		case <-ch.(chan struct{}):
-		case <-ctx.Done():
-		case <-time.After(time.Second):
+func (e *Engine) awaitExecuting(ctx context.Context, call *Call, row *Idempotency) error {
+	var answered <-chan struct{}
+	wait := time.Second
+	if row.Owner == e.process {
+		answered = e.executing.wait(call)
+	} else {
+		alive := Micros(e.Now())-row.Created < aliveWithin.Microseconds()
+		if !alive {
+			var err error
+			if alive, err = e.Store.Alive(ctx, row.Owner, aliveWithin); err != nil {
+				return err
+			}
 		}
-		return
-	}
-	if age := Micros(e.Now()) - row.Created; row.Owner != e.process && age < 1_000_000 {
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
+		if alive {
+			answered, wait = make(chan struct{}), 50*time.Millisecond
 		}
-		return
 	}
-	e.finishExecuting(ctx, call, row.Kind, row.Object)
+	if answered == nil {
+		_, err := e.finishExecuting(ctx, call, row.Kind, row.Object)
+		return err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return nil
 }
 
 // finishExecuting gives an executing key the answer that its movement has now.
 func (e *Engine) finishExecuting(ctx context.Context, call *Call, kind Kind, id UUID) (any, error) {
 	book := call.Book()
 	return e.do(ctx, &command{
-		call: call, finish: true,
+		call: call, finish: true, owed: true,
 		keys: Keys{Books: []Book{book}, Movements: []MovementKey{{book, kind, id}}},
 		decide: func(b *Batch) (any, error) {
 			m := b.movements[id]
@@ -250,7 +268,7 @@ func (e *Engine) push(c *command) error {
 		e.mu.Unlock()
 		return &Error{Code: CodeUnavailable, Message: "giro is stopping; send the request again", RetryAfter: time.Second}
 	}
-	if len(e.queue) >= e.QueueMax {
+	if len(e.queue) >= e.QueueMax && !c.owed {
 		e.mu.Unlock()
 		return &Error{Code: CodeUnavailable, Message: "giro is busy; send the request again", RetryAfter: time.Second}
 	}

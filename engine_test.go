@@ -55,7 +55,12 @@ func openPostgres(t *testing.T, o store.Options) (giro.Store, error) {
 // 1,000,000.00 BRL.
 func start(t *testing.T, s giro.Store) *bank {
 	t.Helper()
-	e := newEngine(t, s)
+	return startEngine(t, newEngine(t, s))
+}
+
+func startEngine(t *testing.T, e *giro.Engine) *bank {
+	t.Helper()
+	s := e.Store
 	e.Start()
 	var once sync.Once
 	stop := func() { once.Do(e.Stop) }

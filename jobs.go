@@ -11,6 +11,7 @@ import (
 const (
 	railTimeout  = 30 * time.Second // of one exchange with a rail
 	jobLease     = 45 * time.Second // longer than an exchange may take
+	jobRetry     = 5 * time.Second  // until a job that failed on our side is tried again
 	jobsAtOnce   = 256              // exchanges in flight per process
 	jobsIdlePoll = time.Second      // how soon jobs of another process' commits are seen
 
@@ -103,11 +104,26 @@ func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error
 			for again := true; again; again = e.busy.end(j.JobKey) {
 				if err := e.runJob(context.Background(), j); err != nil {
 					e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
+					e.putOff(j)
 				}
 			}
 		}()
 	}
 	return started, nil
+}
+
+// putOff makes a job that failed due again in a while. Where that fails too its
+// lease ends by itself.
+func (e *Engine) putOff(j *Job) {
+	_, err := e.do(context.Background(), &command{owed: true, keys: Keys{Books: []Book{j.Book}, Jobs: []JobKey{j.JobKey}}, decide: func(b *Batch) (any, error) {
+		if old := b.jobs[j.JobKey]; old != nil && old.Due <= b.At {
+			b.schedule(*j, b.now(j.Book)+jobRetry.Microseconds())
+		}
+		return nil, nil
+	}})
+	if err != nil {
+		e.Logf("put off job %s of %s: %v", j.Kind, j.Object, err)
+	}
 }
 
 // busyJobs are the jobs that this process is running. A job that becomes due
@@ -162,6 +178,8 @@ func (e *Engine) runJob(ctx context.Context, j *Job) error {
 		return e.expire(ctx, mer, m)
 	case JobSettle:
 		return e.settle(ctx, mer, m)
+	case JobVoid:
+		return e.carryVoid(ctx, mer, m)
 	}
 	return e.carry(ctx, mer, m)
 }
@@ -176,7 +194,7 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
 	submit := false
 	if !m.Sent {
 		keys := movementKeys(mer, m)
-		_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: keys, decide: func(b *Batch) (any, error) {
+		_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: keys, decide: func(b *Batch) (any, error) {
 			submit = false
 			w := b.movement(m.ID)
 			if w == nil || w.Status != StatusPending || w.Detail.Step == nil {
@@ -189,8 +207,7 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
 			if err := b.change(mer, w, nil, CauseSubmit); err != nil {
 				return nil, err
 			}
-			w.Detail.Step.At = b.now(w.Book)
-			b.schedule(Job{JobKey: JobKey{w.ID, JobRail}, Book: w.Book, MovementKind: w.Kind}, b.now(w.Book)+lookupDelay(0).Microseconds())
+			e.handOver(b, w)
 			c := w.clone()
 			m, submit = &c, true
 			return nil, nil
@@ -200,7 +217,7 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
 		}
 	}
 	if m.Detail.Step == nil {
-		return e.dropJob(ctx, mer, m, JobRail)
+		return fmt.Errorf("%s %s is sent and has no instruction", m.Kind, m.ID)
 	}
 	var charge *Movement
 	if m.Kind == KindRefund {
@@ -211,26 +228,63 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, railTimeout)
 	defer cancel()
-	out, railErr := e.exchange(ctx, m, charge, !submit)
+	out, railErr := e.exchange(ctx, m, charge, m.Detail.Step, !submit)
 	_, err := e.applyOutcome(context.WithoutCancel(ctx), m, !submit, out, railErr)
 	return err
 }
 
-func (e *Engine) dropJob(ctx context.Context, mer *Merchant, m *Movement, kind JobKind) error {
-	_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
-		b.drop(JobKey{m.ID, kind})
-		return nil, nil
-	}})
-	return err
+const (
+	beatBusy = 250 * time.Millisecond // between signs of life while others may wait for this process
+	beatIdle = 2 * time.Second
+	beatDead = 6 * time.Second // without one for so long a process' jobs are anybody's
+)
+
+// beatLoop gives this process' signs of life, by which the others that share
+// the database know that its jobs and its executing keys are in hand.
+func (e *Engine) beatLoop() {
+	defer e.inFlight.Done()
+	tick := time.NewTicker(beatBusy)
+	defer tick.Stop()
+	for since := beatIdle; ; since += beatBusy {
+		if since >= beatIdle || e.executing.any() || !e.busy.none() {
+			if err := e.Store.Beat(context.Background(), e.process, beatDead); err != nil && !errors.Is(err, ErrClosed) {
+				e.Logf("sign of life: %v", err)
+			}
+			since = 0
+		}
+		select {
+		case <-e.ended:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
-// exchange asks the movement's rail, outside of any transaction.
-func (e *Engine) exchange(ctx context.Context, m, charge *Movement, lookup bool) (Outcome, error) {
+// handOver marks the movement's instruction as handed to the rail by this
+// process. Until the outcome is committed the job stays this process' own: no
+// other one asks for an instruction that may still be on its way to the rail.
+func (e *Engine) handOver(b *Batch, m *Movement) {
+	m.Detail.Step.At, m.Sent = b.now(m.Book), true
+	e.lend(b, m, JobRail)
+}
+
+// lend makes a movement's job due soon, and this process' own for as long as an
+// exchange with a rail may take.
+func (e *Engine) lend(b *Batch, m *Movement, kind JobKind) {
+	b.schedule(Job{
+		JobKey: JobKey{m.ID, kind}, Book: m.Book, MovementKind: m.Kind,
+		Leased: b.At + jobLease.Microseconds(), Owner: e.process,
+	}, b.now(m.Book)+lookupDelay(0).Microseconds())
+}
+
+// exchange asks the movement's rail about an instruction, outside of any
+// transaction.
+func (e *Engine) exchange(ctx context.Context, m, charge *Movement, step *Instruction, lookup bool) (Outcome, error) {
 	rail := e.Rails[m.Detail.Rail]
 	if rail == nil {
 		return Outcome{}, fmt.Errorf("there is no rail %q", m.Detail.Rail)
 	}
-	in := *m.Detail.Step
+	in := *step
 	in.Currency, in.Book, in.Movement, in.Charge = m.Currency, m.Book, m, charge
 	if m.Detail.Exchange != nil {
 		in.Amount, in.Currency = m.Outside()
@@ -266,7 +320,7 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 		return nil, err
 	}
 	step := seen.Detail.Step
-	return result(e.do(ctx, &command{call: machine(mer, seen.Book), keys: movementKeys(mer, seen), decide: func(b *Batch) (any, error) {
+	return result(e.do(ctx, &command{owed: true, call: machine(mer, seen.Book), keys: movementKeys(mer, seen), decide: func(b *Batch) (any, error) {
 		m := b.movement(seen.ID)
 		if m == nil {
 			return nil, notFound(seen.Kind)
@@ -286,7 +340,7 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 }
 
 // hear applies a rail's answer about the outstanding instruction.
-func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool, out Outcome, railErr error) error {
+func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool, out Outcome, railErr error) (err error) {
 	now := b.now(m.Book)
 	act := "submit"
 	if lookup {
@@ -306,7 +360,7 @@ func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool,
 			after = lookupDelay(m.Detail.Step.Lookups)
 		}
 		b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, now+after.Microseconds())
-		m.stamp(now)
+		m.Dirty = true
 	}
 	if railErr != nil {
 		if m.Detail.DoubtAt != 0 && now-m.Detail.DoubtAt > e.DoubtDeadline.Microseconds() && m.Status == StatusPending {
@@ -321,13 +375,19 @@ func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool,
 	}
 	switch out.Verdict {
 	case VerdictPending:
+		version := m.Version
 		if out.Next != nil {
 			m.Detail.Next = out.Next
+			defer func() {
+				if err == nil && m.Version == version {
+					m.stamp(now)
+					b.emit(m, "updated")
+				}
+			}()
 		}
 		if out.Awaits {
 			m.Detail.Step = nil
 			b.drop(JobKey{m.ID, JobRail})
-			m.Detail.Step = nil
 			return b.change(mer, m, charge, CauseAwaits)
 		}
 		if m.InDoubt || m.Status == StatusOnHold {
@@ -358,6 +418,7 @@ func (e *Engine) verdict(b *Batch, mer *Merchant, m, charge *Movement, out Outco
 		if step != nil {
 			m.Detail.Authorised += step.Amount
 		}
+		m.Detail.FailureCode, m.Detail.FailureMessage = "", "" // of an earlier attempt
 		b.drop(JobKey{m.ID, JobRail})
 		if err := b.change(mer, m, charge, CauseAuthorised); err != nil {
 			return err
@@ -365,6 +426,10 @@ func (e *Engine) verdict(b *Batch, mer *Merchant, m, charge *Movement, out Outco
 		m.Detail.Step = nil
 		return nil
 	case VerdictSucceeded:
+		if m.Kind == KindCharge && step != nil && step.Op != OpCapture {
+			m.Detail.Authorised += step.Amount
+		}
+		m.Detail.FailureCode, m.Detail.FailureMessage = "", ""
 		if m.Kind == KindCharge && step != nil && m.Captured+step.Amount < m.Amount {
 			if err := b.change(mer, m, nil, CausePart); err != nil {
 				return err
@@ -411,7 +476,7 @@ func (m *Movement) note(a Attempt) {
 
 // expire cancels what was not paid or posted in time.
 func (e *Engine) expire(ctx context.Context, mer *Merchant, m *Movement) error {
-	_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
+	_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
 		w := b.movement(m.ID)
 		if w == nil || w.Status != StatusPending {
 			b.drop(JobKey{m.ID, JobExpire})
@@ -430,7 +495,7 @@ func (e *Engine) expire(ctx context.Context, mer *Merchant, m *Movement) error {
 
 // settle makes a charge's pending money available.
 func (e *Engine) settle(ctx context.Context, mer *Merchant, m *Movement) error {
-	_, err := e.do(ctx, &command{call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
+	_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
 		w := b.movement(m.ID)
 		b.drop(JobKey{m.ID, JobSettle})
 		if w == nil || w.Detail.Unsettled == 0 {

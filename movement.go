@@ -74,7 +74,7 @@ type Movement struct {
 
 	Created int64 // µs, of the book's clock; the id's time is the same
 	Updated int64 // µs
-	Version int64 // 1 at creation, then counts writes
+	Version int64 // 1 at creation, then counts the changes that events tell
 
 	Customer  UUID   // zero: none
 	Reference string // the caller's own id, unique per book and kind; empty: none
@@ -126,11 +126,12 @@ type Detail struct {
 	KeyID          UUID              `json:"key,omitzero"`          // the API key that made it
 	RequestID      string            `json:"request_id,omitempty"`
 
-	Steps             int          `json:"steps,omitempty"`              // instructions made so far
-	Step              *Instruction `json:"step,omitempty"`               // the outstanding or next instruction
-	Attempts          []Attempt    `json:"attempts,omitempty"`           // what the rail was asked, newest last, at most maxAttempts
-	DoubtAt           int64        `json:"doubt_at,omitempty"`           // µs, since when the outcome is unknown
-	ProviderReference string       `json:"provider_reference,omitempty"` // the rail's own id
+	Steps             int           `json:"steps,omitempty"`              // instructions made so far
+	Step              *Instruction  `json:"step,omitempty"`               // the outstanding or next instruction
+	Attempts          []Attempt     `json:"attempts,omitempty"`           // what the rail was asked, newest last, at most maxAttempts
+	DoubtAt           int64         `json:"doubt_at,omitempty"`           // µs, since when the outcome is unknown
+	Voids             []Instruction `json:"voids,omitempty"`              // what the rail is to let go of a card, not confirmed yet; see void.go
+	ProviderReference string        `json:"provider_reference,omitempty"` // the rail's own id
 
 	Exchange *Exchange `json:"exchange,omitempty"` // the currency outside, where it is another one
 	Quote    UUID      `json:"quote,omitzero"`     // the quote that fixed the amounts
@@ -232,8 +233,8 @@ const maxAttempts = 20
 // what was given back and what open refunds hold.
 func (m *Movement) Refundable() int64 { return m.Captured - m.Refunded - m.Detail.RefundsOpen }
 
-// stamp writes the movement's change time and version. Called once per decision
-// that changed it.
+// stamp writes the movement's change time and version, for a change that its
+// event tells. What nobody outside can see only marks the movement Dirty.
 func (m *Movement) stamp(at int64) {
 	m.Updated = at
 	m.Version++
@@ -248,5 +249,6 @@ func (m *Movement) clone() Movement {
 		c.Detail.Step = &step
 	}
 	c.Detail.Attempts = append([]Attempt(nil), m.Detail.Attempts...)
+	c.Detail.Voids = append([]Instruction(nil), m.Detail.Voids...)
 	return c
 }

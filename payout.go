@@ -126,7 +126,12 @@ func (m *Merchant) rail(live bool, provider, method string) string {
 // instruct gives the movement its next instruction.
 func (m *Movement) instruct(op Op, amount int64) {
 	m.Detail.Steps++
-	m.Detail.Step = &Instruction{ID: m.ID.ID(m.Kind.Prefix()) + "-" + strconv.Itoa(m.Detail.Steps), Op: op, Amount: amount}
+	m.Detail.Step = &Instruction{ID: m.instruction(), Op: op, Amount: amount}
+}
+
+// instruction returns the id of the movement's latest instruction.
+func (m *Movement) instruction() string {
+	return m.ID.ID(m.Kind.Prefix()) + "-" + strconv.Itoa(m.Detail.Steps)
 }
 
 // queueRail makes the movement's instruction due now.

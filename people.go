@@ -71,8 +71,9 @@ func (e *Engine) Put(ctx context.Context, call *Call, taken *Error, docs ...*Sto
 			keys.Documents = append(keys.Documents, DocumentKey{Kind: d.Kind, Lookup: d.Lookup})
 		}
 	}
-	return e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
-		for _, d := range docs {
+	written := make([]StoredDocument, len(docs)) // decide may run again, on docs as they came
+	v, err := e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+		for i, d := range docs {
 			w := *d
 			old := b.document(DocumentKey{Kind: d.Kind, ID: d.ID})
 			if old != nil && old.Version != d.Version || old == nil && d.Version > 0 {
@@ -89,10 +90,16 @@ func (e *Engine) Put(ctx context.Context, call *Call, taken *Error, docs ...*Sto
 			}
 			b.head(d.Book, UUID{})
 			b.write(&w)
-			d.Version, d.Updated, d.Created = w.Version, w.Updated, w.Created
+			written[i] = w
 		}
-		return docs[0], nil
+		return &written[0], nil
 	}})
+	if err == nil && v != nil { // nil: a replay
+		for i, d := range docs {
+			d.Version, d.Updated, d.Created = written[i].Version, written[i].Updated, written[i].Created
+		}
+	}
+	return v, err
 }
 
 // CreateMerchant makes a tenant with the books of both modes and its main
@@ -253,6 +260,14 @@ func (e *Engine) AdvanceClock(ctx context.Context, call *Call, delta time.Durati
 			b.writes.ShiftJobs = map[Book]int64{}
 		}
 		b.writes.ShiftJobs[book] += delta.Microseconds()
+		// The shift runs before this batch's own jobs are written.
+		for i, j := range b.writes.Jobs {
+			if j.Book == book && j.Due >= 0 {
+				earlier := *j
+				earlier.Due = max(j.Due-delta.Microseconds(), 0)
+				b.writes.Jobs[i] = &earlier
+			}
+		}
 		return TimeOf(b.now(book)), nil
 	}})
 	at, _ := v.(time.Time)

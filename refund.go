@@ -62,7 +62,7 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 			return nil, err
 		}
 		charge.Detail.RefundsOpen += m.Amount
-		charge.stamp(b.now(charge.Book))
+		charge.Dirty = true
 		b.insert(m)
 		b.emit(m, "created")
 		b.queueRail(m)

@@ -9,7 +9,7 @@ import (
 // instruction, durably before it returns: the outside world does not forget
 // either. change runs on the present row, or on a new one.
 func (e *Engine) SandboxRecord(ctx context.Context, in Instruction, change func(*SandboxRow)) (SandboxRow, error) {
-	v, err := e.do(ctx, &command{keys: Keys{Books: []Book{in.Book}, Sandbox: []string{in.ID}}, decide: func(b *Batch) (any, error) {
+	v, err := e.do(ctx, &command{owed: true, keys: Keys{Books: []Book{in.Book}, Sandbox: []string{in.ID}}, decide: func(b *Batch) (any, error) {
 		r := b.sandboxRow(in)
 		change(r)
 		return *r, nil

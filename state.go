@@ -92,9 +92,13 @@ var Moves = []Move{
 	{"crp", StatusOnHold, "sent", CauseAbsent, StatusPending, EffectNone, "released", clear, clear},
 	{"crp", StatusOnHold, "sent", CauseTaken, StatusPending, EffectNone, "released", keep, clear},
 	{"crp", StatusOnHold, "sent", CauseLost, StatusOnHold, EffectNone, "", keep, set},
+	{"crp", StatusOnHold, "sent", CauseHeld, StatusOnHold, EffectNone, "", clear, clear},
+	{"crp", StatusOnHold, "sent", CauseAwaits, StatusPending, EffectNone, "released", clear, clear},
+	{"c", StatusOnHold, "sent", CauseAuthorised, StatusPending, EffectNone, "released", clear, clear},
 
 	// The rail's word is final whether or not giro knew that it had been sent.
 	{"c", StatusPending, "", CausePart, StatusPending, EffectMove, "captured", clear, clear},
+	{"c", StatusOnHold, "", CausePart, StatusPending, EffectMove, "captured", clear, clear},
 	{"crp", StatusPending, "", CausePaid, StatusSucceeded, EffectMove, "succeeded", clear, clear},
 	{"crp", StatusPending, "", CauseDeclined, StatusFailed, EffectRelease, "failed", clear, clear},
 	{"crp", StatusPending, "", CauseWithdrawn, StatusCanceled, EffectRelease, "canceled", clear, clear},
@@ -118,6 +122,8 @@ var Moves = []Move{
 	{"c", StatusSucceeded, "", CauseRaise, StatusPending, EffectNone, "updated", keep, keep},
 	{"crpt", StatusPending, "unsent", CauseLower, StatusPending, EffectNone, "updated", keep, keep},
 	{"rpt", StatusPending, "unsent", CauseRaise, StatusPending, EffectNone, "updated", keep, keep},
+	{"rp", StatusOnHold, "unsent", CauseLower, StatusOnHold, EffectNone, "updated", keep, keep},
+	{"p", StatusOnHold, "unsent", CauseRaise, StatusOnHold, EffectNone, "updated", keep, keep},
 	{"p", StatusReturned, "", CauseGiveBack, StatusRefunded, EffectCredit, "refunded", keep, keep},
 	{"t", StatusPending, "", CausePost, StatusSucceeded, EffectMove, "succeeded", keep, keep},
 	{"t", StatusSucceeded, "", CauseReverse, StatusSucceeded, EffectReverse, "updated", keep, keep},

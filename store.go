@@ -3,6 +3,7 @@ package giro
 import (
 	"context"
 	"errors"
+	"time"
 
 	"giro/ledger"
 	"giro/money"
@@ -48,6 +49,11 @@ type Store interface {
 	ClaimJobs(ctx context.Context, owner UUID, now, lease int64, limit int) ([]*Job, error)
 	// NextJob returns when the earliest job is due (µs); 0: there is none.
 	NextJob(ctx context.Context) (int64, error)
+	// Beat is a process' sign of life. It frees the jobs leased to processes
+	// that have given none for so long.
+	Beat(ctx context.Context, process UUID, dead time.Duration) error
+	// Alive reports whether another process has given a sign of life so lately.
+	Alive(ctx context.Context, process UUID, within time.Duration) (bool, error)
 	// Jobs lists a book's jobs that are due at or before a time.
 	Jobs(ctx context.Context, book Book, due int64, limit int) ([]*Job, error)
 	SandboxLog(ctx context.Context, book Book, after int64, limit int) ([]*SandboxRow, error)
@@ -272,6 +278,7 @@ const (
 	JobRail   JobKind = "rail"   // submit a movement's instruction, or ask for its outcome
 	JobExpire JobKind = "expire" // cancel what was not paid or posted in time
 	JobSettle JobKind = "settle" // pending money becomes available
+	JobVoid   JobKind = "void"   // let the rail go of what it holds of a card
 )
 
 // JobKey names a job: one per object and kind.
@@ -286,7 +293,7 @@ type Job struct {
 	Book         Book
 	MovementKind Kind
 	Due          int64 // µs, real time
-	Leased       int64 // µs; until then it is its owner's
+	Leased       int64 // µs; until then it is its owner's, also where a batch writes it so
 	Owner        UUID
 }
 

@@ -43,6 +43,9 @@ func movementKeys(mer *Merchant, m *Movement) Keys {
 	if m.Kind == KindRefund {
 		keys.Movements = append(keys.Movements, MovementKey{m.Book, KindCharge, m.Parent})
 	}
+	if m.Peer != 0 {
+		keys.Books = append(keys.Books, m.Peer) // it gets the event
+	}
 	if m.Detail.Step != nil {
 		keys.Sandbox = []string{m.Detail.Step.ID}
 	}
@@ -72,6 +75,9 @@ func (e *Engine) Release(ctx context.Context, call *Call, kind Kind, id UUID) (*
 		}
 		if m.Detail.Step != nil {
 			b.queueRail(m)
+		}
+		if m.Detail.ExpiresAt != 0 { // its job may have come while the movement was on hold
+			b.schedule(Job{JobKey: JobKey{m.ID, JobExpire}, Book: m.Book, MovementKind: m.Kind}, m.Detail.ExpiresAt)
 		}
 		return nil
 	})
@@ -161,8 +167,8 @@ type Change struct {
 // what it may be set to, description and metadata always.
 func (e *Engine) Update(ctx context.Context, call *Call, kind Kind, id UUID, ch Change) (*Result, error) {
 	waits := func(v any) bool { return v.(*Result).Movement.Sent && v.(*Result).Movement.Detail.Card != nil }
-	release := e.startExecuting(call)
-	defer release()
+	defer e.executing.enter(call)()
+	ctx = context.WithoutCancel(ctx)
 	asks := false
 	r, err := e.act(ctx, call, kind, id, func(v any) bool { return asks && waits(v) }, func(b *Batch, mer *Merchant, m, charge *Movement) error {
 		asks = false
@@ -179,7 +185,7 @@ func (e *Engine) Update(ctx context.Context, call *Call, kind Kind, id UUID, ch 
 		raised := false
 		if ch.Amount != nil && *ch.Amount != m.Amount {
 			up := *ch.Amount > m.Amount
-			if err := b.resize(mer, m, *ch.Amount); err != nil {
+			if err := e.resize(b, mer, m, *ch.Amount); err != nil {
 				return err
 			}
 			raised = up && m.Kind == KindCharge
@@ -223,7 +229,7 @@ func (e *Engine) Update(ctx context.Context, call *Call, kind Kind, id UUID, ch 
 }
 
 // resize changes a movement's amount.
-func (b *Batch) resize(mer *Merchant, m *Movement, amount int64) error {
+func (e *Engine) resize(b *Batch, mer *Merchant, m *Movement, amount int64) error {
 	cause := CauseLower
 	if amount > m.Amount {
 		cause = CauseRaise
@@ -238,7 +244,10 @@ func (b *Batch) resize(mer *Merchant, m *Movement, amount int64) error {
 	if err != nil {
 		return err
 	}
-	delta := amount - m.Amount
+	if m.Kind != KindCharge && m.Status == StatusPending && m.Detail.Step != nil && m.Detail.Step.At != 0 {
+		return Refuse(CodeInFlight, "/amount", "the "+string(m.Kind)+" is being handed to its rail again; wait for its outcome")
+	}
+	delta, event := amount-m.Amount, r.Event
 	switch {
 	case m.Kind == KindCharge:
 		if amount < m.Captured {
@@ -247,15 +256,24 @@ func (b *Batch) resize(mer *Merchant, m *Movement, amount int64) error {
 		if m.Detail.Card == nil && m.Status == StatusSucceeded {
 			return Refuse(CodeInvalidState, "/amount", "a charge that its payer has paid is not raised; make another")
 		}
+		if m.Detail.Step != nil || m.Detail.Card == nil && m.Detail.Steps > 0 {
+			return Refuse(CodeInFlight, "/amount", "the rail was told this charge's amount; cancel the charge and make another")
+		}
 		m.Amount = amount
 		m.enter(r)
-		if cause == CauseRaise && m.Detail.Card != nil {
+		switch {
+		case m.Detail.Card == nil && m.Detail.Next != nil:
+			if m.Detail.Next, err = nextAction(m, mer); err != nil {
+				return err
+			}
+		case cause == CauseRaise && m.Detail.Card != nil:
 			m.instruct(OpAuthorise, delta)
-			m.Detail.Step.At, m.Sent = b.now(m.Book), true
-			b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, b.now(m.Book)+lookupDelay(0).Microseconds())
+			e.handOver(b, m)
+		case cause == CauseLower:
+			b.letGo(m, amount)
 		}
 		if amount == m.Captured && m.Captured > 0 {
-			m.settleRest()
+			event = m.settleRest()
 		}
 	case m.Detail.Unfunded:
 		m.Amount = amount
@@ -269,18 +287,21 @@ func (b *Batch) resize(mer *Merchant, m *Movement, amount int64) error {
 		if m.Kind == KindRefund {
 			charge = b.movement(m.Parent)
 			charge.Detail.RefundsOpen += delta
-			charge.stamp(b.now(m.Book))
+			charge.Dirty = true
 		}
 		if err := b.release(mer, m, charge, -delta, "lowered"); err != nil {
 			return err
 		}
 		m.Amount = amount
 	}
-	if m.Detail.Step != nil && m.Kind != KindCharge {
-		m.Detail.Step.Amount = amount
+	if step := m.Detail.Step; step != nil && m.Kind != KindCharge {
+		step.Amount = amount
+		if step.At != 0 { // the rail did not take the old amount: this is another instruction
+			m.instruct(step.Op, amount)
+		}
 	}
 	m.stamp(b.now(m.Book))
-	b.emit(m, r.Event)
+	b.emit(m, event)
 	return nil
 }
 

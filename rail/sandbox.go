@@ -45,7 +45,7 @@ type script struct {
 }
 
 func plan(in giro.Instruction) script {
-	if s := in.Movement.Detail.Simulate; s != "" && in.Op != giro.OpCapture {
+	if s := in.Movement.Detail.Simulate; s != "" && in.Op != giro.OpCapture && in.Op != giro.OpVoid {
 		return simulated(s, in)
 	}
 	switch in.Op {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -466,6 +467,34 @@ func (p *Postgres) NextJob(ctx context.Context) (int64, error) {
 	var at int64
 	err := p.pool.QueryRow(ctx, "SELECT coalesce((SELECT greatest(due, leased, 1) FROM job ORDER BY greatest(due, leased) LIMIT 1), 0)").Scan(&at)
 	return at, err
+}
+
+// Beat is giro.Store's. Times are the database's own, so that processes need
+// no common clock.
+func (p *Postgres) Beat(ctx context.Context, process giro.UUID, dead time.Duration) error {
+	if p.closed.Load() {
+		return giro.ErrClosed
+	}
+	_, err := p.pool.Exec(ctx, "INSERT INTO process (id, seen) VALUES ($1, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen", uuid(process))
+	if err != nil {
+		return err
+	}
+	var gone bool
+	err = p.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM process WHERE seen < clock_timestamp() - $1::bigint * interval '1 microsecond')", dead.Microseconds()).Scan(&gone)
+	if err != nil || !gone {
+		return err
+	}
+	// One statement: whoever is taken off the list has lost its leases.
+	_, err = p.pool.Exec(ctx, `WITH gone AS (
+			DELETE FROM process WHERE seen < clock_timestamp() - $1::bigint * interval '1 microsecond' RETURNING id
+		) UPDATE job SET leased = 0, owner = NULL FROM gone WHERE owner = gone.id AND leased > 0`, dead.Microseconds())
+	return err
+}
+
+// Alive is giro.Store's.
+func (p *Postgres) Alive(ctx context.Context, process giro.UUID, within time.Duration) (alive bool, err error) {
+	err = p.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM process WHERE id = $1 AND seen >= clock_timestamp() - $2::bigint * interval '1 microsecond')", uuid(process), within.Microseconds()).Scan(&alive)
+	return alive, err
 }
 
 // Jobs is giro.Store's.

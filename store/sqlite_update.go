@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -14,7 +15,7 @@ import (
 // Update implements giro.Store. One process writes, so decide runs once.
 func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.Batch) error) error {
 	var batch *giro.Batch
-	var touched []giro.JobKey
+	var touched *giro.Writes
 	var refused error // decide's own error goes back as it is
 	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
 		at := giro.Micros(s.options.Now())
@@ -35,10 +36,7 @@ func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.
 		if err != nil {
 			return false, err
 		}
-		for _, j := range w.Jobs {
-			touched = append(touched, j.JobKey)
-		}
-		touched = append(touched, w.DropJobs...)
+		touched = w
 		err = exec(c, "INSERT INTO batch (id, at) VALUES (?, ?)", func(a *args) { a.id(batch.ID).int(batch.At) })
 		if err != nil {
 			return false, fmt.Errorf("write the batch's row: %w", err)
@@ -390,15 +388,22 @@ func update(c *sqlite.Conn, sql string, bind func(*args)) error {
 	return nil
 }
 
-// release forgets the leases of jobs that were written or dropped.
-func (s *SQLite) release(keys []giro.JobKey) {
-	if len(keys) == 0 {
+// release forgets the leases of jobs that were written or dropped; a job that
+// was written with a lease has that one.
+func (s *SQLite) release(w *giro.Writes) {
+	if w == nil || len(w.DropJobs) == 0 && len(w.Jobs) == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, k := range keys {
+	for _, k := range w.DropJobs {
 		delete(s.leases, k)
+	}
+	for _, j := range w.Jobs {
+		delete(s.leases, j.JobKey)
+		if j.Due >= 0 && j.Leased > 0 {
+			s.leases[j.JobKey] = lease{j.Owner, j.Leased}
+		}
 	}
 }
 
@@ -472,6 +477,12 @@ func (s *SQLite) NextJob(ctx context.Context) (int64, error) {
 	}
 	return next, nil
 }
+
+// Beat implements giro.Store. Only one process has the folder.
+func (s *SQLite) Beat(context.Context, giro.UUID, time.Duration) error { return nil }
+
+// Alive implements giro.Store: whoever else had the folder is gone.
+func (s *SQLite) Alive(context.Context, giro.UUID, time.Duration) (bool, error) { return false, nil }
 
 // Sweep implements giro.Store.
 func (s *SQLite) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error) {
