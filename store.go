@@ -321,11 +321,14 @@ type SandboxRow struct {
 type MovementQuery struct {
 	Book       Book
 	Kind       Kind
+	Kinds      []Kind // several kinds in one order; Kind is not read then
 	Statuses   []Status
 	Currency   money.Currency
 	Customer   UUID
 	References []string
-	From, To   UUID // inclusive bounds of the id: times of creation; zero: none
+	From, To   UUID  // inclusive bounds of the id: times of creation; zero: none
+	Since      int64 // µs, inclusive bounds of Created, beside those of the id, which know milliseconds alone; 0: none
+	Until      int64
 	Before     UUID // the cursor: ids below (above, if Ascending)
 	Ascending  bool
 	Sort       string // "", updated, amount, status: SmartFastPay's other orders
@@ -336,6 +339,14 @@ type MovementQuery struct {
 	ScanMax int
 	// Scanned receives the last id that was looked at when ScanMax ended the page.
 	Scanned *UUID
+}
+
+// AllKinds returns the kinds that a query is for.
+func (q *MovementQuery) AllKinds() []Kind {
+	if len(q.Kinds) > 0 {
+		return q.Kinds
+	}
+	return []Kind{q.Kind}
 }
 
 // Report is what Verify found.

@@ -114,9 +114,16 @@ func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (
 	if order != "" {
 		by = " ORDER BY " + order + direction + ", id" + direction
 	}
-	sides := []string{"book"}
-	if q.Kind == giro.KindTransfer {
-		sides = append(sides, "peer")
+	type side struct {
+		kind   giro.Kind
+		column string
+	}
+	var sides []side
+	for _, kind := range q.AllKinds() {
+		sides = append(sides, side{kind, "book"})
+		if kind == giro.KindTransfer {
+			sides = append(sides, side{kind, "peer"})
+		}
 	}
 	statuses := [][]giro.Status{q.Statuses}
 	if len(q.Statuses) > 1 && q.Customer.IsZero() && len(q.References) == 0 {
@@ -134,8 +141,8 @@ func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (
 			if i+j > 0 {
 				s.add(" UNION ALL ")
 			}
-			s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+side+" = ? AND kind = ? AND NOT deleted", int64(q.Book), string(q.Kind))
-			if side == "peer" {
+			s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+side.column+" = ? AND kind = ? AND NOT deleted", int64(q.Book), string(side.kind))
+			if side.column == "peer" {
 				s.add(" AND peer <> 0")
 			}
 			switch len(status) {
@@ -159,6 +166,12 @@ func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (
 			}
 			if !q.To.IsZero() {
 				s.add(" AND id <= ?", uuid(q.To))
+			}
+			if q.Since != 0 {
+				s.add(" AND created >= ?", q.Since)
+			}
+			if q.Until != 0 {
+				s.add(" AND created <= ?", q.Until)
 			}
 			if !q.Before.IsZero() {
 				s.add(" AND "+cursor, uuid(q.Before))

@@ -171,14 +171,14 @@ func (s *SQLite) MovementByReference(ctx context.Context, book giro.Book, kind g
 
 // movementWalk is one ordered walk over an index of movements: those that the
 // book made or, with peer, that it received; with one of the statuses.
-func movementWalk(q *giro.MovementQuery, peer bool, status giro.Status) (index string, w *where) {
+func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.Status) (index string, w *where) {
 	w = &where{}
 	if peer {
 		w.add("peer = ? AND peer <> 0 AND book <> ?", func(a *args) { a.int(int64(q.Book)).int(int64(q.Book)) })
 	} else {
 		w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
 	}
-	w.add("kind = ?", func(a *args) { a.text(string(q.Kind)) })
+	w.add("kind = ?", func(a *args) { a.text(string(kind)) })
 	w.add("deleted = 0", nil)
 	// SQLite keeps no statistics here and would walk the primary key, so the
 	// index is named: the most selective of those that the query can use.
@@ -208,6 +208,12 @@ func movementWalk(q *giro.MovementQuery, peer bool, status giro.Status) (index s
 	}
 	w.addID("id >= ?", q.From)
 	w.addID("id <= ?", q.To)
+	if q.Since != 0 {
+		w.add("created >= ?", func(a *args) { a.int(q.Since) })
+	}
+	if q.Until != 0 {
+		w.add("created <= ?", func(a *args) { a.int(q.Until) })
+	}
 	if q.Ascending {
 		w.addID("id > ?", q.Before)
 	} else {
@@ -222,28 +228,30 @@ func movementWalk(q *giro.MovementQuery, peer bool, status giro.Status) (index s
 func movementSelect(q *giro.MovementQuery, columns string) (sql string, bind func(*args)) {
 	var walks []string
 	var binds []func(*args)
-	add := func(peer bool, status giro.Status) {
-		index, w := movementWalk(q, peer, status)
+	add := func(kind giro.Kind, peer bool, status giro.Status) {
+		index, w := movementWalk(q, kind, peer, status)
 		if index != "" {
 			index = " INDEXED BY " + index
 		}
 		walks = append(walks, "SELECT "+columns+" FROM movement"+index+w.String())
 		binds = append(binds, w.bind)
 	}
-	received := q.Kind == giro.KindTransfer && q.Book != 0
-	for i, status := range q.Statuses {
-		if slices.Contains(q.Statuses[:i], status) {
-			continue
+	for _, kind := range q.AllKinds() {
+		received := kind == giro.KindTransfer && q.Book != 0
+		for i, status := range q.Statuses {
+			if slices.Contains(q.Statuses[:i], status) {
+				continue
+			}
+			add(kind, false, status)
+			if received {
+				add(kind, true, status)
+			}
 		}
-		add(false, status)
-		if received {
-			add(true, status)
-		}
-	}
-	if len(q.Statuses) == 0 {
-		add(false, "")
-		if received {
-			add(true, "")
+		if len(q.Statuses) == 0 {
+			add(kind, false, "")
+			if received {
+				add(kind, true, "")
+			}
 		}
 	}
 	return strings.Join(walks, " UNION ALL "), func(a *args) {
@@ -283,9 +291,8 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	case q.ScanMax > 0:
 		rows = int64(q.ScanMax) + 1
 	}
-	if offset > 0 && len(q.Statuses) <= 1 && q.Kind != giro.KindTransfer {
-		// In a single walk the skipped rows are stepped over in the index,
-		// without their details.
+	if one := len(q.Statuses) <= 1 && len(q.Kinds) <= 1; offset > 0 && (one || q.Sort == "") && !slices.Contains(q.AllKinds(), giro.KindTransfer) {
+		// The skipped rows are stepped over in the indexes, without their details.
 		keys, _ := movementSelect(&q, "book, kind, id")
 		sql = "SELECT " + movementColumns + " FROM movement WHERE (book, kind, id) IN (" + keys + order + " LIMIT ? OFFSET ?)" + order
 	}
@@ -325,7 +332,7 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 		}))
 	})
 	if err != nil {
-		return nil, false, fmt.Errorf("list %s: %w", q.Kind.Plural(), err)
+		return nil, false, fmt.Errorf("list movements: %w", err)
 	}
 	return page, more, nil
 }

@@ -455,7 +455,7 @@ func TestListsWalkInOrder(t *testing.T) {
 		var ids []giro.UUID
 		for i := range 12 {
 			m := k.movement(giro.KindCharge, int64(100-i))
-			m.Updated = giro.Micros(clock) + int64(i%3)
+			m.Created, m.Updated = giro.Micros(clock)+int64(i), giro.Micros(clock)+int64(i%3)
 			if i%2 == 0 {
 				m.Customer, m.Status = customer, giro.StatusFailed
 			}
@@ -468,6 +468,17 @@ func TestListsWalkInOrder(t *testing.T) {
 			k.must(step{m: m, event: "created"})
 			ids = append(ids, m.ID)
 		}
+		payout := k.movement(giro.KindPayout, 95)
+		k.must(step{m: payout, event: "created"})
+		both := []giro.Kind{giro.KindCharge, giro.KindPayout}
+		created := func(i int) int64 {
+			m, err := s.Movement(ctx, k.book, giro.KindCharge, ids[i])
+			if err != nil || m == nil {
+				t.Fatal(m, err)
+			}
+			return m.Created
+		}
+		ids = append(ids, payout.ID)
 		deleted := k.movement(giro.KindCharge, 1)
 		deleted.Deleted = true
 		k.must(step{m: deleted, event: "deleted"})
@@ -503,11 +514,21 @@ func TestListsWalkInOrder(t *testing.T) {
 			"all at once": {func(q *giro.MovementQuery) {
 				q.Statuses, q.Currency, q.Customer, q.References, q.Before = []giro.Status{"failed"}, "BRL", customer, []string{"r0", "r4", "r8"}, ids[8]
 			}, []int{4, 0}, false},
-			"currency":            {func(q *giro.MovementQuery) { q.Currency = "USD" }, []int{11}, false},
-			"customer":            {func(q *giro.MovementQuery) { q.Customer, q.Limit = customer, 2 }, []int{10, 8}, true},
-			"references":          {func(q *giro.MovementQuery) { q.References = []string{"r0", "r8", "r9", ""} }, []int{8, 0}, false},
-			"bounds":              {func(q *giro.MovementQuery) { q.From, q.To = ids[2], ids[4] }, []int{4, 3, 2}, false},
-			"another kind":        {func(q *giro.MovementQuery) { q.Kind = giro.KindPayout }, nil, false},
+			"currency":        {func(q *giro.MovementQuery) { q.Currency = "USD" }, []int{11}, false},
+			"customer":        {func(q *giro.MovementQuery) { q.Customer, q.Limit = customer, 2 }, []int{10, 8}, true},
+			"references":      {func(q *giro.MovementQuery) { q.References = []string{"r0", "r8", "r9", ""} }, []int{8, 0}, false},
+			"bounds":          {func(q *giro.MovementQuery) { q.From, q.To = ids[2], ids[4] }, []int{4, 3, 2}, false},
+			"another kind":    {func(q *giro.MovementQuery) { q.Kind = giro.KindPayout }, []int{12}, false},
+			"two kinds":       {func(q *giro.MovementQuery) { q.Kinds, q.Limit = both, 3 }, []int{12, 11, 10}, true},
+			"two kinds, skip": {func(q *giro.MovementQuery) { q.Kinds, q.Skip, q.Limit = both, 11, 3 }, []int{1, 0}, false},
+			"two kinds by amount": {func(q *giro.MovementQuery) {
+				q.Kinds, q.Sort, q.Skip, q.Limit, q.Ascending = both, "amount", 6, 2, true
+			}, []int{5, 12}, true},
+			"two kinds, oldest": {func(q *giro.MovementQuery) {
+				q.Kinds, q.Statuses, q.Skip, q.Limit, q.Ascending = both, []giro.Status{"pending", "failed"}, 11, 3, true
+			}, []int{11, 12}, false},
+			"created":             {func(q *giro.MovementQuery) { q.Since, q.Until = created(4), created(6) }, []int{6, 5, 4}, false},
+			"created, to the µs":  {func(q *giro.MovementQuery) { q.Since, q.Until = created(4)+1, created(6)-1 }, []int{5}, false},
 			"by amount":           {func(q *giro.MovementQuery) { q.Sort, q.Limit = "amount", 2 }, []int{0, 1}, true},
 			"by amount, upwards":  {func(q *giro.MovementQuery) { q.Sort, q.Limit, q.Ascending = "amount", 2, true }, []int{11, 10}, true},
 			"by change":           {func(q *giro.MovementQuery) { q.Sort, q.Limit = "updated", 5 }, []int{11, 8, 5, 2, 10}, true},
