@@ -105,6 +105,7 @@ type command struct {
 	waits  func(result any) bool // an idempotency row without an answer yet is written
 	finish bool                  // the row is there, executing: write its answer
 	owed   bool                  // work begun earlier: taken however long the queue is
+	extra  int                   // of a bulk: its movements beyond the first
 
 	result any
 	err    error
@@ -284,7 +285,11 @@ func (e *Engine) push(c *command) error {
 func (e *Engine) take() []*command {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := min(len(e.queue), e.BatchMax)
+	n, weight := 0, 0
+	for n < len(e.queue) && (n == 0 || weight < e.BatchMax) {
+		weight += 1 + e.queue[n].extra
+		n++
+	}
 	taken := e.queue[:n:n]
 	if n == len(e.queue) {
 		e.queue = nil
@@ -329,14 +334,7 @@ func (e *Engine) commit(batch []*command) {
 	}
 	var keys Keys
 	for _, c := range batch {
-		keys.Books = append(keys.Books, c.keys.Books...)
-		keys.Accounts = append(keys.Accounts, c.keys.Accounts...)
-		keys.Movements = append(keys.Movements, c.keys.Movements...)
-		keys.References = append(keys.References, c.keys.References...)
-		keys.Idempotency = append(keys.Idempotency, c.keys.Idempotency...)
-		keys.Documents = append(keys.Documents, c.keys.Documents...)
-		keys.Sandbox = append(keys.Sandbox, c.keys.Sandbox...)
-		keys.Jobs = append(keys.Jobs, c.keys.Jobs...)
+		keys.add(&c.keys)
 	}
 	err := e.Store.Update(context.Background(), &keys, func(b *Batch) (err error) {
 		defer func() {

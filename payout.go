@@ -217,8 +217,12 @@ func (b *Batch) ownAccount(call *Call, id UUID, currency money.Currency, param s
 // hands it to its rail. Where the merchant allows it a payout that is not
 // funded waits on hold with nothing reserved.
 func (e *Engine) CreatePayout(ctx context.Context, call *Call, req Request) (*Result, error) {
+	return result(e.do(ctx, e.payoutCommand(call, req)))
+}
+
+func (e *Engine) payoutCommand(call *Call, req Request) *command {
 	keys := createKeys(call, KindPayout, &req, call.Merchant.rail(call.Live, req.Provider, methodOf(req.Bank)))
-	return result(e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+	return &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
 		req := req
 		if old, err := b.repeated(call.Book(), KindPayout, &req); old != nil || err != nil {
 			return old, err
@@ -261,7 +265,7 @@ func (e *Engine) CreatePayout(ctx context.Context, call *Call, req Request) (*Re
 		}
 		c := m.clone()
 		return &Result{Movement: &c}, nil
-	}}))
+	}}
 }
 
 // welcome makes the customer that a creation brings along.

@@ -111,6 +111,18 @@ type Keys struct {
 	Jobs        []JobKey
 }
 
+// add puts another command's rows beside these.
+func (k *Keys) add(more *Keys) {
+	k.Books = append(k.Books, more.Books...)
+	k.Accounts = append(k.Accounts, more.Accounts...)
+	k.Movements = append(k.Movements, more.Movements...)
+	k.References = append(k.References, more.References...)
+	k.Idempotency = append(k.Idempotency, more.Idempotency...)
+	k.Documents = append(k.Documents, more.Documents...)
+	k.Sandbox = append(k.Sandbox, more.Sandbox...)
+	k.Jobs = append(k.Jobs, more.Jobs...)
+}
+
 // Account is a row of the chart with its balance.
 type Account struct {
 	ID       UUID

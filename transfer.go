@@ -11,6 +11,37 @@ const transferExpiry = 7 * 24 * time.Hour
 // it is posted or voided (two-phase). Between two merchants both books change
 // in the same commit.
 func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*Result, error) {
+	found, err := e.destinations(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.transferCommand(ctx, call, req, found[req.Destination])
+	if err != nil {
+		return nil, err
+	}
+	return result(e.do(ctx, c))
+}
+
+// destinations reads the accounts that transfers go to, whoever's they are.
+func (e *Engine) destinations(ctx context.Context, reqs ...Request) (map[UUID]*Account, error) {
+	ids := make([]UUID, len(reqs))
+	for i := range reqs {
+		ids[i] = reqs[i].Destination
+	}
+	list, _, err := e.Store.Accounts(ctx, AccountQuery{Book: AllBooks, IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[UUID]*Account, len(list))
+	for _, a := range list {
+		found[a.ID] = a
+	}
+	return found, nil
+}
+
+// transferCommand makes the command of a transfer to an account as it was read;
+// nil: there is none.
+func (e *Engine) transferCommand(ctx context.Context, call *Call, req Request, target *Account) (*command, error) {
 	book := call.Book()
 	if req.Account.IsZero() {
 		req.Account = accountID(call.Merchant.ID, book, req.Currency, RoleAvailable, "")
@@ -18,28 +49,25 @@ func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*
 	if req.Destination == req.Account {
 		return nil, Refuse(CodeSameAccount, "/destination", "a transfer needs two different accounts")
 	}
-	found, _, err := e.Store.Accounts(ctx, AccountQuery{Book: AllBooks, IDs: []UUID{req.Destination}})
-	if err != nil {
-		return nil, err
-	}
 	unknown := Refuse(CodeAccountUnknown, "/destination", "there is no such account")
-	if len(found) == 0 || found[0].Book.Live() != call.Live || found[0].Role != RoleAvailable && found[0].Role != RoleSub {
+	if target == nil || target.Book.Live() != call.Live || target.Role != RoleAvailable && target.Role != RoleSub {
 		return nil, unknown
 	}
-	if found[0].Currency != req.Currency { // before the balance is looked at: no state makes it acceptable
+	if target.Currency != req.Currency { // before the balance is looked at: no state makes it acceptable
 		return nil, Refuse(CodeCurrencyMismatch, "/currency", "the destination is kept in another currency")
 	}
-	peer := found[0].Book
+	peer := target.Book
 	var receiver *Merchant
 	keys := createKeys(call, KindTransfer, &req, "")
 	if peer != book {
+		var err error
 		if receiver, err = e.Merchant(ctx, peer.Merchant()); err != nil {
 			return nil, err
 		}
 		keys.Books = append(keys.Books, peer)
 		keys.Accounts = append(keys.Accounts, intermerchant(call.Merchant, book, req).ID, intermerchant(receiver, peer, req).ID)
 	}
-	return result(e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+	return &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
 		if old, err := b.repeated(book, KindTransfer, &req); old != nil || err != nil {
 			return old, err
 		}
@@ -89,7 +117,7 @@ func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*
 		}
 		c := m.clone()
 		return &Result{Movement: &c}, nil
-	}}))
+	}}, nil
 }
 
 func intermerchant(mer *Merchant, book Book, req Request) Account {

@@ -55,6 +55,10 @@ type schema struct {
 	// alone decides, and the search for card numbers leaves it alone.
 	judged bool
 
+	// each marks a list whose elements the handler judges one by one, so that one
+	// that is refused does not refuse the others.
+	each bool
+
 	// readOnly are names that answers have and requests may not set.
 	readOnly []string
 
@@ -303,7 +307,7 @@ func (s *schema) check(d *document, i uint32) error {
 		if int(n.count) < s.min || int(n.count) > s.max {
 			return giro.Refuse(s.code(giro.CodeInvalidLength), d.pointer(i), "must have "+strconv.Itoa(s.min)+" to "+strconv.Itoa(s.max)+" elements")
 		}
-		for c := i + 1; c < n.next; c = d.nodes[c].next {
+		for c := i + 1; c < n.next && !s.each; c = d.nodes[c].next {
 			if err := s.item.check(d, c); err != nil {
 				return err
 			}

@@ -173,7 +173,7 @@ func New(config Config) (*Server, error) {
 
 // routes is the table of every part.
 func routes() []*route {
-	return slices.Concat(movementRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
+	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
 }
 
 // OpenAPI returns the document that a server answers at /openapi.json.

@@ -213,6 +213,9 @@ func (a *appender) metadata(m map[string]string) {
 
 func (a *appender) close() []byte { return append(a.b, '}') }
 
+// upper writes a noun with a capital letter.
+func upper(noun string) string { return strings.ToUpper(noun[:1]) + noun[1:] }
+
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // operationRoutes are what the machinery around giro asks.

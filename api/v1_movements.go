@@ -17,7 +17,7 @@ func movementRoutes() []*route {
 		if k == giro.KindCharge {
 			read, write = accessPublishable, accessPublishable
 		}
-		name := strings.ToUpper(string(k[:1])) + string(k[1:])
+		name := upper(string(k))
 		path, seed := "/v1/"+k.Plural(), "/"+k.Plural()
 		one := []string{seed + "/{id}"}
 		list = append(list,
@@ -485,7 +485,7 @@ func deleteMovement(k giro.Kind) func(c *call) error {
 // deleted answers as the seeds do: "Charge deleted successfully".
 func (c *call) deleted(noun string) error {
 	a := appender{b: c.buffer[:0]}
-	a.text("message", strings.ToUpper(noun[:1])+noun[1:]+" deleted successfully")
+	a.text("message", upper(noun)+" deleted successfully")
 	c.buffer = a.close()
 	c.sendJSON(http.StatusOK, c.buffer)
 	return nil

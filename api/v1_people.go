@@ -425,7 +425,7 @@ func instant(micros int64) string {
 func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update, answer *schema,
 	write func(c *call, d *giro.StoredDocument) error, show func([]byte, *giro.StoredDocument) ([]byte, error)) []*route {
 	tag, path := noun+"s", "/v1/"+noun+"s"
-	name := strings.ToUpper(noun[:1]) + noun[1:]
+	name := upper(noun)
 	taken := giro.Refuse(giro.CodeDuplicateReference, "/reference", "this reference belongs to another "+noun)
 	render := func(status int) func(any) giro.Answer {
 		return func(v any) giro.Answer {
