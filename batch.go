@@ -26,6 +26,7 @@ type Batch struct {
 
 	writes Writes
 	undo   []func()
+	watch  *watch // of a person's command; nil: nobody's audit log needs it
 	newID  func(at int64) UUID
 	salt   func() uint32
 }
@@ -181,6 +182,7 @@ func (b *Batch) movement(id UUID) *Movement {
 		return nil
 	}
 	old := m.clone()
+	b.watch.seen(m, &old)
 	b.undo = append(b.undo, func() { *m = old })
 	return m
 }
@@ -188,6 +190,7 @@ func (b *Batch) movement(id UUID) *Movement {
 // insert adds a new movement.
 func (b *Batch) insert(m *Movement) {
 	m.New, m.Version = true, 1
+	b.watch.seen(m, nil)
 	b.movements[m.ID] = m
 	b.undo = append(b.undo, func() { delete(b.movements, m.ID) })
 	if m.Reference != "" {
@@ -219,6 +222,9 @@ func (b *Batch) write(d *StoredDocument) {
 		oldLookup = b.documents[DocumentKey{Kind: d.Kind, Lookup: d.Lookup}]
 	}
 	d.Version++
+	if b.watch != nil {
+		b.watch.documents = append(b.watch.documents, watched{old, d})
+	}
 	b.PutDocument(d)
 	b.writes.Documents = append(b.writes.Documents, d)
 	b.undo = append(b.undo, func() {

@@ -51,6 +51,8 @@ type Engine struct {
 	busy      busyJobs
 	keys      keyCache
 	clients   clientCache
+	sessions  sessionCache
+	guesses   throttle
 	inFlight  sync.WaitGroup
 	batches   atomic.Int64
 	commands  atomic.Int64
@@ -64,6 +66,7 @@ type Call struct {
 	Publishable bool
 	Admin       bool
 	RequestID   string
+	Act         *Act        // what the audit log keeps of it; nil: no person asks
 	Idempotent  *Idempotent // nil: no key was sent
 	Simulate    string      // the sandbox outcome asked for with Giro-Simulate
 	Answer      Answer      // set with Idempotent: what to answer, and whether it is a replay
@@ -192,6 +195,9 @@ func (e *Engine) do(ctx context.Context, c *command) (any, error) {
 		if !errors.As(c.err, &executing) {
 			if c.call != nil && c.call.Idempotent != nil {
 				c.call.Answer = c.answer
+			}
+			if c.call != nil && c.err == nil {
+				c.call.Act = nil // it is written; what the call goes on to do belongs to it
 			}
 			return c.result, c.err
 		}
@@ -403,7 +409,15 @@ func (c *command) run(e *Engine, b *Batch) {
 		}
 	}
 	save := b.savepoint()
+	b.watch = nil
+	if c.call != nil && c.call.Act != nil {
+		b.watch = &watch{movements: map[UUID]*Movement{}}
+	}
 	result, err := c.decide(b)
+	if err == nil && b.watch != nil {
+		err = b.record(c.call, result)
+	}
+	b.watch = nil
 	if err != nil {
 		b.rollback(save)
 		var refusal *Error

@@ -39,6 +39,7 @@ const (
 	CodeMethodNotAllowed  Code = "method_not_allowed"
 	CodeRouteUnknown      Code = "route_unknown"
 	CodeCSRF              Code = "csrf"
+	CodeLinkInvalid       Code = "link_invalid"
 
 	// The caller may not.
 	CodeUnauthenticated Code = "unauthenticated"

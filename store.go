@@ -253,6 +253,12 @@ const (
 	DocEndpoint DocumentKind = "webhook_endpoint"
 	DocSetting  DocumentKind = "setting"
 	DocQuote    DocumentKind = "quote"
+
+	DocPerson     DocumentKind = "person"     // lookup: the e-mail address
+	DocMember     DocumentKind = "member"     // a person (parent) in a merchant's team
+	DocInvitation DocumentKind = "invitation" // lookup: a link's hash
+	DocSession    DocumentKind = "session"    // of a person (parent); lookup: the token's hash
+	DocAct        DocumentKind = "act"        // a line of the audit log, about an object (parent)
 )
 
 // StoredDocument is a row of such a noun.

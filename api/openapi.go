@@ -92,7 +92,8 @@ func openAPI(table []*route) []byte {
 			{"schemas", d.schemas},
 			{"securitySchemes", pairs{
 				{"key", pairs{{"type", "http"}, {"scheme", "bearer"}, {"description", "An API key: sk_test_…, sk_live_…, pk_test_…, pk_live_…."}}},
-				{"admin", pairs{{"type", "http"}, {"scheme", "bearer"}, {"description", "The installation's admin token."}}}}}}},
+				{"admin", pairs{{"type", "http"}, {"scheme", "bearer"}, {"description", "The installation's admin token."}}},
+				{"session", pairs{{"type", "apiKey"}, {"in", "cookie"}, {"name", giro.SecureSessionCookie}, {"description", "A person's session (on loopback http the cookie is " + giro.SessionCookie + "). Giro-Merchant and Giro-Mode (test, live) say where it works; POST, PUT and DELETE are taken from pages of this host alone. x-permission is what the person's role needs."}}}}}}},
 	}
 	b, err := json.Marshal(root)
 	if err != nil { // the tables hold strings, numbers and examples
@@ -145,9 +146,14 @@ func (d *document3) operation(r *route, problem any) pairs {
 	case accessAdmin:
 		op.add("security", []any{pairs{{"admin", []any{}}}})
 	case accessEither:
-		op.add("security", []any{pairs{{"key", []any{}}}, pairs{{"admin", []any{}}}})
+		op.add("security", []any{pairs{{"key", []any{}}}, pairs{{"admin", []any{}}}, pairs{{"session", []any{}}}})
+	case accessSession:
+		op.add("security", []any{pairs{{"session", []any{}}}})
 	default:
-		op.add("security", []any{pairs{{"key", []any{}}}})
+		op.add("security", []any{pairs{{"key", []any{}}}, pairs{{"session", []any{}}}})
+	}
+	if r.policy() != "" && r.policy() != giro.MayNever {
+		op.add("x-permission", string(r.policy()))
 	}
 	return op
 }

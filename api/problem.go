@@ -48,6 +48,7 @@ var explanations = map[giro.Code]explanation{
 	giro.CodeUnsupportedCoding: {415, "The body is compressed", "Send the body without Content-Encoding."},
 	giro.CodeMethodNotAllowed:  {405, "The route does not have this method", "The Allow header lists the methods that it has."},
 	giro.CodeRouteUnknown:      {404, "There is no such route", "Compare the path with /docs. Paths are exact: lower case, no trailing slash."},
+	giro.CodeLinkInvalid:       {400, "The link cannot be used", "Links of the first start, of invitations and of password resets work once and for a limited time. Ask for another one."},
 	giro.CodeCSRF:              {403, "The request did not come from the dashboard", "Requests with the session cookie need the dashboard's own origin; programs use an API key."},
 
 	giro.CodeUnauthenticated: {401, "The request carries no valid credential", "Send Authorization: Bearer with an API key. Keys are not read from the query string."},

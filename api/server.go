@@ -41,6 +41,9 @@ type Caller struct {
 	Admin       bool      // the installation's admin token
 	Scopes      []string  // empty: everything of the merchant and mode
 	Dialect     string    // of an OAuth access token: smartfastpay or jumppag
+
+	In   *giro.SignedIn // of a session; nil: a program asks
+	Duty giro.Duty      // of the person at Merchant; empty: Merchant is nil
 }
 
 // Config is what a Server needs. Now, NewID and Secret are required, and Engine
@@ -68,6 +71,10 @@ type Config struct {
 	Authenticate func(ctx context.Context, token string) (*Caller, error)
 
 	Version string // shown at /
+
+	// Secure says that browsers reach this server over TLS though it does not
+	// see that itself: the session's cookie is the one for TLS then.
+	Secure bool
 
 	RequestsPerSecond int  // per credential; 0: unlimited
 	Burst             int  // requests at once; at least RequestsPerSecond
@@ -100,6 +107,7 @@ const (
 	accessTest                          // secret test keys
 	accessAdmin                         // the admin token
 	accessEither                        // a secret key or the admin token
+	accessSession                       // a person's session
 )
 
 // route is one operation. The table of them is the only source of routing and
@@ -173,7 +181,7 @@ func New(config Config) (*Server, error) {
 
 // routes is the table of every part.
 func routes() []*route {
-	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
+	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
 }
 
 // OpenAPI returns the document that a server answers at /openapi.json.
@@ -412,9 +420,14 @@ func bearer(h http.Header) (string, error) {
 // authenticate finds out who asks, whether that is too often, and whether the
 // route is theirs. It runs before the body is read.
 func (c *call) authenticate() error {
-	token, err := bearer(c.r.Header)
-	if err == nil {
-		c.caller, err = c.s.config.Authenticate(c.ctx, token)
+	var err error
+	if session := c.sessionToken(); session != "" && len(c.r.Header["Authorization"]) == 0 {
+		c.caller, err = c.sessionHolder(session)
+	} else {
+		var token string
+		if token, err = bearer(c.r.Header); err == nil {
+			c.caller, err = c.s.config.Authenticate(c.ctx, token)
+		}
 	}
 	if err != nil {
 		if giro.Is(err, giro.CodeUnauthenticated) || giro.Is(err, giro.CodeKeyRevoked) {
@@ -422,7 +435,7 @@ func (c *call) authenticate() error {
 		}
 		return err
 	}
-	if after, ok := c.s.limiter.allow(c.caller.Key, c.at, c.w.Header()); !ok {
+	if after, ok := c.s.limiter.allow(c.caller.credential(), c.at, c.w.Header()); !ok {
 		return &giro.Error{Code: giro.CodeRateLimited, Message: "this credential has used up its requests", RetryAfter: after}
 	}
 	return c.caller.may(c.route)
@@ -443,6 +456,12 @@ func (s *Server) keyHolder(ctx context.Context, token string) (*Caller, error) {
 // may refuses a route that the credential is not for.
 func (caller *Caller) may(r *route) error {
 	forbid := func(message string) error { return giro.Refuse(giro.CodeForbidden, "Authorization", message) }
+	if caller.In != nil {
+		return caller.personMay(r)
+	}
+	if r.access == accessSession {
+		return forbid("this route belongs to a signed-in person")
+	}
 	if caller.Admin {
 		if r.access == accessAdmin || r.access == accessEither {
 			return nil
@@ -640,6 +659,9 @@ func (s *Server) logCall(c *call, took time.Duration) {
 	attrs = append(attrs, slog.String("request_id", c.rid), slog.String("method", shorten(c.r.Method)),
 		slog.String("route", c.routeName()), slog.Int("status", c.status), slog.Int64("took_us", took.Microseconds()), slog.Int("bytes", c.written))
 	if c.caller != nil {
+		if c.caller.In != nil {
+			attrs = append(attrs, slog.String("person", c.caller.In.Person.ID.ID("per")))
+		}
 		if c.caller.Merchant != nil {
 			attrs = append(attrs, slog.String("merchant", c.caller.Merchant.ID.ID("mer")), slog.Bool("live", c.caller.Live), slog.String("key", c.caller.Key.ID("key")))
 		} else {

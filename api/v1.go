@@ -12,6 +12,7 @@ import (
 // run after the caller has left, so it reads nothing of c.
 func (c *call) giroCall(answer func(result any) giro.Answer) *giro.Call {
 	g := &giro.Call{Merchant: c.caller.Merchant, Live: c.caller.Live, Key: c.caller.Key, Publishable: c.caller.Publishable, Admin: c.caller.Admin, RequestID: c.rid}
+	g.Act = c.act()
 	if c.key == "" {
 		return g
 	}

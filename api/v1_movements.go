@@ -441,6 +441,9 @@ func updateMovement(k giro.Kind) func(c *call) error {
 				return giro.Refuse(giro.CodeStatusNotSettable, "/status", "only succeeded, canceled and pending can be set; the other statuses follow from what happens")
 			}
 			ch.Status, given = &v, true
+			if err := c.mayConfirm(k, id, v); err != nil {
+				return err
+			}
 		}
 		if c.body.has("description") {
 			v := c.body.text("description")
@@ -454,6 +457,19 @@ func updateMovement(k giro.Kind) func(c *call) error {
 		}
 		return c.command(renderMovement(http.StatusOK), func(g *giro.Call) (any, error) { return c.engine().Update(c.ctx, g, k, id, ch) })
 	}
+}
+
+// mayConfirm keeps a person who decides nothing from confirming, by an update,
+// what a person has to confirm.
+func (c *call) mayConfirm(k giro.Kind, id giro.UUID, to giro.Status) error {
+	if c.caller.In == nil || to != giro.StatusSucceeded || c.caller.Duty.May(giro.MayDecide, c.caller.Live) {
+		return nil
+	}
+	m, err := c.engine().Store.Movement(c.ctx, c.book(), k, id)
+	if err != nil || m == nil || k == giro.KindCharge && m.Detail.Rail != "manual" {
+		return err
+	}
+	return giro.Refuse(giro.CodeForbidden, "role", "the role "+string(c.caller.Duty)+" does not have "+string(giro.MayDecide))
 }
 
 // ifMatch reads the version that a change insists on; 0: none.

@@ -314,6 +314,9 @@ func createKey(c *call) error {
 	if err := c.caller.covers(k.Scopes); err != nil {
 		return err
 	}
+	if err := c.caller.mayMake(&k); err != nil {
+		return err
+	}
 	if c.body.has("expires_at") {
 		k.Expires = giro.Micros(c.body.time("expires_at"))
 		if k.Expires <= giro.Micros(c.at) {
@@ -347,6 +350,15 @@ func (caller *Caller) covers(scopes []string) error {
 	return nil
 }
 
+// mayMake refuses a person the live secret key with which they could do what
+// their role keeps from them.
+func (caller *Caller) mayMake(k *giro.APIKey) error {
+	if caller.In == nil || !k.Live || k.Publishable || caller.Duty.May(giro.MaySetUp, true) {
+		return nil
+	}
+	return giro.Refuse(giro.CodeForbidden, "role", "the role "+string(caller.Duty)+" makes no secret keys in live mode; ask an owner or admin")
+}
+
 // rollKey replaces a key by one that may do the same; the old one ends now or
 // after a grace period.
 func rollKey(c *call) error {
@@ -370,6 +382,9 @@ func rollKey(c *call) error {
 		return giro.Refuse(giro.CodeInvalidState, "", "a key that is revoked or has expired is not rolled; make another")
 	}
 	if err := c.caller.covers(old.Scopes); err != nil {
+		return err
+	}
+	if err := c.caller.mayMake(&old); err != nil {
 		return err
 	}
 	made, secret, err := c.engine().CreateKey(c.ctx, c.giroCall(nil), c.caller.Merchant,

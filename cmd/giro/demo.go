@@ -66,9 +66,16 @@ func (c *demoCommand) Run() error {
 		}
 	}
 	clock.at.Store(0)
-	return in.serve(ctx, c.Listen, "", false, log, func(url string) error {
+	link, err := in.firstLink(ctx)
+	if err != nil {
+		return err
+	}
+	return in.serve(ctx, c.Listen, "", "", false, log, func(url string) error {
+		if link != "" {
+			link = "\nThe dashboard's first owner opens this link, which works once:\n\n  " + url + link + "\n"
+		}
 		if first == nil {
-			fmt.Printf("giro demo serves %s; its keys were shown when %s was made\n", url, c.Data)
+			fmt.Printf("giro demo serves %s; its keys were shown when %s was made\n%s", url, c.Data, link)
 			return nil
 		}
 		key := first.Keys["test"].SecretKey
@@ -76,7 +83,7 @@ func (c *demoCommand) Run() error {
 
   merchant    %[4]s
   secret key  %[2]s
-
+%[5]s
 Try:
 
   curl -G %[1]s/v1/transfers -H "Authorization: Bearer %[2]s"
@@ -87,7 +94,7 @@ Try:
   curl %[1]s/v1/balances -H "Authorization: Bearer %[2]s"
 
 The API's pages: %[1]s/docs
-`, url, key, c.Days, first.Merchant)
+`, url, key, c.Days, first.Merchant, link)
 		return nil
 	})
 }

@@ -93,10 +93,12 @@ func (p *place) secret() (giro.Secret, error) {
 
 // credentials is what the first start prints, once.
 type credentials struct {
-	URL        string                 `json:"url"`
-	Merchant   string                 `json:"merchant"`
-	AdminToken string                 `json:"admin_token"`
-	Keys       map[string]giro.KeySet `json:"keys"`
+	URL        string `json:"url"`
+	Merchant   string `json:"merchant"`
+	AdminToken string `json:"admin_token"`
+	// DashboardURL is the one-time link with which the first owner signs in.
+	DashboardURL string                 `json:"dashboard_url,omitempty"`
+	Keys         map[string]giro.KeySet `json:"keys"`
 }
 
 // adminSetting is the document that holds the hash of the admin token and the
@@ -184,5 +186,8 @@ func (c *credentials) print(asJSON bool) error {
 			mode, k.SecretKey, mode, k.PublishableKey, mode, k.ClientID, mode, k.ClientSecret)
 	}
 	fmt.Println()
+	if c.DashboardURL != "" {
+		fmt.Printf("The dashboard's first owner opens this link, which works once:\n\n  %s\n\n", c.DashboardURL)
+	}
 	return nil
 }

@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
+	"giro"
 	"giro/api"
+	"giro/dash"
 )
 
 type serveCommand struct {
@@ -22,6 +25,7 @@ type serveCommand struct {
 	AdminToken  string `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
 	JSON        bool   `help:"Print the first start's credentials as one JSON line." name:"json"`
 	PauseJobs   bool   `help:"Run no jobs: what is created waits, and goes to its rail when giro is started without this." env:"GIRO_PAUSE_JOBS"`
+	PublicURL   string `help:"Where browsers reach the server, if that is not where it listens: https://pay.example.com behind a proxy." env:"GIRO_PUBLIC_URL"`
 	RequireKey  bool   `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
 }
 
@@ -41,15 +45,26 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	return in.serve(ctx, c.Listen, c.AdminListen, c.RequireKey, log, func(url string) error {
+	link, err := in.firstLink(ctx)
+	if err != nil {
+		return err
+	}
+	return in.serve(ctx, c.Listen, c.AdminListen, c.PublicURL, c.RequireKey, log, func(url string) error {
+		dashboard := ""
+		if link != "" {
+			dashboard = url + link
+		}
 		if first == nil {
 			if !c.JSON {
 				fmt.Printf("giro serves %s\n", url)
+				if dashboard != "" {
+					fmt.Printf("nobody has signed in yet; the first owner opens %s\n", dashboard)
+				}
 				return nil
 			}
-			return (&credentials{URL: url}).print(true)
+			return (&credentials{URL: url, DashboardURL: dashboard}).print(true)
 		}
-		first.URL = url
+		first.URL, first.DashboardURL = url, dashboard
 		if err := first.print(c.JSON); err != nil {
 			return err
 		}
@@ -62,11 +77,16 @@ func (c *serveCommand) Run() error {
 
 // serve answers requests until ctx ends, then lets those under way finish, for
 // at most 10 seconds.
-func (in *installation) serve(ctx context.Context, listen, adminListen string, requireKey bool, log *slog.Logger, ready func(url string) error) error {
+func (in *installation) serve(ctx context.Context, listen, adminListen, publicURL string, requireKey bool, log *slog.Logger, ready func(url string) error) error {
+	secure := strings.HasPrefix(publicURL, "https://")
 	server, err := api.New(api.Config{
-		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy,
+		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure,
 		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey,
 	})
+	if err != nil {
+		return err
+	}
+	pages, err := dash.New(dash.Config{Engine: in.engine, Secure: secure})
 	if err != nil {
 		return err
 	}
@@ -75,6 +95,7 @@ func (in *installation) serve(ctx context.Context, listen, adminListen string, r
 		return err
 	}
 	h := server.HTTP()
+	h.Handler = pages.Mount(server)
 	ended := make(chan error, 2)
 	go func() { ended <- h.Serve(l) }()
 	if adminListen != "" {
@@ -88,7 +109,11 @@ func (in *installation) serve(ctx context.Context, listen, adminListen string, r
 		defer admin.Close()
 		go func() { ended <- admin.Serve(al) }()
 	}
-	if err := ready("http://" + l.Addr().String()); err != nil {
+	url := "http://" + l.Addr().String()
+	if publicURL != "" {
+		url = strings.TrimSuffix(publicURL, "/")
+	}
+	if err := ready(url); err != nil {
 		return err
 	}
 	select {
@@ -102,6 +127,24 @@ func (in *installation) serve(ctx context.Context, listen, adminListen string, r
 		return err
 	}
 	return nil
+}
+
+// firstLink makes the one-time link of the first owner while nobody can sign
+// in; "" where somebody can, or where this binary has no dashboard.
+func (in *installation) firstLink(ctx context.Context) (string, error) {
+	pages, err := dash.New(dash.Config{Engine: in.engine})
+	if pages == nil || err != nil {
+		return "", err
+	}
+	if somebody, err := in.engine.People(ctx); somebody || err != nil {
+		return "", err
+	}
+	m, err := in.engine.Merchant(ctx, 1)
+	if err != nil {
+		return "", err
+	}
+	_, token, err := in.engine.Invite(ctx, nil, giro.Invitation{Purpose: giro.InviteFirst, Merchant: m.ID, Number: m.Number, Duty: giro.DutyOwner})
+	return "/app/login?token=" + token, err
 }
 
 type initCommand struct {

@@ -1,0 +1,264 @@
+package api
+
+import (
+	"net/http"
+
+	"giro"
+)
+
+var (
+	dutySchema   = oneOf(dutyNames...)
+	personAnswer = &schema{kind: kindObject, name: "Person", fields: []field{
+		{name: "id", schema: idOf("per")}, {name: "object", schema: oneOf("person")}, {name: "name", schema: plainText}, {name: "email", schema: plainText},
+		{name: "role", schema: dutySchema}, {name: "signed_in_at", schema: null(plainText), about: "The last time."},
+		{name: "created", schema: plainInteger, about: "Since when they are in the team."}, {name: "created_at", schema: answerTime},
+	}}
+	personBody = &schema{kind: kindObject, name: "PersonUpdate", readOnly: []string{"id", "object", "name", "email", "signed_in_at", "created", "created_at"}, fields: []field{
+		{name: "role", schema: dutySchema, required: true},
+	}}
+	invitationAnswer = &schema{kind: kindObject, name: "Invitation", fields: []field{
+		{name: "id", schema: idOf("inv")}, {name: "object", schema: oneOf("invitation")}, {name: "purpose", schema: oneOf(giro.InviteFirst, giro.InviteJoin, giro.InviteReset)},
+		{name: "email", schema: null(plainText)}, {name: "role", schema: null(plainText)}, {name: "invited_by", schema: null(plainText)},
+		{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "expires_at", schema: plainText},
+		{name: "path", schema: plainText, optional: true, about: "Once, when it is made: the page behind this host's name that the person opens. Send it to them."},
+	}}
+	invitationBody = &schema{kind: kindObject, name: "InvitationCreate", readOnly: []string{"id", "object", "purpose", "invited_by", "created", "created_at", "expires_at", "path"}, fields: []field{
+		{name: "email", schema: emailSchema, required: true}, {name: "role", schema: dutySchema, required: true},
+	}}
+	roleAnswer = &schema{kind: kindObject, name: "Role", fields: []field{
+		{name: "name", schema: dutySchema}, {name: "test", schema: permissionList}, {name: "live", schema: permissionList},
+	}}
+)
+
+// teamRoutes are the people of a merchant. The admin token says with
+// Giro-Merchant which one it means.
+var teamRoutes = []*route{
+	{method: "GET", path: "/v1/roles", id: "listRoles", tag: "people", summary: "What each role may do", access: accessEither, status: 200, answer: &schema{kind: kindList, item: roleAnswer},
+		handler: func(c *call) error {
+			return sendList(c, giro.Duties, func(b []byte, d giro.Duty) []byte {
+				a := appender{b: b}
+				a.text("name", string(d))
+				a.key("test")
+				a.b = appendPermissions(a.b, d, false)
+				a.key("live")
+				a.b = appendPermissions(a.b, d, true)
+				return a.close()
+			})
+		}},
+	{method: "GET", path: "/v1/people", id: "listPeople", tag: "people", summary: "The merchant's team, the oldest first", access: accessEither, status: 200, answer: &schema{kind: kindList, item: personAnswer},
+		handler: func(c *call) error {
+			m, err := c.teamMerchant()
+			if err != nil {
+				return err
+			}
+			team, err := c.engine().Team(c.ctx, m.Number)
+			if err != nil {
+				return err
+			}
+			b := append(c.buffer[:0], '[')
+			begun := false
+			for _, one := range team {
+				p, err := c.engine().PersonByID(c.ctx, one.Person)
+				if err != nil {
+					return err
+				}
+				if p == nil {
+					continue
+				}
+				if begun {
+					b = append(b, ',')
+				}
+				b, begun = appendPerson(b, one, p), true
+			}
+			c.buffer = append(b, ']')
+			c.sendJSON(http.StatusOK, c.buffer)
+			return nil
+		}},
+	{method: "PUT", path: "/v1/people/{id}", id: "updatePerson", tag: "people", summary: "Give a person another role", access: accessEither, body: personBody, noKey: true, status: 200, answer: personAnswer,
+		about: "Owners are made and changed by owners alone; the last one stays.", errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner},
+		handler: func(c *call) error { return changeDuty(c, giro.Duty(c.body.text("role"))) }},
+	{method: "DELETE", path: "/v1/people/{id}", id: "deletePerson", tag: "people", summary: "Take a person out of the team", access: accessEither, status: 200, answer: messageAnswer,
+		errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner}, handler: func(c *call) error { return changeDuty(c, "") }},
+	{method: "POST", path: "/v1/people/{id}/reset", id: "resetPerson", tag: "people", summary: "Make a link with which a person sets a new password", access: accessEither, body: emptySchema, bare: true, noKey: true, status: 201, answer: invitationAnswer,
+		about: "A person who has a place at other merchants too is reset with the admin token alone: the link opens all of them.", errors: []giro.Code{giro.CodeNotFound}, handler: resetPerson},
+	{method: "GET", path: "/v1/invitations", id: "listInvitations", tag: "people", summary: "Open invitations, newest first", access: accessEither, status: 200, answer: &schema{kind: kindList, item: invitationAnswer},
+		handler: func(c *call) error {
+			m, err := c.teamMerchant()
+			if err != nil {
+				return err
+			}
+			list, err := c.engine().Invitations(c.ctx, m.Number)
+			if err != nil {
+				return err
+			}
+			return sendList(c, list, func(b []byte, i *giro.Invitation) []byte { return appendInvitation(b, i, "") })
+		}},
+	{method: "POST", path: "/v1/invitations", id: "createInvitation", tag: "people", summary: "Invite a person into the team", access: accessEither, body: invitationBody, noKey: true, status: 201, answer: invitationAnswer,
+		about: "Answers the link's path this once; giro sends no mail.", errors: []giro.Code{giro.CodeConflict}, handler: func(c *call) error {
+			m, err := c.teamMerchant()
+			if err != nil {
+				return err
+			}
+			duty := giro.Duty(c.body.text("role"))
+			if duty == giro.DutyOwner && !c.byOwner() {
+				return giro.Refuse(giro.CodeForbidden, "/role", "only an owner makes owners")
+			}
+			return c.invite(giro.Invitation{Purpose: giro.InviteJoin, Merchant: m.ID, Number: m.Number, Email: c.body.text("email"), Duty: duty, By: c.actor()}, m)
+		}},
+	{method: "DELETE", path: "/v1/invitations/{id}", id: "deleteInvitation", tag: "people", summary: "Withdraw an invitation", access: accessEither, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
+		handler: func(c *call) error {
+			m, err := c.teamMerchant()
+			if err != nil {
+				return err
+			}
+			id, err := c.pathID("inv", "invitation")
+			if err != nil {
+				return err
+			}
+			if err := c.engine().Withdraw(c.ctx, c.teamCall(m), m.Number, id); err != nil {
+				return err
+			}
+			return c.deleted("invitation")
+		}},
+}
+
+// teamMerchant is whose team is meant.
+func (c *call) teamMerchant() (*giro.Merchant, error) {
+	if c.caller.Merchant != nil {
+		return c.caller.Merchant, nil
+	}
+	id, ok := giro.ParseID("mer", c.r.Header.Get("Giro-Merchant"))
+	if !ok {
+		return nil, giro.Refuse(giro.CodeInvalidHeader, "Giro-Merchant", "with the admin token, send the id of the merchant")
+	}
+	return c.engine().MerchantByID(c.ctx, id)
+}
+
+func (c *call) teamCall(m *giro.Merchant) *giro.Call {
+	g := c.giroCall(nil)
+	g.Merchant = m
+	return g
+}
+
+// byOwner reports whether the caller may change owners: an owner, a secret key
+// without scopes, or the admin token.
+func (c *call) byOwner() bool {
+	if c.caller.In != nil {
+		return c.caller.Duty == giro.DutyOwner
+	}
+	return c.caller.Admin || len(c.caller.Scopes) == 0
+}
+
+// actor names who asks, for people to read.
+func (c *call) actor() string {
+	switch {
+	case c.caller.In != nil:
+		return c.caller.In.Person.Email
+	case c.caller.Admin:
+		return "the admin token"
+	}
+	return c.caller.Key.ID("key")
+}
+
+func changeDuty(c *call, to giro.Duty) error {
+	m, err := c.teamMerchant()
+	if err != nil {
+		return err
+	}
+	id, err := c.pathID("per", "person in the team")
+	if err != nil {
+		return err
+	}
+	member, err := c.engine().ChangeDuty(c.ctx, c.teamCall(m), m.Number, id, to, c.byOwner())
+	if err != nil {
+		return err
+	}
+	if to == "" {
+		return c.deleted("person")
+	}
+	p, err := c.engine().PersonByID(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return missing("person in the team")
+	}
+	c.sendJSON(http.StatusOK, appendPerson(nil, member, p))
+	return nil
+}
+
+func resetPerson(c *call) error {
+	m, err := c.teamMerchant()
+	if err != nil {
+		return err
+	}
+	id, err := c.pathID("per", "person in the team")
+	if err != nil {
+		return err
+	}
+	places, err := c.engine().Members(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	var here *giro.Member
+	for _, p := range places {
+		if p.Number == m.Number {
+			here = p
+		}
+	}
+	switch {
+	case here == nil:
+		return missing("person in the team")
+	case here.Duty == giro.DutyOwner && !c.byOwner():
+		return giro.Refuse(giro.CodeForbidden, "", "only an owner resets the password of an owner")
+	case len(places) > 1 && !c.caller.Admin:
+		return giro.Refuse(giro.CodeForbidden, "", "this person has a place at another merchant too; the admin token resets their password")
+	}
+	p, err := c.engine().PersonByID(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return missing("person in the team")
+	}
+	return c.invite(giro.Invitation{Purpose: giro.InviteReset, Merchant: m.ID, Number: m.Number, Email: p.Email, Person: p.ID, By: c.actor()}, m)
+}
+
+func (c *call) invite(i giro.Invitation, m *giro.Merchant) error {
+	made, token, err := c.engine().Invite(c.ctx, c.teamCall(m), i)
+	if err != nil {
+		return err
+	}
+	c.sendJSON(http.StatusCreated, appendInvitation(nil, made, token))
+	return nil
+}
+
+func appendPerson(b []byte, m *giro.Member, p *giro.Person) []byte {
+	a := appender{b: b}
+	a.text("id", p.ID.ID("per"))
+	a.text("object", "person")
+	a.text("name", p.Name)
+	a.text("email", p.Email)
+	a.text("role", string(m.Duty))
+	a.maybe("signed_in_at", instant(p.SignedIn))
+	a.number("created", m.Created/1_000_000)
+	a.text("created_at", giro.WireTime(giro.TimeOf(m.Created)))
+	return a.close()
+}
+
+func appendInvitation(b []byte, i *giro.Invitation, token string) []byte {
+	a := appender{b: b}
+	a.text("id", i.ID.ID("inv"))
+	a.text("object", "invitation")
+	a.text("purpose", i.Purpose)
+	a.maybe("email", i.Email)
+	a.maybe("role", string(i.Duty))
+	a.maybe("invited_by", i.By)
+	a.number("created", i.Created/1_000_000)
+	a.text("created_at", giro.WireTime(giro.TimeOf(i.Created)))
+	a.text("expires_at", instant(i.Expires))
+	if token != "" {
+		a.text("path", "/app/login?token="+token)
+	}
+	return a.close()
+}
