@@ -49,6 +49,7 @@ type Engine struct {
 	commits   broadcast
 	jobsWake  chan struct{}
 	busy      busyJobs
+	jobEnded  broadcast
 	keys      keyCache
 	clients   clientCache
 	sessions  sessionCache
@@ -262,6 +263,15 @@ func (e *Engine) finishExecuting(ctx context.Context, call *Call, kind Kind, id 
 	})
 }
 
+// refuse answers a request that was refused before its command: where its key
+// has an answer already, that one.
+func (e *Engine) refuse(ctx context.Context, call *Call, refusal *Error) (*Result, error) {
+	if call.Idempotent == nil {
+		return nil, refusal
+	}
+	return result(e.do(ctx, &command{call: call, decide: func(*Batch) (any, error) { return nil, refusal }}))
+}
+
 func (e *Engine) push(c *command) error {
 	if err := e.Healthy(); err != nil {
 		return &Error{Code: CodeUnavailable, Message: "giro has stopped taking requests because its books do not add up; an operator has to look", Err: err}
@@ -403,6 +413,9 @@ func (c *command) run(e *Engine, b *Batch) {
 	if id != nil {
 		key = IdempotencyKey{c.call.Book(), id.Key}
 		row := b.idempotency[key]
+		if row != nil && row.Created < b.At-idempotencyKept.Microseconds() {
+			row = nil // about to be swept
+		}
 		if row != nil && !(c.finish && row.Executing) {
 			c.replay(row, id)
 			return

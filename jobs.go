@@ -100,6 +100,7 @@ func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error
 			defer func() {
 				<-slots
 				running.Done()
+				e.jobEnded.signal()
 			}()
 			for again := true; again; again = e.busy.end(j.JobKey) {
 				if err := e.runJob(context.Background(), j); err != nil {
@@ -513,7 +514,7 @@ func (e *Engine) settle(ctx context.Context, mer *Merchant, m *Movement) error {
 // those who move the engine's clock. It waits on commits, not on time.
 func (e *Engine) Drain(ctx context.Context, due int64) error {
 	for {
-		changed := e.Committed()
+		changed, ended := e.Committed(), e.jobEnded.wait()
 		next, err := e.Store.NextJob(ctx)
 		if err != nil {
 			return err
@@ -525,9 +526,10 @@ func (e *Engine) Drain(ctx context.Context, due int64) error {
 		case e.jobsWake <- struct{}{}:
 		default:
 		}
-		poll := time.NewTimer(20 * time.Millisecond) // a job may end without a commit
+		poll := time.NewTimer(20 * time.Millisecond) // another process may have the job
 		select {
 		case <-changed:
+		case <-ended:
 		case <-poll.C:
 		case <-ctx.Done():
 			poll.Stop()

@@ -12,7 +12,7 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		return nil, err
 	}
 	if seen == nil || seen.Deleted {
-		return nil, unknown
+		return e.refuse(ctx, call, unknown)
 	}
 	if req.Currency != "" && req.Currency != seen.Currency {
 		return nil, Refuse(CodeCurrencyMismatch, "/currency", "a refund has its charge's currency")

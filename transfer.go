@@ -158,6 +158,9 @@ func (e *Engine) ReverseTransfer(ctx context.Context, call *Call, id UUID, amoun
 			return Refuse(CodeReversalExceeds, "/amount", "more than what is left of the transfer")
 		}
 		from, back := b.touch(b.accounts[m.Detail.Destination]), b.side(sender, m, RoleAvailable)
+		if from.Closed || back.Closed {
+			return Refuse(CodeAccountClosed, "", "one of the transfer's accounts is closed")
+		}
 		var err error
 		if m.Peer == 0 {
 			err = b.post(m.Book, m, "reversed", entry{from, back, amount})
@@ -230,7 +233,7 @@ func (e *Engine) actTransfer(ctx context.Context, call *Call, id UUID, decide fu
 		return nil, err
 	}
 	if seen == nil || seen.Deleted {
-		return nil, notFound(KindTransfer)
+		return e.refuse(ctx, call, notFound(KindTransfer))
 	}
 	sender, err := e.Merchant(ctx, seen.Book.Merchant())
 	if err != nil {

@@ -14,7 +14,7 @@ func (e *Engine) act(ctx context.Context, call *Call, kind Kind, id UUID, waits 
 		return nil, err
 	}
 	if seen == nil || seen.Deleted {
-		return nil, notFound(kind)
+		return e.refuse(ctx, call, notFound(kind))
 	}
 	if seen.Book != call.Book() {
 		return nil, Refuse(CodeForbidden, "", "only the merchant that made the transfer may do this")
@@ -125,13 +125,13 @@ func (e *Engine) RetryPayout(ctx context.Context, call *Call, id UUID, reference
 		return nil, err
 	}
 	if old == nil || old.Deleted {
-		return nil, notFound(KindPayout)
+		return e.refuse(ctx, call, notFound(KindPayout))
 	}
 	switch {
 	case old.Sent:
-		return nil, Refuse(CodeInFlight, "", "the payout is on its way at the rail; wait for its outcome")
+		return e.refuse(ctx, call, Refuse(CodeInFlight, "", "the payout is on its way at the rail; wait for its outcome"))
 	case old.Status != StatusFailed && old.Status != StatusCanceled && old.Status != StatusReturned && old.Status != StatusRefunded:
-		return nil, Refuse(CodeInvalidState, "", "a payout that is "+string(old.Status)+" is not tried again")
+		return e.refuse(ctx, call, Refuse(CodeInvalidState, "", "a payout that is "+string(old.Status)+" is not tried again"))
 	}
 	if reference == "" && old.Reference != "" {
 		base, n := retryBase(old.Reference)
