@@ -29,6 +29,7 @@ type Batch struct {
 	watch  *watch // of a person's command; nil: nobody's audit log needs it
 	newID  func(at int64) UUID
 	salt   func() uint32
+	notice func(m *Movement, typ string) *Notice // the engine's Notice
 }
 
 // Writes is everything that a batch has decided. Rows with New are inserted,
@@ -46,6 +47,8 @@ type Writes struct {
 	Jobs         []*Job
 	DropJobs     []JobKey
 	ShiftJobs    map[Book]int64 // µs by which a book's jobs become due earlier
+	Dispatches   []*Dispatch
+	Deliveries   []*Delivery
 }
 
 // NewBatch returns an empty batch; for stores.
@@ -107,13 +110,13 @@ func (b *Batch) Writes() *Writes {
 
 // mark is the state of the batch's lists at a savepoint.
 type mark struct {
-	undo, transactions, entries, events, idempotency, documents, jobs, drops int
+	undo, transactions, entries, events, idempotency, documents, jobs, drops, dispatches, deliveries int
 }
 
 // Savepoint begins a command.
 func (b *Batch) savepoint() mark {
 	w := &b.writes
-	return mark{len(b.undo), len(w.Transactions), len(w.Entries), len(w.Events), len(w.Idempotency), len(w.Documents), len(w.Jobs), len(w.DropJobs)}
+	return mark{len(b.undo), len(w.Transactions), len(w.Entries), len(w.Events), len(w.Idempotency), len(w.Documents), len(w.Jobs), len(w.DropJobs), len(w.Dispatches), len(w.Deliveries)}
 }
 
 // rollback undoes everything since the savepoint.
@@ -126,6 +129,7 @@ func (b *Batch) rollback(k mark) {
 	w.Transactions, w.Entries, w.Events = w.Transactions[:k.transactions], w.Entries[:k.entries], w.Events[:k.events]
 	w.Idempotency, w.Documents = w.Idempotency[:k.idempotency], w.Documents[:k.documents]
 	w.Jobs, w.DropJobs = w.Jobs[:k.jobs], w.DropJobs[:k.drops]
+	w.Dispatches, w.Deliveries = w.Dispatches[:k.dispatches], w.Deliveries[:k.deliveries]
 }
 
 // head returns a book's head for writing; it is made on first use.
@@ -350,14 +354,20 @@ func (b *Batch) postIn(book Book, m *Movement, currency money.Currency, cause st
 
 // emit writes an event of a movement, with the movement as it is now.
 func (b *Batch) emit(m *Movement, what string) {
-	data := m.AppendJSON(nil)
-	b.tell(m.Book, m.ID, string(m.Kind)+"."+what, data)
+	data, typ := m.AppendJSON(nil), string(m.Kind)+"."+what
+	e := b.tell(m.Book, m.ID, typ, data)
+	if b.notice != nil {
+		if n := b.notice(m, typ); n != nil {
+			b.announce(e, n)
+		}
+	}
 	if m.Peer != 0 {
-		b.tell(m.Peer, m.ID, string(m.Kind)+"."+what, data)
+		b.tell(m.Peer, m.ID, typ, data)
 	}
 }
 
-func (b *Batch) tell(book Book, object UUID, typ string, data []byte) {
+// tell writes an event; what it returns stays valid until the next event.
+func (b *Batch) tell(book Book, object UUID, typ string, data []byte) *Event {
 	h := b.head(book, UUID{})
 	h.Events++
 	at := b.now(book)
@@ -365,6 +375,7 @@ func (b *Batch) tell(book Book, object UUID, typ string, data []byte) {
 		Book: book, Sequence: h.Events, ID: sequenceUUID(TimeOf(at), h.Events, b.salt()),
 		Type: typ, Object: object, At: at, Data: data,
 	})
+	return &b.writes.Events[len(b.writes.Events)-1]
 }
 
 // sum adds two amounts; a sum that would overflow is refused.

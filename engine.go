@@ -33,7 +33,10 @@ type Engine struct {
 	BatchMax      int           // commands in one database transaction
 	Paused        func() bool   // true: jobs wait (benchmarks of creation alone)
 	Secret        Secret        // the installation's key
-	Logf          func(format string, args ...any)
+	// Notice says what a dialect tells about an event of a movement beside
+	// webhooks; nil: nothing. It runs inside decisions, so it does no I/O.
+	Notice func(m *Movement, typ string) *Notice
+	Logf   func(format string, args ...any)
 
 	process UUID
 	mu      sync.Mutex
@@ -57,6 +60,7 @@ type Engine struct {
 	inFlight  sync.WaitGroup
 	batches   atomic.Int64
 	commands  atomic.Int64
+	endpoints atomic.Int64 // changes of endpoints that this process has committed
 }
 
 // Call is who asks, and under which Idempotency-Key.
@@ -358,6 +362,7 @@ func (e *Engine) commit(batch []*command) {
 				err = &brokenError{fmt.Errorf("panic in a decision: %v\n%s", p, debug.Stack())}
 			}
 		}()
+		b.notice = e.Notice
 		for _, c := range batch {
 			c.run(e, b)
 		}

@@ -58,6 +58,22 @@ type Store interface {
 	Jobs(ctx context.Context, book Book, due int64, limit int) ([]*Job, error)
 	SandboxLog(ctx context.Context, book Book, after int64, limit int) ([]*SandboxRow, error)
 
+	// Dispatch returns where the sending to an endpoint stands, or nil.
+	Dispatch(ctx context.Context, endpoint UUID) (*Dispatch, error)
+	// ClaimDispatches first gives back the leases of ended that are owner's, then
+	// leases to owner, until lease (µs), at most limit dispatches that are on,
+	// not leased at now and have something to send: events past their cursor or
+	// deliveries that are due in their book's time. Those that waited longest
+	// since their last claim come first.
+	ClaimDispatches(ctx context.Context, owner UUID, now, lease int64, limit int, ended []UUID) ([]*Dispatch, error)
+	// RenewDispatches puts the end of owner's unexpired leases off to lease (µs)
+	// and returns the endpoints that are still owner's.
+	RenewDispatches(ctx context.Context, owner UUID, now, lease int64) ([]UUID, error)
+	Deliveries(ctx context.Context, q DeliveryQuery) ([]*Delivery, error)
+	// SweepDeliveries removes deliveries that were last attempted before a time
+	// (µs of their book's clock) and are not due, at most limit.
+	SweepDeliveries(ctx context.Context, before int64, limit int) (int, error)
+
 	// Sweep removes idempotency rows and batch rows older than before (µs), at
 	// most limit of each, and returns how many went.
 	Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error)
@@ -210,6 +226,7 @@ type Event struct {
 	Object   UUID
 	At       int64  // µs
 	Data     []byte // JSON of the object
+	Notice   []byte // a Notice as JSON; empty: none
 }
 
 // EventQuery selects events of a book: after a sequence oldest first, else
@@ -222,6 +239,7 @@ type EventQuery struct {
 	Before    int64
 	Types     []string // exact, or "payout.*"
 	Object    UUID
+	Noticed   bool // only those with a Notice
 	Limit     int
 }
 

@@ -402,6 +402,9 @@ func (p *Postgres) Events(ctx context.Context, q giro.EventQuery) ([]*giro.Event
 	if !q.Object.IsZero() {
 		s.add(" AND object = ?", uuid(q.Object))
 	}
+	if q.Noticed {
+		s.add(" AND notice <> ''")
+	}
 	if len(q.Types) > 0 {
 		var exact, families []string
 		for _, t := range q.Types {

@@ -22,7 +22,7 @@ const (
 	pgMovementColumns    = "book, kind, id, status, sent, in_doubt, deleted, amount, amount_captured, amount_refunded, fee, reserved, currency, created, updated, version, customer, reference, parent, peer, detail"
 	pgTransactionColumns = "book, sequence, id, at, cause, object, kind, currency, postings, hash"
 	pgEntryColumns       = "account, sequence, n, amount, balance, at"
-	pgEventColumns       = "book, sequence, id, type, object, at, data"
+	pgEventColumns       = "book, sequence, id, type, object, at, data, notice"
 	pgIdempotencyColumns = "book, key, fingerprint, members, executing, owner, status, body, location, kind, object, created"
 	pgDocumentColumns    = "kind, id, book, lookup, parent, version, created, updated, data"
 	pgSandboxColumns     = "instruction, number, book, kind, object, submits, lookups, done, verdict, code, ready, absent, at"
@@ -175,6 +175,9 @@ func queueWrites(b *giro.Batch, w *giro.Writes) (*pgx.Batch, error) {
 	writeDocuments(q, w.Documents)
 	writeSandbox(q, w.Sandbox)
 	writeJobs(q, w)
+	if err := writeDeliveries(q, w); err != nil {
+		return nil, err
+	}
 	q.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return errNotCommitted
@@ -358,14 +361,15 @@ func writeEvents(q *pgx.Batch, events []giro.Event) {
 	if len(events) == 0 {
 		return
 	}
-	q.Queue("INSERT INTO event ("+pgEventColumns+") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::bytea[])",
+	q.Queue("INSERT INTO event ("+pgEventColumns+") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::bytea[], $8::bytea[])",
 		column(events, func(e giro.Event) int64 { return int64(e.Book) }),
 		column(events, func(e giro.Event) int64 { return e.Sequence }),
 		column(events, func(e giro.Event) uuid { return uuid(e.ID) }),
 		column(events, func(e giro.Event) string { return e.Type }),
 		column(events, func(e giro.Event) uuid { return uuid(e.Object) }),
 		column(events, func(e giro.Event) int64 { return e.At }),
-		column(events, func(e giro.Event) []byte { return present(e.Data) }))
+		column(events, func(e giro.Event) []byte { return present(e.Data) }),
+		column(events, func(e giro.Event) []byte { return present(e.Notice) }))
 }
 
 // present returns b, never nil: nil would be NULL.
@@ -550,7 +554,7 @@ func scanEntry(row pgx.CollectableRow) (giro.Entry, error) {
 
 func scanEvent(row pgx.CollectableRow) (*giro.Event, error) {
 	e := new(giro.Event)
-	err := row.Scan(&e.Book, &e.Sequence, (*uuid)(&e.ID), &e.Type, (*uuid)(&e.Object), &e.At, &e.Data)
+	err := row.Scan(&e.Book, &e.Sequence, (*uuid)(&e.ID), &e.Type, (*uuid)(&e.Object), &e.At, &e.Data, &e.Notice)
 	return e, err
 }
 

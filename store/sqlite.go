@@ -36,6 +36,9 @@ type SQLite struct {
 
 	mu     sync.Mutex
 	leases map[giro.JobKey]lease // a single process needs no leases on disk
+
+	dispatches map[giro.UUID]dispatchLease // by endpoint; likewise
+	turns      int64                       // claims of dispatches so far
 }
 
 type lease struct {
@@ -58,7 +61,7 @@ var ErrLocked = errors.New("another process has the data folder open")
 func OpenSQLite(dir string, o Options) (*SQLite, error) {
 	s := &SQLite{
 		path: filepath.Join(dir, "giro.db"), options: o.complete(),
-		turn: make(chan struct{}, 1), leases: map[giro.JobKey]lease{},
+		turn: make(chan struct{}, 1), leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
 	}
 	err := s.open(dir)
 	if err != nil {

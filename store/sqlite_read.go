@@ -580,6 +580,10 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
 	}
 	index := ""
+	if q.Noticed {
+		w.add("notice <> x''", nil)
+		index = " INDEXED BY event_notice"
+	}
 	if !q.Object.IsZero() {
 		w.addID("object = +?", q.Object)
 		index = " INDEXED BY event_object"

@@ -192,10 +192,10 @@ func (r *row) entry() giro.Entry {
 	return giro.Entry{Account: r.id(), Sequence: r.int(), N: int(r.int()), Amount: r.int(), Balance: r.int(), At: r.int()}
 }
 
-const eventColumns = "book, sequence, id, type, object, at, data"
+const eventColumns = "book, sequence, id, type, object, at, data, notice"
 
 func (r *row) event() *giro.Event {
-	return &giro.Event{Book: giro.Book(r.int()), Sequence: r.int(), ID: r.id(), Type: r.text(), Object: r.id(), At: r.int(), Data: r.blob()}
+	return &giro.Event{Book: giro.Book(r.int()), Sequence: r.int(), ID: r.id(), Type: r.text(), Object: r.id(), At: r.int(), Data: r.blob(), Notice: r.blob()}
 }
 
 const idempotencyColumns = "book, key, fingerprint, members, executing, owner, status, body, location, kind, object, created"

@@ -32,7 +32,7 @@ func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.
 		if nothing(w) {
 			return false, nil
 		}
-		err = save(c, w)
+		err = s.save(c, w)
 		if err != nil {
 			return false, err
 		}
@@ -166,11 +166,11 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 func nothing(w *giro.Writes) bool {
 	return len(w.Heads) == 0 && len(w.Accounts) == 0 && len(w.Movements) == 0 && len(w.Transactions) == 0 &&
 		len(w.Entries) == 0 && len(w.Events) == 0 && len(w.Idempotency) == 0 && len(w.Documents) == 0 &&
-		len(w.Sandbox) == 0 && len(w.Jobs) == 0 && len(w.DropJobs) == 0 && len(w.ShiftJobs) == 0
+		len(w.Sandbox) == 0 && len(w.Jobs) == 0 && len(w.DropJobs) == 0 && len(w.ShiftJobs) == 0 && len(w.Dispatches) == 0 && len(w.Deliveries) == 0
 }
 
 // save writes what a batch decided. Rows come before those that refer to them.
-func save(c *sqlite.Conn, w *giro.Writes) error {
+func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes) error {
 	for _, h := range w.Heads {
 		err := saveHead(c, h)
 		if err != nil {
@@ -195,8 +195,8 @@ func save(c *sqlite.Conn, w *giro.Writes) error {
 	}
 	for i := range w.Events {
 		e := &w.Events[i]
-		err := exec(c, "INSERT INTO event ("+eventColumns+") VALUES (?, ?, ?, ?, ?, ?, ?)", func(a *args) {
-			a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(e.Data)
+		err := exec(c, "INSERT INTO event ("+eventColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+			a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(e.Data).blob(e.Notice)
 		})
 		if err != nil {
 			return fmt.Errorf("write event %d of book %d: %w", e.Sequence, e.Book, err)
@@ -220,7 +220,11 @@ func save(c *sqlite.Conn, w *giro.Writes) error {
 			return fmt.Errorf("write sandbox row %s: %w", r.Instruction, err)
 		}
 	}
-	return saveJobs(c, w)
+	err = saveJobs(c, w)
+	if err != nil {
+		return err
+	}
+	return s.saveDeliveries(c, w)
 }
 
 func saveHead(c *sqlite.Conn, h *giro.BookHead) error {
