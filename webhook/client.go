@@ -29,6 +29,10 @@ const (
 // was sent and no connection was made.
 var ErrBlocked = errors.New("webhook: blocked")
 
+// errAnswer is wrapped by the error of a post whose answer began and was not
+// read to its end.
+var errAnswer = errors.New("read the answer")
+
 // Config is what a [Client] needs to know. The zero value posts to the public
 // internet.
 type Config struct {
@@ -67,8 +71,8 @@ func NewClient(config Config) *Client {
 			TLSHandshakeTimeout:    connectMax,
 			DisableCompression:     true, // what is read is what was sent: no bombs
 			MaxResponseHeaderBytes: headerMax,
-			MaxIdleConns:           256,
-			MaxIdleConnsPerHost:    4,
+			MaxIdleConns:           1024,
+			MaxIdleConnsPerHost:    inFlightMax, // what one endpoint has at once
 			IdleConnTimeout:        30 * time.Second,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -135,7 +139,7 @@ func (c *Client) Post(ctx context.Context, url string, header http.Header, body 
 		err = ctx.Err()
 	}
 	if err != nil {
-		return answer, fmt.Errorf("read the answer: %w", err)
+		return answer, fmt.Errorf("%w: %w", errAnswer, err)
 	}
 	return answer, nil
 }
