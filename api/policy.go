@@ -111,6 +111,21 @@ var policies = map[string]giro.Permission{
 	"listKeys":            giro.MayReadDevelopers,
 	"retrieveIdempotency": giro.MayReadDevelopers,
 
+	"listWebhookEndpoints":    giro.MayReadDevelopers,
+	"retrieveWebhookEndpoint": giro.MayReadDevelopers,
+	"listDeliveries":          giro.MayReadDevelopers,
+	"retrieveDelivery":        giro.MayReadDevelopers,
+	"listEventDeliveries":     giro.MayReadDevelopers,
+
+	"createWebhookEndpoint":  giro.MayDevelop,
+	"updateWebhookEndpoint":  giro.MayDevelop,
+	"deleteWebhookEndpoint":  giro.MayDevelop,
+	"rollWebhookSecret":      giro.MayDevelop,
+	"testWebhookEndpoint":    giro.MayDevelop,
+	"recoverWebhookEndpoint": giro.MayDevelop,
+	"reportDelivery":         giro.MayDevelop,
+	"resendEvent":            giro.MayDevelop,
+
 	"createKey": giro.MayDevelop,
 	"rollKey":   giro.MayDevelop,
 	"revokeKey": giro.MayDevelop,

@@ -62,6 +62,9 @@ type Config struct {
 	NewID func(at time.Time) giro.UUID
 	Log   *slog.Logger // nil: nothing is logged
 
+	// Webhooks checks and tests endpoints; nil: none can be made or changed.
+	Webhooks *Webhooks
+
 	// Secret is the installation's key; cursors are sealed with a key that is
 	// derived from it.
 	Secret []byte
@@ -181,7 +184,7 @@ func New(config Config) (*Server, error) {
 
 // routes is the table of every part.
 func routes() []*route {
-	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
+	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
 }
 
 // OpenAPI returns the document that a server answers at /openapi.json.

@@ -16,7 +16,18 @@ import (
 	"giro/internal/webscript"
 	"giro/rail"
 	"giro/store"
+	"giro/webhook"
 )
+
+// hooks is what the server tells webhooks with; nothing is sent but tests.
+func hooks(e *giro.Engine, p webhook.Policy) *api.Webhooks {
+	d := &webhook.Dispatcher{Engine: e, Client: webhook.NewClient(webhook.Config{Policy: p})}
+	return &api.Webhooks{
+		CheckURL:  func(url string) error { return webhook.CheckURL(url, p) },
+		NewSecret: func() string { return webhook.NewSecret().Reveal() },
+		Test:      d.Test,
+	}
+}
 
 // running is a server on a real engine and store, with one merchant.
 func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
@@ -42,7 +53,8 @@ func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 	}
 	server, err := api.New(api.Config{
 		Engine: engine, Now: time.Now, NewID: engine.NewID, Secret: engine.Secret[:],
-		Admin: func(token string) bool { return token == "adm_of_this_test" },
+		Admin:    func(token string) bool { return token == "adm_of_this_test" },
+		Webhooks: hooks(engine, webhook.Policy{Own: []string{"giro.example.com", "203.0.113.7:8443"}}),
 	})
 	if err != nil {
 		t.Fatal(err)

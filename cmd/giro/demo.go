@@ -70,7 +70,7 @@ func (c *demoCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	return in.serve(ctx, c.Listen, "", "", false, log, func(url string) error {
+	return in.serve(ctx, c.Listen, "", "", outgoing{AllowPrivate: true}, false, log, func(url string) error {
 		if link != "" {
 			link = "\nThe dashboard's first owner opens this link, which works once:\n\n  " + url + link + "\n"
 		}

@@ -20,6 +20,7 @@ import (
 
 type serveCommand struct {
 	place
+	outgoing
 	Listen      string `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
 	AdminListen string `help:"Address on which /metrics needs no token." env:"GIRO_ADMIN_LISTEN"`
 	AdminToken  string `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
@@ -49,7 +50,7 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	return in.serve(ctx, c.Listen, c.AdminListen, c.PublicURL, c.RequireKey, log, func(url string) error {
+	return in.serve(ctx, c.Listen, c.AdminListen, c.PublicURL, c.outgoing, c.RequireKey, log, func(url string) error {
 		dashboard := ""
 		if link != "" {
 			dashboard = url + link
@@ -77,10 +78,15 @@ func (c *serveCommand) Run() error {
 
 // serve answers requests until ctx ends, then lets those under way finish, for
 // at most 10 seconds.
-func (in *installation) serve(ctx context.Context, listen, adminListen, publicURL string, requireKey bool, log *slog.Logger, ready func(url string) error) error {
+func (in *installation) serve(ctx context.Context, listen, adminListen, publicURL string, out outgoing, requireKey bool, log *slog.Logger, ready func(url string) error) error {
 	secure := strings.HasPrefix(publicURL, "https://")
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	hooks, dispatch := in.dispatcher(out.policy(l.Addr()), log)
 	server, err := api.New(api.Config{
-		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure,
+		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure, Webhooks: hooks,
 		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey,
 	})
 	if err != nil {
@@ -90,14 +96,20 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return err
-	}
 	h := server.HTTP()
 	h.Handler = pages.Mount(server)
 	ended := make(chan error, 2)
 	go func() { ended <- h.Serve(l) }()
+	sending, stopSending := context.WithCancel(context.Background())
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		dispatch(sending)
+	}()
+	defer func() {
+		stopSending()
+		<-sent
+	}()
 	if adminListen != "" {
 		al, err := net.Listen("tcp", adminListen)
 		if err != nil {
