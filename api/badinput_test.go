@@ -149,6 +149,7 @@ func fill(t *testing.T, s string, vars map[string]string) string {
 type hostile struct {
 	engine  *giro.Engine
 	store   giro.Store
+	server  *api.Server
 	address string
 	vars    map[string]string
 	books   []giro.Book
@@ -216,6 +217,7 @@ func prepare(t *testing.T, s giro.Store, folder string, change ...func(e *giro.E
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.server = server
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

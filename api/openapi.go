@@ -124,13 +124,22 @@ func (d *document3) operation(r *route, problem any) pairs {
 	if len(params) > 0 {
 		op.add("parameters", params)
 	}
+	shown := examples()[r.id]
 	if r.body != nil {
-		op.add("requestBody", pairs{{"required", !r.bare}, {"content", pairs{{"application/json", pairs{{"schema", d.of(r.body, true)}}}}}})
+		content := pairs{{"schema", d.of(r.body, true)}}
+		if shown.Request != nil {
+			content.add("example", shown.Request)
+		}
+		op.add("requestBody", pairs{{"required", !r.bare}, {"content", pairs{{"application/json", content}}}})
 	}
 	answer := pairs{{"description", "Success."}}
 	switch {
 	case r.answer != nil:
-		answer.add("content", pairs{{"application/json", pairs{{"schema", d.of(r.answer, false)}}}})
+		content := pairs{{"schema", d.of(r.answer, false)}}
+		if shown.Response != nil && shown.Status == r.status {
+			content.add("example", shown.Response)
+		}
+		answer.add("content", pairs{{"application/json", content}})
 	case r.media != "":
 		answer.add("content", pairs{{r.media, pairs{{"schema", pairs{{"type", "string"}}}}}})
 	}
@@ -139,7 +148,9 @@ func (d *document3) operation(r *route, problem any) pairs {
 		responses.add(strconv.Itoa(e.status), pairs{{"description", e.text},
 			{"content", pairs{{"application/problem+json", pairs{{"schema", problem}, {"example", e.example}}}}}})
 	}
+	responses.add("default", pairs{{"description", "Any other refusal; all codes stand at /docs/errors."}, {"content", pairs{{"application/problem+json", pairs{{"schema", problem}}}}}})
 	op.add("responses", responses)
+	op.add("x-access", r.access.String())
 	switch r.access {
 	case accessPublic:
 		op.add("security", []any{})

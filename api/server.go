@@ -113,6 +113,27 @@ const (
 	accessSession                       // a person's session
 )
 
+// String says for people which credentials a route takes.
+func (a access) String() string {
+	switch a {
+	case accessPublic:
+		return "anyone"
+	case accessPublishable:
+		return "secret and publishable keys"
+	case accessSecret:
+		return "secret keys"
+	case accessTest:
+		return "secret test keys"
+	case accessAdmin:
+		return "the admin token"
+	case accessEither:
+		return "secret keys and the admin token"
+	case accessSession:
+		return "a person's session"
+	}
+	return ""
+}
+
 // route is one operation. The table of them is the only source of routing and
 // of the OpenAPI document.
 type route struct {
@@ -504,18 +525,19 @@ func (c *call) readBody() error {
 	if c.r.ContentLength > bodyMax {
 		return c.tooLarge()
 	}
-	if c.r.ContentLength == 0 && c.route.bare && len(h["Content-Type"]) == 0 {
-		c.raw = append(c.raw[:0], "{}"...)
-	} else {
-		if len(h["Content-Type"]) != 1 || !isJSON(h["Content-Type"][0]) {
-			return giro.Refuse(giro.CodeUnsupportedMedia, "Content-Type", "send the body as application/json in UTF-8")
-		}
-		if err := c.readAll(); err != nil {
-			return err
-		}
-		if c.route.bare && len(c.raw) == 0 {
-			c.raw = append(c.raw, "{}"...)
-		}
+	typed := len(h["Content-Type"]) == 1 && isJSON(h["Content-Type"][0])
+	// Where the body may be missing its type may be too: what comes decides, as a
+	// sender may announce a body (chunked) and send none.
+	if !typed && (!c.route.bare || len(h["Content-Type"]) > 0) {
+		return giro.Refuse(giro.CodeUnsupportedMedia, "Content-Type", "send the body as application/json in UTF-8")
+	}
+	if err := c.readAll(); err != nil {
+		return err
+	}
+	if len(c.raw) == 0 && c.route.bare {
+		c.raw = append(c.raw, "{}"...)
+	} else if !typed {
+		return giro.Refuse(giro.CodeUnsupportedMedia, "Content-Type", "send the body as application/json in UTF-8")
 	}
 	if err := c.doc.parse(c.raw); err != nil {
 		return err
