@@ -26,7 +26,8 @@ type Batch struct {
 
 	writes Writes
 	undo   []func()
-	watch  *watch // of a person's command; nil: nobody's audit log needs it
+	rolled map[UUID][]Rollup // the cells of the loaded movements as they were
+	watch  *watch            // of a person's command; nil: nobody's audit log needs it
 	newID  func(at int64) UUID
 	salt   func() uint32
 	notice func(m *Movement, typ string) *Notice // the engine's Notice
@@ -38,6 +39,7 @@ type Writes struct {
 	Heads        []*BookHead
 	Accounts     []*Account
 	Movements    []*Movement
+	Rollups      []Rollup // to be added to the cells
 	Transactions []LedgerTransaction
 	Entries      []Entry
 	Events       []Event
@@ -58,19 +60,27 @@ func NewBatch(id UUID, at int64, newID func(at int64) UUID, salt func() uint32) 
 		heads: map[Book]*BookHead{}, accounts: map[UUID]*Account{}, movements: map[UUID]*Movement{},
 		references: map[ReferenceKey]UUID{}, idempotency: map[IdempotencyKey]*Idempotency{},
 		documents: map[DocumentKey]*StoredDocument{}, sandbox: map[string]*SandboxRow{}, jobs: map[JobKey]*Job{},
+		rolled: map[UUID][]Rollup{},
 	}
 }
 
 // The store hands over the rows that it found.
 func (b *Batch) PutHead(h *BookHead)      { b.heads[h.Book] = h }
 func (b *Batch) PutAccount(a *Account)    { b.accounts[a.ID] = a }
-func (b *Batch) PutMovement(m *Movement)  { b.movements[m.ID] = m }
 func (b *Batch) PutSandbox(r *SandboxRow) { b.sandbox[r.Instruction] = r }
 func (b *Batch) PutJob(j *Job)            { b.jobs[j.JobKey] = j }
 func (b *Batch) PutIdempotency(r *Idempotency) {
 	b.idempotency[IdempotencyKey{r.Book, r.Key}] = r
 }
 func (b *Batch) PutReference(k ReferenceKey, id UUID) { b.references[k] = id }
+
+// PutMovement hands over a movement as it is stored.
+func (b *Batch) PutMovement(m *Movement) {
+	b.movements[m.ID] = m
+	if !m.New && !m.Dirty {
+		b.rolled[m.ID] = m.Rollups()
+	}
+}
 
 // PutDocument makes a document known by id and by lookup.
 func (b *Batch) PutDocument(d *StoredDocument) {
@@ -99,6 +109,7 @@ func (b *Batch) Writes() *Writes {
 			w.Movements = append(w.Movements, m)
 		}
 	}
+	w.Rollups = b.rollups(w.Rollups[:0])
 	w.Sandbox = w.Sandbox[:0]
 	for _, r := range b.sandbox {
 		if r.New || r.Dirty {

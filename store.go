@@ -30,6 +30,9 @@ type Store interface {
 	// CountMovements counts what q selects, at most to limit.
 	CountMovements(ctx context.Context, q MovementQuery, limit int64) (int64, error)
 
+	// Rollups returns the cells that q selects, in no order.
+	Rollups(ctx context.Context, q RollupQuery) ([]Rollup, error)
+
 	// Head returns a book's head, or nil.
 	Head(ctx context.Context, book Book) (*BookHead, error)
 	// Accounts returns accounts and the book's ledger sequence of one snapshot.

@@ -501,7 +501,7 @@ func TestVerifyFindsEveryTamperingInPostgres(t *testing.T) {
 		// Copies of the tables in a schema of their own, without the checks.
 		schema := fmt.Sprintf("copy_%d", i)
 		script := "CREATE SCHEMA " + schema + ";"
-		for _, table := range []string{"migration", "book", "account", "movement", "ledger_transaction", "entry", "event"} {
+		for _, table := range []string{"migration", "book", "account", "movement", "ledger_transaction", "entry", "event", "rollup"} {
 			script += fmt.Sprintf("CREATE TABLE %s.%s AS TABLE public.%[2]s;", schema, table)
 		}
 		if _, err := c.PgConn().Exec(ctx, script+"SET search_path = "+schema).ReadAll(); err != nil {

@@ -167,6 +167,7 @@ func queueWrites(b *giro.Batch, w *giro.Writes) (*pgx.Batch, error) {
 	if err := writeMovements(q, w.Movements); err != nil {
 		return nil, err
 	}
+	writeRollups(q, w.Rollups)
 	if err := writeLedger(q, w); err != nil {
 		return nil, err
 	}

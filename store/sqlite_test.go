@@ -162,6 +162,10 @@ var tamperings = []struct {
 	{"DELETE FROM book", anyone},
 	{"DELETE FROM event WHERE sequence = 2", anyone},
 	{"DELETE FROM event WHERE sequence = (SELECT max(sequence) FROM event)", anyone},
+	{"UPDATE rollup SET n = n + 1 WHERE status = 'succeeded' AND kind = 'payout' AND hour = 0", anyone},
+	{"UPDATE rollup SET captured = captured - 1 WHERE kind = 'charge' AND hour > 0", anyone},
+	{"UPDATE rollup SET reason = 'declined' WHERE kind = 'refund'", anyone},
+	{"DELETE FROM rollup WHERE kind = 'payout'", anyone},
 }
 
 func TestVerifyFindsEveryTampering(t *testing.T) {

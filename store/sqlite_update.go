@@ -164,7 +164,7 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 }
 
 func nothing(w *giro.Writes) bool {
-	return len(w.Heads) == 0 && len(w.Accounts) == 0 && len(w.Movements) == 0 && len(w.Transactions) == 0 &&
+	return len(w.Heads) == 0 && len(w.Accounts) == 0 && len(w.Movements) == 0 && len(w.Rollups) == 0 && len(w.Transactions) == 0 &&
 		len(w.Entries) == 0 && len(w.Events) == 0 && len(w.Idempotency) == 0 && len(w.Documents) == 0 &&
 		len(w.Sandbox) == 0 && len(w.Jobs) == 0 && len(w.DropJobs) == 0 && len(w.ShiftJobs) == 0 && len(w.Dispatches) == 0 && len(w.Deliveries) == 0
 }
@@ -189,7 +189,11 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes) error {
 			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 		}
 	}
-	err := saveLedger(c, w)
+	err := saveRollups(c, w.Rollups)
+	if err != nil {
+		return err
+	}
+	err = saveLedger(c, w)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ type books struct {
 	book     giro.Book
 	head     *giro.BookHead
 	accounts map[giro.Role]*giro.Account
+	written  map[giro.UUID]giro.Movement // as the store has them
 	ids      func(time.Time) giro.UUID
 	// alter changes what is about to be written; for the tests of refusals.
 	alter func(*giro.Writes)
@@ -63,7 +64,7 @@ type books struct {
 
 func newBooks(t *testing.T, s giro.Store, merchant int64) *books {
 	t.Helper()
-	k := &books{t: t, s: s, book: giro.BookOf(merchant, false), accounts: map[giro.Role]*giro.Account{}, ids: giro.UUIDs()}
+	k := &books{t: t, s: s, book: giro.BookOf(merchant, false), accounts: map[giro.Role]*giro.Account{}, written: map[giro.UUID]giro.Movement{}, ids: giro.UUIDs()}
 	k.head = &giro.BookHead{Book: k.book, Merchant: k.id(), New: true}
 	for _, role := range []giro.Role{giro.RoleAvailable, giro.RoleReserved, giro.RoleClearing} {
 		k.accounts[role] = &giro.Account{
@@ -131,6 +132,9 @@ func (k *books) write(steps ...step) error {
 	}
 	for _, s := range steps {
 		s.m.New = false
+		stored := *s.m
+		stored.Dirty = false
+		k.written[s.m.ID] = stored
 	}
 	return nil
 }
@@ -139,6 +143,9 @@ func (k *books) apply(b *giro.Batch, w *giro.Writes, s step) {
 	k.t.Helper()
 	if s.m.New {
 		*k.head.Count(s.m.Kind)++
+	}
+	if old, ok := k.written[s.m.ID]; ok {
+		b.PutMovement(&old)
 	}
 	s.m.Dirty = true
 	b.PutMovement(s.m)

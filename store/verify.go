@@ -31,6 +31,8 @@ type audited interface {
 	movements(each func(auditedMovement) error) error
 	// orphans runs over the ledger transactions whose movement does not exist.
 	orphans(each func(book giro.Book, sequence int64) error) error
+	// rollups runs over the cells of the roll-ups, in no order.
+	rollups(each func(giro.Rollup) error) error
 	// events returns how many events a book has, and the first and last sequence.
 	events(book giro.Book) (count, first, last int64, err error)
 }
@@ -55,6 +57,8 @@ type audit struct {
 	accounts map[giro.UUID]*auditedAccount
 	counts   map[giro.Book]*[4]int64 // movements that are not deleted, in the order of giro.Kinds
 	reserved map[bucket]reservation
+	cells    map[giro.RollupKey]*giro.Rollup // as the movements say
+	total    map[giro.Book]int64             // of their amounts, which stops at giro.RollupMax
 }
 
 type bucket struct {
@@ -110,8 +114,9 @@ func verify(from audited) (*giro.Report, error) {
 		from: from, report: &giro.Report{Faults: []giro.Fault{}},
 		heads: map[giro.Book]*giro.BookHead{}, accounts: map[giro.UUID]*auditedAccount{},
 		counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]reservation{},
+		cells: map[giro.RollupKey]*giro.Rollup{}, total: map[giro.Book]int64{},
 	}
-	steps := []func() error{a.loadHeads, a.loadAccounts, a.checkChains, a.checkEntries, a.checkMovements, a.checkBooks}
+	steps := []func() error{a.loadHeads, a.loadAccounts, a.checkChains, a.checkEntries, a.checkMovements, a.checkBooks, a.checkRollups}
 	located := 0 // faults of the chain and the entries, which name the very sequence
 	for i, step := range steps {
 		err := step()
@@ -466,6 +471,15 @@ func (a *audit) checkMovements() error {
 
 // count adds a movement to the counters of its books and to what is reserved.
 func (a *audit) count(m *giro.Movement) {
+	for _, r := range m.Rollups() {
+		c := a.cells[r.RollupKey]
+		if c == nil {
+			c = &giro.Rollup{RollupKey: r.RollupKey}
+			a.cells[r.RollupKey] = c
+		}
+		c.Add(&r, 1)
+		a.total[r.Book] = min(giro.RollupMax, a.total[r.Book]+r.Amount)
+	}
 	k := bucket{m.Book, m.Currency}
 	sum := a.reserved[k]
 	sum.movements += m.Reserved
@@ -649,6 +663,53 @@ func (a *audit) checkBooks() error {
 			if err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// checkRollups compares the roll-ups with the movements that they count. Where
+// a book's amounts went beyond what a cell holds, only the numbers of movements
+// are compared; where the book is at fault anyway, nothing is.
+func (a *audit) checkRollups() error {
+	if len(a.report.Faults) > 0 {
+		return nil
+	}
+	stored := map[giro.RollupKey]giro.Rollup{}
+	err := a.from.rollups(func(r giro.Rollup) error {
+		stored[r.RollupKey] = r
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read roll-ups: %w", err)
+	}
+	told := map[giro.Book]bool{}
+	compare := func(key giro.RollupKey, have, want giro.Rollup) error {
+		have.RollupKey, want.RollupKey = key, key
+		if a.total[key.Book] >= giro.RollupMax {
+			have.Amount, have.Captured, have.Refunded, have.Fee = want.Amount, want.Captured, want.Refunded, want.Fee
+		}
+		if have == want || told[key.Book] {
+			return nil
+		}
+		told[key.Book] = true
+		return a.fault(key.Book, 0, "the roll-up of %s %s %s in hour %d counts %d movements of %d, and there are %d of %d", key.Currency, key.Status, key.Kind.Plural(), key.Hour, have.Count, have.Amount, want.Count, want.Amount)
+	}
+	for key, have := range stored {
+		want := giro.Rollup{}
+		if c := a.cells[key]; c != nil {
+			want = *c
+		}
+		if err := compare(key, have, want); err != nil {
+			return err
+		}
+	}
+	for key, want := range a.cells {
+		if _, known := stored[key]; known {
+			continue
+		}
+		if err := compare(key, giro.Rollup{}, *want); err != nil {
+			return err
 		}
 	}
 	return nil
