@@ -3,24 +3,20 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"giro"
 	"giro/api"
 )
 
 // version is what `giro version` prints.
 const version = "0.1.0"
-
-// The exit codes are stable.
-const (
-	exitInternal  = 1
-	exitUsage     = 2
-	exitIntegrity = 11
-)
 
 // exitError ends the program with a code; its message was not printed yet.
 type exitError struct {
@@ -31,17 +27,22 @@ type exitError struct {
 func (e exitError) Error() string { return e.err.Error() }
 
 type commands struct {
-	Serve     serveCommand     `cmd:"" help:"Serve the API and run the jobs. An empty store gets its first merchant, whose keys are printed once."`
-	Init      initCommand      `cmd:"" help:"Make the store and its first merchant, print the keys, and end."`
-	Demo      demoCommand      `cmd:"" help:"Serve 90 days of sample data made through the real engine."`
-	Verify    verifyCommand    `cmd:"" help:"Recompute the whole ledger. Exit 11 where anything does not add up."`
-	Merchants merchantsCommand `cmd:"" help:"Create merchants."`
-	Keys      keysCommand      `cmd:"" help:"Create, list and revoke API keys."`
-	Backup    backupCommand    `cmd:"" help:"Write a consistent copy of the embedded store, also while it is served."`
-	Restore   restoreCommand   `cmd:"" help:"Put a backup into an empty data folder, and verify it."`
-	OpenAPI   openAPICommand   `cmd:"" name:"openapi" help:"Print the OpenAPI document of the v1 API."`
-	Bench     benchCommand     `cmd:"" help:"Measure giro on this machine; results are JSON lines."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Serve   serveCommand   `cmd:"" help:"Serve the API and run the jobs. An empty store gets its first merchant, whose keys are printed once."`
+	Init    initCommand    `cmd:"" help:"Make the store and its first merchant, print the keys, and end."`
+	Demo    demoCommand    `cmd:"" help:"Serve 90 days of sample data made through the real engine."`
+	Verify  verifyCommand  `cmd:"" help:"Recompute the whole ledger. Exit 11 where anything does not add up."`
+	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the embedded store, also while it is served."`
+	Restore restoreCommand `cmd:"" help:"Put a backup into an empty data folder, and verify it."`
+	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document of the v1 API."`
+	Bench   benchCommand   `cmd:"" help:"Measure giro on this machine; results are JSON lines."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+
+	sessionCommands
+	moneyCommands
+	ledgerCommands
+	developCommands
+	adminCommands
+	helpCommands
 }
 
 type openAPICommand struct{}
@@ -59,19 +60,86 @@ func (versionCommand) Run() error {
 }
 
 func main() {
-	var c commands
-	parser := kong.Must(&c, kong.Name("giro"), kong.Description("A payments platform that you run yourself: charges, refunds, payouts and transfers on a double-entry ledger."), kong.UsageOnError())
-	ctx, err := parser.Parse(os.Args[1:])
-	if err != nil {
-		parser.Errorf("%s", err)
-		os.Exit(exitUsage)
-	}
-	if err := ctx.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "giro: "+err.Error())
-		var exit exitError
-		if errors.As(err, &exit) {
-			os.Exit(exit.code)
+	t, stop := newTerminal()
+	code := runLine(t, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// anID is what giro ID shows: a prefix and 26 characters.
+var anID = regexp.MustCompile(`^[a-z]{2,4}_[0-9a-z]{26}$`)
+
+// exited carries kong's wish to end out of its help.
+type exited int
+
+// runLine runs one command line and returns its exit code.
+func runLine(t *terminal, args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			e, ok := p.(exited)
+			if !ok {
+				panic(p)
+			}
+			code = int(e)
 		}
-		os.Exit(exitInternal)
+	}()
+	var c commands
+	parser := kong.Must(&c, kong.Name("giro"), kong.Description("A payments platform that you run yourself: charges, refunds, payouts and transfers on a double-entry ledger."),
+		kong.Writers(t.out, t.err), kong.Exit(func(code int) { panic(exited(code)) }), kong.Bind(t),
+		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Vars{"server": defaultServer, "outcomes": strings.Join(giro.TestOutcomes, ", ")})
+	args = arrange(parser.Model.Node, args)
+	if len(args) == 0 {
+		args = []string{"--help"}
 	}
+	asJSON := asksJSON(args)
+	k, err := parser.Parse(args)
+	if err == nil {
+		if err = k.Run(); err == nil {
+			return 0
+		}
+		code = exitOf(t.ctx, err)
+	} else {
+		code = exitUsage
+	}
+	report(t, err, code, asJSON)
+	return code
+}
+
+// arrange lets a line begin with flags or with an id: flags that stand before
+// the command move behind it, and an id alone is shown.
+func arrange(root *kong.Node, args []string) []string {
+	var before []string
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "-" && args[0] != "--" && args[0] != "--help" && args[0] != "-h" {
+		take := 1
+		if name, _, hasValue := strings.Cut(args[0], "="); !hasValue && takesValue(root, name) {
+			take = min(2, len(args))
+		}
+		before, args = append(before, args[:take]...), args[take:]
+	}
+	if len(args) > 0 && anID.MatchString(args[0]) {
+		args = append([]string{"get"}, args...)
+	}
+	return append(slices.Clone(args), before...)
+}
+
+// takesValue reports whether any command has a flag of this name that is
+// followed by a value.
+func takesValue(n *kong.Node, name string) bool {
+	for _, f := range n.Flags {
+		if ("--"+f.Name == name || f.Short != 0 && "-"+string(f.Short) == name) && !isBool(f) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(n.Children, func(c *kong.Node) bool { return takesValue(c, name) })
+}
+
+// asksJSON reports whether a line asks for JSON, for lines that cannot be read.
+func asksJSON(args []string) bool {
+	for i, a := range args {
+		if a == "--json" || a == "-ojson" || a == "--output=json" || (a == "-o" || a == "--output") && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
 }

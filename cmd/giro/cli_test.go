@@ -1,0 +1,469 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+var update = flag.Bool("update", false, "write the golden files of the command line anew")
+
+// console is a terminal of the test's own, with an environment of its own.
+type console struct {
+	t        *testing.T
+	env      map[string]string
+	tty      bool
+	in       string
+	out, err bytes.Buffer
+	ctx      context.Context
+}
+
+func newConsole(t *testing.T, s *server) *console {
+	c := &console{t: t, env: map[string]string{"GIRO_CONFIG": filepath.Join(t.TempDir(), "config.toml")}, ctx: t.Context()}
+	if s != nil {
+		c.env["GIRO_URL"], c.env["GIRO_API_KEY"] = s.URL, s.Keys["test"].SecretKey
+	}
+	return c
+}
+
+// giro runs one command line and returns its exit code.
+func (c *console) giro(args ...string) int {
+	c.out.Reset()
+	c.err.Reset()
+	width := 0
+	if c.tty {
+		width = 120
+	}
+	t := &terminal{ctx: c.ctx, in: strings.NewReader(c.in), out: &c.out, err: &c.err, getenv: func(name string) string { return c.env[name] },
+		now: time.Now, zone: time.UTC, inTTY: c.tty, outTTY: c.tty, errTTY: c.tty, width: width,
+		secret: func() (string, error) { return strings.TrimSpace(c.in), nil }}
+	return runLine(t, args)
+}
+
+// must runs a line that has to end with an exit code and returns what it
+// printed.
+func (c *console) must(exit int, args ...string) string {
+	c.t.Helper()
+	if code := c.giro(args...); code != exit {
+		c.t.Fatalf("giro %s ended with %d instead of %d\n%s%s", strings.Join(args, " "), code, exit, c.out.String(), c.err.String())
+	}
+	return c.out.String()
+}
+
+// What differs from run to run.
+var variable = []struct {
+	pattern *regexp.Regexp
+	as      string
+}{
+	{regexp.MustCompile(`\b(ch|re|po|tr|cus|src|acct|ltx|evt|key|mer)_[0-9a-z]{26}\b`), "${1}_00000000000000000000000000"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b`), "00000000-0000-7000-8000-000000000000"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z?)`), "2026-01-02T03:04:05${2}"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+00:00`), "2026-01-02 03:04:05 +00:00"},
+	{regexp.MustCompile(`"(created|updated|expires_at)":\d+`), `"$1":1767323045`},
+	{regexp.MustCompile(`(?m)^( *created(?:: |\t))\d+$`), "${1}1767323045"},
+	{regexp.MustCompile(`\b\d+s ago\b`), "1s ago"},
+	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "http://127.0.0.1:8080"},
+	{regexp.MustCompile(`"hash":"[0-9a-f]{64}"`), `"hash":"…"`},
+	{regexp.MustCompile(`--cursor \S+`), "--cursor eyJ…"},
+	{regexp.MustCompile(`in \d+ ms`), "in 1 ms"},
+	{regexp.MustCompile(`idempotency key [0-9a-f]{32}`), "idempotency key …"},
+}
+
+func steady(s string) string {
+	for _, v := range variable {
+		s = v.pattern.ReplaceAllString(s, v.as)
+	}
+	return s
+}
+
+// TestTranscript compares what commands print with a file that people can read:
+// for a terminal, a pipe, JSON, CSV and YAML, and when they are refused.
+func TestTranscript(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	var b strings.Builder
+	say := func(exit int, args ...string) {
+		c.t.Helper()
+		c.must(exit, args...)
+		mark := "$"
+		if c.tty {
+			mark = "(terminal) $"
+		}
+		fmt.Fprintf(&b, "%s giro %s\n%s", mark, steady(strings.Join(args, " ")), steady(c.out.String()))
+		for line := range strings.Lines(steady(c.err.String())) {
+			b.WriteString("2> " + line)
+		}
+		if exit != 0 {
+			fmt.Fprintf(&b, "(exit %d)\n", exit)
+		}
+		b.WriteString("\n")
+	}
+	say(0, "fund", "--amount", "5000", "--currency", "brl")
+	say(0, "payouts", "create", "--amount", "980.00", "--currency", "BRL", "--pix-key", "maria@example.com", "--name", "Maria S.", "--transaction-id", "nov-1", "--wait")
+	say(0, "payouts", "create", "--amount", "980.00", "--currency", "BRL", "--pix-key", "maria@example.com", "--name", "Maria S.", "--transaction-id", "nov-1", "--json")
+	say(7, "payouts", "create", "--amount-minor", "150000", "--currency", "brl", "--pix-key", "j@example.com", "--simulate", "failed:account_closed", "--wait", "-o", "id")
+	say(5, "payouts", "create", "--amount", "90000", "--currency", "brl", "--pix-key", "j@example.com")
+	say(5, "payouts", "create", "--amount", "90000", "--currency", "brl", "--pix-key", "j@example.com", "--json")
+	say(6, "payouts", "create", "--amount", "9", "--currency", "brl", "--pix-key", "nobody")
+	say(2, "payouts", "create", "--amount", "9.001", "--currency", "brl", "--pix-key", "j@example.com")
+	say(2, "payouts", "create", "--currency", "brl", "--pix-key", "j@example.com")
+	say(4, "payouts", "get", "po_01h455vb4pex5vsknk084sn02q")
+	say(0, "charges", "create", "--amount", "12.50", "--currency", "usd", "--card-token", "tok_declined", "-o", "csv", "--description", "=1+1", "--wide")
+	say(0, "payouts", "list")
+	say(0, "payouts", "list", "--status", "failed", "--json", "--fields", "amount,bank.key")
+	say(0, "payouts", "list", "-o", "jsonl", "--all", "--fields", "status")
+	say(0, "payouts", "list", "-o", "csv", "--no-headers")
+	say(0, "payouts", "list", "-o", "yaml", "--limit", "1")
+	say(0, "charges", "list", "--status", "succeeded", "--json")
+	say(0, "balances")
+	c.tty = true
+	c.env["LANG"] = "pt_BR.UTF-8"
+	say(0, "payouts", "list", "--limit", "1")
+	say(0, "payouts", "list", "--no-color")
+	delete(c.env, "LANG")
+	c.env["NO_COLOR"] = "1"
+	say(0, "balances")
+	say(0, "charges", "list")
+	c.tty = false
+	say(0, "--server", s.URL, "balances", "get", "BRL", "-o", "yaml")
+	say(2, "payouts", "lst")
+	say(2, "payuots", "list", "--json")
+	say(0, "explain", "insufficient_funds")
+	say(0, "explain", "exit")
+	say(0, "payouts", "create", "--help")
+	say(0, "payouts", "--help")
+	compare(t, filepath.Join("testdata", "cli.txt"), b.String())
+}
+
+// compare holds a text against its golden file.
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) == got {
+		return
+	}
+	a, b := strings.Split(string(want), "\n"), strings.Split(got, "\n")
+	for i := range max(len(a), len(b)) {
+		x, y := "", ""
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x != y {
+			t.Fatalf("%s, line %d:\nwant %q\ngot  %q\n(go test -run %s -update writes it anew)", path, i+1, x, y, t.Name())
+		}
+	}
+}
+
+// leaves lists the commands that do something.
+func leaves(n *kong.Node) (list []*kong.Node) {
+	for _, child := range n.Children {
+		if child.Leaf() {
+			list = append(list, child)
+		}
+		list = append(list, leaves(child)...)
+	}
+	return list
+}
+
+// TestOnlyJSON: with --json nothing but JSON is on standard output, whatever the
+// command, whether it succeeds or is refused; a refusal is JSON on standard
+// error.
+func TestOnlyJSON(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	c.must(0, "fund", "--amount", "90000", "--currency", "usd")
+	id := func(args ...string) string { return strings.TrimSpace(c.must(0, append(args, "-o", "id")...)) }
+	card := []string{"--amount", "10", "--currency", "usd", "--card-token"}
+	charge := func(token string) string {
+		return id(append([]string{"charges", "create", token}[:2], append(card, token)...)...)
+	}
+	bank := []string{"--amount", "10", "--currency", "usd", "--routing-number", "011000015", "--account-number", "123456789", "--account-type", "checking"}
+	payout := func(outcome string) string {
+		return id(append([]string{"payouts", "create", "--simulate", outcome}, bank...)...)
+	}
+	account := id("accounts", "create", "--name", "seller", "--currency", "usd")
+	transfer := func() string {
+		return id("transfers", "create", "--amount", "1", "--currency", "usd", "--to", account, "--pending")
+	}
+	customer := id("customers", "create", "--name", "Ana")
+	merchant := strings.TrimSpace(c.must(0, "merchants", "list", "-o", "id"))
+	returned := payout("returned")
+	c.giro("payouts", "wait", returned)
+	failed := payout("failed")
+	c.giro("payouts", "wait", failed)
+	ch, authorised, canceled := charge("tok_ok"), charge("tok_auth"), charge("tok_auth")
+	refund := id("refunds", "create", ch, "--amount", "1")
+	moved := id("transfers", "create", "--amount", "1", "--currency", "usd", "--to", account)
+	key := func() string { return strings.TrimSpace(c.must(0, "keys", "create", "-o", "id")) }
+	ltx := strings.TrimSpace(c.must(0, "transactions", "list", "-o", "id", "--limit", "1"))
+
+	// A command that only manual live money has is refused here: 5.
+	rows := []struct {
+		line string
+		exit int
+	}{
+		{"charges create --amount 1 --currency usd --card-token tok_ok", 0},
+		{"charges list", 0}, {"charges get " + ch, 0}, {"charges update " + ch + " --description x", 0}, {"charges capture " + authorised + " --amount 3", 0},
+		{"charges refund " + ch + " --amount 2 --wait", 0}, {"charges cancel " + canceled, 0}, {"charges release " + ch, 5}, {"charges confirm " + ch, 5}, {"charges fail " + ch, 5},
+		{"charges wait " + ch, 0}, {"charges timeline " + ch, 0}, {"charges ledger " + ch, 0}, {"charges delete " + canceled, 0},
+		{"refunds create " + ch + " --amount 1", 0}, {"refunds list", 0}, {"refunds get " + refund, 0}, {"refunds update " + refund + " --description x", 0}, {"refunds wait " + refund, 0},
+		{"refunds cancel " + refund, 5}, {"refunds release " + refund, 5}, {"refunds confirm " + refund, 5}, {"refunds fail " + refund, 5}, {"refunds return " + refund, 5},
+		{"refunds timeline " + refund, 0}, {"refunds ledger " + refund, 0}, {"refunds delete " + refund, 0},
+		{"payouts create " + strings.Join(bank, " "), 0}, {"payouts list", 0}, {"payouts get " + failed, 0}, {"payouts update " + failed + " --description x", 0},
+		{"payouts cancel " + failed, 5}, {"payouts release " + failed, 5}, {"payouts retry " + failed + " --wait", 0}, {"payouts credit-back " + returned, 0},
+		{"payouts confirm " + failed, 5}, {"payouts fail " + failed, 5}, {"payouts return " + failed, 5}, {"payouts wait " + failed, 7},
+		{"payouts timeline " + failed, 0}, {"payouts ledger " + failed, 0}, {"payouts delete " + failed, 0},
+		{"transfers create --amount 1 --currency usd --to " + account, 0}, {"transfers list", 0}, {"transfers get " + moved, 0}, {"transfers update " + moved + " --description x", 0},
+		{"transfers reverse " + moved, 0}, {"transfers post " + transfer(), 0}, {"transfers void " + transfer(), 0}, {"transfers timeline " + moved, 0}, {"transfers ledger " + moved, 0}, {"transfers delete " + moved, 0},
+		{"customers create --name Rui", 0}, {"customers list", 0}, {"customers get " + customer, 0}, {"customers update " + customer + " --email a@example.com", 0},
+		{"sources create " + customer + " --card-token tok_ok", 0}, {"sources list", 0}, {"sources get src_01h455vb4pex5vsknk084sn02q", 4}, {"sources delete src_01h455vb4pex5vsknk084sn02q", 4},
+		{"customers delete " + customer, 0},
+		{"balances list", 0}, {"balances get usd", 0}, {"balances history usd --days 2", 0}, {"get " + ch, 0},
+		{"accounts create --name x --currency eur", 0}, {"accounts list", 0}, {"accounts list --ids " + account, 0}, {"accounts get " + account, 0}, {"accounts statement " + account, 0}, {"accounts close " + account, 5},
+		{"transactions list", 0}, {"transactions get " + ltx, 0}, {"trial-balance", 0},
+		{"simulate " + charge("tok_pending") + " succeeded", 0}, {"fund --amount 1 --currency usd", 0}, {"clock show", 0}, {"clock advance 1h", 0}, {"clock to 2001-01-01", 6}, {"rail-log", 0},
+		{"api get /v1/balances", 0}, {"keys create", 0}, {"keys list", 0}, {"keys roll " + key(), 0}, {"keys revoke " + key(), 0}, {"keys scopes", 0},
+		{"merchants create --name x", 3}, {"merchants list", 0}, {"merchants get " + merchant, 0}, {"merchants update " + merchant + " --name y", 0},
+		{"whoami", 0}, {"status", 0}, {"profiles list", 0}, {"commands", 0},
+	}
+	tested := map[string]bool{}
+	for _, row := range rows {
+		args := strings.Fields(row.line)
+		tested[args[0]] = true
+		if len(args) > 1 {
+			tested[args[0]+" "+args[1]] = true
+		}
+		out := c.must(row.exit, append(args, "--json")...)
+		if row.exit == 0 || row.exit == exitDeclined {
+			var v any
+			if err := json.Unmarshal([]byte(out), &v); err != nil {
+				t.Errorf("giro %s --json printed %q: %v", row.line, out, err)
+			}
+			if c.err.Len() > 0 && row.exit == 0 {
+				t.Errorf("giro %s --json told %q on standard error", row.line, c.err.String())
+			}
+			continue
+		}
+		var v struct {
+			Error struct{ Detail string }
+			Exit  int
+		}
+		if err := json.Unmarshal(c.err.Bytes(), &v); err != nil || v.Exit != row.exit || v.Error.Detail == "" || out != "" {
+			t.Errorf("giro %s --json: %q on standard error, %q on standard output (%v)", row.line, c.err.String(), out, err)
+		}
+	}
+	var commands commands
+	model := kong.Must(&commands, kong.Vars{"server": "", "outcomes": ""}).Model
+	local := []string{"serve", "init", "verify"} // their JSON has tests of its own
+	for _, leaf := range leaves(model.Node) {
+		path := leaf.Name
+		for up := leaf.Parent; up != nil && up.Parent != nil; up = up.Parent {
+			path = up.Name + " " + path
+		}
+		if !slices.ContainsFunc(leaf.Flags, func(f *kong.Flag) bool { return f.Name == "json" }) || slices.Contains(local, path) {
+			continue
+		}
+		if !tested[path] {
+			t.Errorf("giro %s takes --json and is not tested here", path)
+		}
+	}
+}
+
+func TestLiveMoneyIsAskedFor(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	c.env["GIRO_API_KEY"] = s.Keys["live"].SecretKey
+	c.must(2, "balances") // a live key without --live
+	c.must(0, "balances", "--live")
+	charge := []string{"charges", "create", "--live", "--amount", "10", "--currency", "brl", "--method", "pix", "--reference", "a"}
+	c.must(2, charge...)
+	c.tty, c.in = true, "no\n"
+	c.must(2, charge...)
+	if !strings.Contains(c.err.String(), "LIVE: charge BRL 10.00. Type yes to continue: ") {
+		t.Error(c.err.String())
+	}
+	c.must(2, append(charge, "--no-input")...)
+	if out := c.must(0, "charges", "list", "--live", "--json"); strings.TrimSpace(out) != "[]" {
+		t.Error(out)
+	}
+	c.in = "yes\n"
+	c.must(0, charge...)
+	c.tty = false
+	c.must(0, append(charge, "--yes")...) // the same reference: the same charge
+	if out := c.must(0, "charges", "list", "--live", "-o", "id"); strings.Count(out, "\n") != 1 {
+		t.Error(out)
+	}
+	id := strings.TrimSpace(c.out.String())
+	c.must(2, "charges", "confirm", id, "--live")
+	c.must(0, "charges", "confirm", id, "--live", "-y")
+	c.env["GIRO_API_KEY"] = s.Keys["test"].SecretKey
+	c.must(2, "balances", "--live")
+}
+
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, nil)
+	c.must(3, "balances", "--server", s.URL)
+	c.in = "sk_test_nobody\n"
+	c.must(3, "login", s.URL)
+	if _, err := os.Stat(c.env["GIRO_CONFIG"]); err == nil {
+		t.Error("a key that does not work was kept")
+	}
+	for _, key := range []string{s.Keys["test"].SecretKey, s.Keys["live"].SecretKey, s.AdminToken} {
+		c.in = key + "\n"
+		c.must(0, "login", s.URL)
+		if strings.Contains(c.out.String()+c.err.String(), key) {
+			t.Error("login shows the key")
+		}
+	}
+	info, err := os.Stat(c.env["GIRO_CONFIG"])
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info.Mode(), err)
+	}
+	c.must(0, "balances")
+	c.must(0, "balances", "--live")
+	if out := c.must(0, "merchants", "create", "--name", "Second", "--json"); !strings.Contains(out, "sk_live_") {
+		t.Error(out)
+	}
+	c.in = s.Keys["test"].SecretKey + "\n"
+	c.must(0, "login", s.URL, "-p", "other")
+	if out := c.must(0, "profiles", "list", "--json"); !strings.Contains(out, `"id":"other","in_use":"yes"`) {
+		t.Error(out)
+	}
+	c.must(2, "balances", "-p", "none")
+	c.must(0, "profiles", "use", "default")
+	c.must(0, "logout")
+	c.must(3, "balances")
+	c.must(0, "balances", "--profile", "other")
+	c.must(0, "profiles", "rm", "other")
+	c.must(4, "profiles", "rm", "other")
+	c.must(4, "profiles", "use", "other")
+}
+
+func TestExitCodesOfTheWire(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, nil)
+	c.env["GIRO_API_KEY"] = "sk_test_x"
+	status := 0
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"code":"some_code","detail":"a\u001b[31m\nfake line","status":%d,"request_id":"r-1"}`, status)
+	}))
+	defer h.Close()
+	c.env["GIRO_URL"] = h.URL
+	for s, exit := range map[int]int{400: 6, 401: 3, 403: 3, 404: 4, 409: 5, 412: 5, 422: 6, 429: 8, 500: 1, 502: 8, 503: 8, 504: 8, 302: 1} {
+		status = s
+		if code := c.giro("balances", "--retries", "0"); code != exit || c.out.Len() > 0 {
+			t.Errorf("status %d: exit %d instead of %d", s, code, exit)
+		}
+		if strings.ContainsAny(strings.ReplaceAll(c.err.String(), "\n", ""), "\x1b") || strings.Count(c.err.String(), "\n") != 2 {
+			t.Errorf("the server's text moves the cursor: %q", c.err.String())
+		}
+	}
+	h.Close()
+	c.must(9, "balances", "--retries", "0")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.ctx = ctx
+	c.must(130, "balances")
+}
+
+func TestDebugHidesSecrets(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	out := c.must(0, "keys", "create", "--debug", "--json")
+	var k struct{ Secret string }
+	if err := json.Unmarshal([]byte(out), &k); err != nil || k.Secret == "" {
+		t.Fatal(out, err)
+	}
+	if told := c.err.String(); strings.Contains(told, k.Secret) || strings.Contains(told, s.Keys["test"].SecretKey) || !strings.Contains(told, "POST /v1/api_keys") {
+		t.Error(told)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, nil)
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if out := c.must(0, "completion", shell); !strings.Contains(out, "giro complete -- ") {
+			t.Error(out)
+		}
+	}
+	for line, want := range map[string]string{
+		"pay": "payouts", "payouts cr": "create\ncredit-back", "payments cap": "capture", "completion z": "zsh", "payouts list --sta": "--status",
+	} {
+		if out := c.must(0, append([]string{"complete", "--"}, strings.Fields(line)...)...); strings.TrimSpace(out) != want {
+			t.Errorf("%q completes to %q", line, out)
+		}
+	}
+}
+
+func TestSignVerify(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, nil)
+	// The published vector of the SmartFastPay pages; it is years old.
+	c.env["GIRO_WEBHOOK_SECRET"], c.in = "my-secret", `{"callback":true,"value":"value-field"}`
+	args := []string{"sign", "verify", "--tolerance", "1000000h", "--signature", "t=1681235417000,v1=b9ffafcd16416bd11e36f877c2d7ccc71633d174f8245abc49fc2aef7e6633c8"}
+	c.must(0, args...)
+	c.in = `{"callback":true,"value":"another"}`
+	c.must(11, args...)
+	delete(c.env, "GIRO_WEBHOOK_SECRET")
+	c.must(2, args...)
+}
+
+func TestTreeKeepsWhatItRead(t *testing.T) {
+	t.Parallel()
+	const text = `{"b":1,"a":[{"x":null},true,12345678901234567890,"é <&> \u2028"],"c":{}}`
+	v, err := parseTree([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(v.appendJSON(nil, "", "")); got != text {
+		t.Error(got)
+	}
+	if v.at("a.0.x") == nil || v.at("a.3").string() != "é <&> \u2028" || v.at("z") != nil || v.at("b.c") != nil {
+		t.Error("paths")
+	}
+	if got := string(v.appendYAML(nil, "")); got != "b: 1\na:\n- x: null\n- true\n- 12345678901234567890\n- \"é <&> \\u2028\"\nc: {}\n" && !strings.Contains(got, "x: null") {
+		t.Error(got)
+	}
+	for _, bad := range []string{"", "{", "{}{}", "nope"} {
+		if _, err := parseTree([]byte(bad)); err == nil {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}

@@ -1,0 +1,368 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"giro"
+	"giro/client"
+	"giro/webhook"
+)
+
+type developCommands struct {
+	Simulate simulateCommand `cmd:"" group:"Develop" help:"Move a test movement by hand, as if its rail had called."`
+	Fund     fundCommand     `cmd:"" group:"Develop" help:"Put money into a test balance."`
+	Clock    clockCommand    `cmd:"" group:"Develop" help:"Show the test clock, or put it forward."`
+	RailLog  railLogCommand  `cmd:"" group:"Develop" help:"What the sandbox rail was asked, and did."`
+	API      requestCommand  `cmd:"" name:"api" group:"Develop" help:"Send any request of the API."`
+	Sign     signCommand     `cmd:"" group:"Develop" help:"Check the signature of a webhook."`
+}
+
+type simulateCommand struct {
+	apiFlags
+	ID      string        `arg:"" help:"The movement's id."`
+	Outcome string        `arg:"" help:"${outcomes}."`
+	Code    string        `help:"Why, where it failed." placeholder:"CODE"`
+	After   time.Duration `help:"Wait so long first." placeholder:"5s"`
+	waiting
+}
+
+func (c *simulateCommand) Run(t *terminal) error {
+	s, err := c.open(t)
+	if err != nil {
+		return err
+	}
+	prefix, _, _ := strings.Cut(c.ID, "_")
+	name := prefixes[prefix]
+	if _, ok := movementKinds[name]; !ok {
+		return exitError{exitUsage, errors.New("an outcome belongs to a charge, refund, payout or transfer: ch_…, re_…, po_…, tr_…")}
+	}
+	if !slices.Contains(giro.TestOutcomes, c.Outcome) {
+		return exitError{exitUsage, errors.New("outcomes are " + strings.Join(giro.TestOutcomes, ", "))}
+	}
+	outcome := c.Outcome
+	if c.Code != "" {
+		outcome += ":" + c.Code
+	}
+	if c.After > 0 {
+		select {
+		case <-t.ctx.Done():
+			return t.ctx.Err()
+		case <-time.After(c.After):
+		}
+	}
+	n := nouns[name]
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/test/" + name + "/" + url.PathEscape(c.ID) + "/" + url.PathEscape(outcome), Body: struct{}{}})
+	if err != nil {
+		return err
+	}
+	return c.settle(s, n, v)
+}
+
+type fundCommand struct {
+	apiFlags
+	sum
+	Currency string `required:"" help:"ISO 4217." placeholder:"CODE"`
+}
+
+func (c *fundCommand) Run(t *terminal) error {
+	s, err := c.open(t)
+	if err != nil {
+		return err
+	}
+	minor, err := c.needed(c.Currency)
+	if err != nil {
+		return err
+	}
+	return s.act(nouns["accounts"], client.Request{Method: http.MethodPost, Path: "/v1/test/fund", Body: struct {
+		Currency string `json:"currency"`
+		Amount   int64  `json:"amount"`
+	}{c.Currency, minor}})
+}
+
+type clockCommand struct {
+	Show    clockShowCommand    `cmd:"" default:"withargs" help:"The time of the merchant's test clock."`
+	Advance clockAdvanceCommand `cmd:"" help:"Put it forward by a duration."`
+	To      clockToCommand      `cmd:"" help:"Put it forward to a time."`
+}
+
+var clockColumns = []column{plain("NOW", "now")}
+
+type clockShowCommand struct{ apiFlags }
+
+func (c *clockShowCommand) Run(t *terminal) error {
+	s, err := c.open(t)
+	if err != nil {
+		return err
+	}
+	v, _, err := s.read("/v1/test/clock", nil)
+	if err != nil {
+		return err
+	}
+	return s.object(v, clockColumns)
+}
+
+type clockAdvanceCommand struct {
+	apiFlags
+	By string `arg:"" help:"36h, 90m, 30s; days too: 7d."`
+}
+
+func (c *clockAdvanceCommand) Run(t *terminal) error {
+	by := c.By
+	if days, ok := strings.CutSuffix(by, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil {
+			return exitError{exitUsage, errors.New("a duration is written 36h, 90m or 7d")}
+		}
+		by = strconv.Itoa(24*n) + "h"
+	}
+	return moveClock(t, &c.apiFlags, map[string]string{"advance": by})
+}
+
+type clockToCommand struct {
+	apiFlags
+	Time string `arg:"" help:"A time: 2026-01-31T12:00:00Z, or a day."`
+}
+
+func (c *clockToCommand) Run(t *terminal) error {
+	to := c.Time
+	if at, err := time.ParseInLocation("2006-01-02", to, t.zone); err == nil {
+		to = at.UTC().Format(time.RFC3339)
+	}
+	return moveClock(t, &c.apiFlags, map[string]string{"to": to})
+}
+
+func moveClock(t *terminal, f *apiFlags, body map[string]string) error {
+	s, err := f.open(t)
+	if err != nil {
+		return err
+	}
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/test/clock", Body: body})
+	if err != nil {
+		return err
+	}
+	return s.object(v, clockColumns)
+}
+
+type railLogCommand struct {
+	apiFlags
+	Limit int `default:"1000" help:"How many lines." placeholder:"N"`
+}
+
+func (c *railLogCommand) Run(t *terminal) error {
+	s, err := c.open(t)
+	if err != nil {
+		return err
+	}
+	v, _, err := s.read("/v1/test/rail/log", url.Values{"limit": {strconv.Itoa(c.Limit)}})
+	if err != nil {
+		return err
+	}
+	rows := s.table([]column{plain("INSTRUCTION", "instruction"), plain("KIND", "kind"), plain("SUBMITS", "submits"), plain("LOOKUPS", "lookups"), plain("DONE", "done"), plain("AT", "at")})
+	for _, line := range v.members {
+		if err := rows.row(line); err != nil {
+			return err
+		}
+	}
+	return rows.end()
+}
+
+// requestCommand sends a request as it is written: the way to what has no
+// command of its own.
+type requestCommand struct {
+	apiFlags
+	asking
+	Method         string   `arg:"" help:"get, post, put, patch or delete."`
+	Path           string   `arg:"" help:"/v1/payouts?limit=3; /v1 may be left out."`
+	Data           []string `short:"d" sep:"none" help:"A member of the body: amount=1000, card[token]=tok_ok; text with :=, as in reference:=007; a whole body as JSON, @FILE, or @- for standard input." placeholder:"K=V"`
+	Header         []string `short:"H" sep:"none" help:"A header: Giro-Simulate: failed." placeholder:"NAME: V"`
+	IdempotencyKey string   `short:"i" help:"Repeats an earlier request safely; made if absent." placeholder:"KEY"`
+	Include        bool     `help:"Show status and headers on standard error."`
+}
+
+func (c *requestCommand) Run(t *terminal) error {
+	s, err := c.open(t)
+	if err != nil {
+		return err
+	}
+	method := strings.ToUpper(c.Method)
+	if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, method) {
+		return exitError{exitUsage, errors.New("the method is get, post, put, patch or delete")}
+	}
+	path, query, _ := strings.Cut(c.Path, "?")
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	if first, _, _ := strings.Cut(path[1:], "/"); movementKinds[first] != "" || slices.Contains(v1Words, first) {
+		path = "/v1" + path
+	}
+	r := client.Request{Method: method, Path: path, Key: c.IdempotencyKey, Header: http.Header{}}
+	if r.Query, err = url.ParseQuery(query); err != nil {
+		return exitError{exitUsage, fmt.Errorf("the query: %w", err)}
+	}
+	for _, h := range c.Header {
+		name, v, ok := strings.Cut(h, ":")
+		if !ok {
+			return exitError{exitUsage, fmt.Errorf("-H %s: write NAME: VALUE", h)}
+		}
+		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(v))
+	}
+	if len(c.Data) > 0 || method == "POST" || method == "PUT" {
+		body, err := c.body(t)
+		if err != nil {
+			return err
+		}
+		r.Body = body
+	}
+	if method != "GET" {
+		if err := s.confirm(c.asking, method+" "+path); err != nil {
+			return err
+		}
+	}
+	a, err := s.c.Send(s.ctx, r)
+	if c.Include && a != nil {
+		fmt.Fprintf(t.err, "%d %s\n", a.Status, http.StatusText(a.Status))
+		a.Header.Write(t.err)
+		fmt.Fprintln(t.err)
+	}
+	if err != nil {
+		return err
+	}
+	v, err := parseTree(a.Body)
+	switch {
+	case err != nil:
+		_, err = t.out.Write(a.Body)
+		return err
+	case v.kind == '[' && s.form != "table":
+		rows := s.table([]column{plain("ID", "id")})
+		for _, item := range v.members {
+			if err := rows.row(item); err != nil {
+				return err
+			}
+		}
+		return rows.end()
+	case s.form == "table":
+		return s.json(v.pick(c.Fields), t.outTTY) // there are no columns for what may be anything
+	}
+	return s.object(v, []column{plain("ID", "id")})
+}
+
+var v1Words = []string{"accounts", "api_keys", "balances", "customers", "events", "idempotency", "ledger", "merchants", "sources", "test", "webhook_endpoints"}
+
+// body makes the request's body of what -d says.
+func (c *requestCommand) body(t *terminal) (json.RawMessage, error) {
+	if len(c.Data) == 1 {
+		v := c.Data[0]
+		var whole []byte
+		var err error
+		switch {
+		case v == "@-":
+			whole, err = io.ReadAll(io.LimitReader(t.in, 1<<20+1))
+		case strings.HasPrefix(v, "@"):
+			whole, err = os.ReadFile(v[1:])
+		case strings.HasPrefix(v, "{"):
+			whole = []byte(v)
+		}
+		if err != nil {
+			return nil, exitError{exitUsage, err}
+		}
+		if whole != nil {
+			return bytes.TrimSpace(whole), nil // the server says what is wrong with it
+		}
+	}
+	root := &tree{kind: '{'}
+	for _, d := range c.Data {
+		name, v, ok := strings.Cut(d, "=")
+		if !ok {
+			return nil, exitError{exitUsage, fmt.Errorf("-d %s: write NAME=VALUE", d)}
+		}
+		value := &tree{kind: '"', text: v}
+		if rest, isText := strings.CutSuffix(name, ":"); isText {
+			name = rest
+		} else if bare.MatchString(v) || strings.HasPrefix(v, "[") || strings.HasPrefix(v, "{") {
+			parsed, err := parseTree([]byte(v))
+			if err != nil {
+				return nil, exitError{exitUsage, fmt.Errorf("-d %s: the value is not JSON", name)}
+			}
+			value = parsed
+		}
+		at := root
+		parts := strings.Split(strings.ReplaceAll(strings.TrimSuffix(name, "]"), "][", "["), "[")
+		for i, part := range parts {
+			next := at.member(part)
+			if i == len(parts)-1 {
+				next = value
+			} else if next == nil {
+				next = &tree{kind: '{'}
+			} else if next.kind == '{' {
+				at = next
+				continue
+			}
+			at.names, at.members = append(at.names, part), append(at.members, next)
+			at = next
+		}
+	}
+	return root.appendJSON(nil, "", ""), nil
+}
+
+// bare values of -d are numbers and words of JSON; everything else is text.
+var bare = regexp.MustCompile(`^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?)$`)
+
+type signCommand struct {
+	Verify signVerifyCommand `cmd:"" help:"Check a webhook as a receiver does. Exit 11 where the signature is not good."`
+}
+
+type signVerifyCommand struct {
+	File      string        `arg:"" optional:"" default:"-" help:"The body, byte for byte; - is standard input."`
+	SecretEnv string        `default:"GIRO_WEBHOOK_SECRET" help:"The variable that holds the endpoint's secret." placeholder:"NAME"`
+	ID        string        `name:"id" help:"The webhook-id header." placeholder:"evt_…"`
+	Timestamp string        `help:"The webhook-timestamp header." placeholder:"SECONDS"`
+	Signature string        `required:"" help:"The webhook-signature header, or SmartFastPay-Signature or Jump-Signature." placeholder:"v1,…"`
+	Tolerance time.Duration `default:"5m" help:"How old it may be." placeholder:"5m"`
+}
+
+func (c *signVerifyCommand) Run(t *terminal) error {
+	var body []byte
+	var err error
+	if c.File == "-" {
+		body, err = io.ReadAll(io.LimitReader(t.in, 1<<20+1))
+	} else {
+		body, err = os.ReadFile(c.File)
+	}
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	secret := t.getenv(c.SecretEnv)
+	if secret == "" {
+		return exitError{exitUsage, fmt.Errorf("%s is not set: it holds the secret, so that it does not stand in the list of processes", c.SecretEnv)}
+	}
+	if strings.HasPrefix(c.Signature, "t=") {
+		err = webhook.VerifySmartFastPay(c.Signature, body, secret, c.Tolerance, t.now())
+	} else {
+		key, e := webhook.ParseSecret(secret)
+		if e != nil {
+			return exitError{exitUsage, e}
+		}
+		header := http.Header{}
+		header.Set(webhook.HeaderID, c.ID)
+		header.Set(webhook.HeaderTimestamp, c.Timestamp)
+		header.Set(webhook.HeaderSignature, c.Signature)
+		err = webhook.Verify(header, body, []webhook.Secret{key}, c.Tolerance, t.now())
+	}
+	if err != nil {
+		return exitError{exitIntegrity, err}
+	}
+	_, err = fmt.Fprintln(t.out, "the signature is good")
+	return err
+}

@@ -1,0 +1,515 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"giro/money"
+)
+
+// output are the flags of commands that print what the API answers.
+type output struct {
+	Output    string   `short:"o" enum:",table,json,jsonl,csv,yaml,id" default:"" help:"table, json, jsonl, csv, yaml or id." placeholder:"FORM" group:"Output"`
+	JSON      bool     `name:"json" help:"The same as -o json." group:"Output"`
+	Fields    []string `help:"Only these members: a,b.c." placeholder:"A,B.C" group:"Output"`
+	NoHeaders bool     `help:"No head line in tables and CSV." group:"Output"`
+	Wide      bool     `help:"More columns, and nothing cut off." group:"Output"`
+	Quiet     bool     `short:"q" help:"Nothing beside the data." group:"Output"`
+	NoColor   bool     `help:"No colours; also NO_COLOR and TERM=dumb." group:"Output"`
+	Lang      string   `enum:",en,pt,es" default:"" help:"How a person reads amounts: en, pt or es; from LANG if absent." placeholder:"LANG" group:"Output"`
+	TZ        string   `name:"tz" help:"Time zone of the times a person reads, America/Sao_Paulo." placeholder:"ZONE" group:"Output"`
+	UTC       bool     `name:"utc" help:"Times in UTC." group:"Output"`
+}
+
+// printer writes answers in one form.
+type printer struct {
+	*terminal
+	o      *output
+	form   string
+	colour bool
+	people bool // a person reads it: amounts, times and states in words
+	lang   string
+}
+
+func (o *output) printer(t *terminal) (*printer, error) {
+	p := &printer{terminal: t, o: o, form: o.Output, lang: o.Lang}
+	if o.JSON {
+		p.form = "json"
+	}
+	if p.form == "" {
+		p.form = "table"
+	}
+	p.people = p.form == "table" && t.outTTY
+	dumb := t.getenv("NO_COLOR") != "" || t.getenv("TERM") == "dumb" || o.NoColor
+	force := t.getenv("CLICOLOR_FORCE")
+	p.colour = p.people && !dumb || p.form == "table" && force != "" && force != "0" && !o.NoColor
+	if p.lang == "" {
+		p.lang = "en"
+		for _, name := range []string{"LC_ALL", "LC_MONETARY", "LANG"} {
+			if v := t.getenv(name); v != "" {
+				if l := v[:min(2, len(v))]; l == "pt" || l == "es" {
+					p.lang = l
+				}
+				break
+			}
+		}
+	}
+	if o.UTC {
+		t.zone = time.UTC
+	} else if o.TZ != "" {
+		zone, err := time.LoadLocation(o.TZ)
+		if err != nil {
+			return nil, exitError{exitUsage, fmt.Errorf("--tz %s: there is no such time zone", o.TZ)}
+		}
+		t.zone = zone
+	}
+	return p, nil
+}
+
+// note tells a person something beside the data.
+func (p *printer) note(format string, args ...any) {
+	if !p.o.Quiet {
+		fmt.Fprintf(p.err, format+"\n", args...)
+	}
+}
+
+// column is one column of a table. cell writes it for a person or a program.
+type column struct {
+	head string
+	cell func(p *printer, row *tree) string
+	wide bool // shown with --wide alone
+	text bool // may be cut off
+}
+
+func member(path string) func(*printer, *tree) string {
+	return func(_ *printer, row *tree) string { return row.at(path).string() }
+}
+
+func plain(head, path string) column { return column{head: head, cell: member(path)} }
+func text(head, path string) column  { return column{head: head, cell: member(path), text: true} }
+
+func wide(c column) column {
+	c.wide = true
+	return c
+}
+
+// amount is a column of minor units whose currency is another member.
+func amount(head, path, currency string) column {
+	return column{head: head, cell: func(p *printer, row *tree) string {
+		return p.money(row.at(path), row.at(currency).string())
+	}}
+}
+
+// moment is a column of Unix seconds.
+func moment(head, path string) column {
+	return column{head: head, cell: func(p *printer, row *tree) string {
+		v := row.at(path)
+		if v == nil || v.kind != '0' || v.number() == 0 {
+			return ""
+		}
+		return p.time(time.Unix(v.number(), 0))
+	}}
+}
+
+var statusMarks = map[string][2]string{ // mark and ANSI colour
+	"succeeded": {"✔", "32"}, "failed": {"✖", "31"}, "pending": {"●", "33"}, "onhold": {"▲", "35"},
+	"canceled": {"○", "90"}, "returned": {"↩", "36"}, "refunded": {"↩", "36"},
+}
+
+// status is the column of a movement's status; in doubt is said beside it.
+var status = column{head: "STATUS", cell: func(p *printer, row *tree) string {
+	s := row.at("status").string()
+	if !p.people {
+		return s
+	}
+	mark, known := statusMarks[s]
+	if row.at("in_doubt").string() == "true" {
+		s += " (in doubt)"
+	}
+	if !known {
+		return s
+	}
+	return p.paint(mark[0]+" "+s, mark[1])
+}}
+
+func (p *printer) paint(s, colour string) string {
+	if !p.colour {
+		return s
+	}
+	return "\x1b[" + colour + "m" + s + "\x1b[0m"
+}
+
+// symbols are how people write some currencies; the others by their code.
+var symbols = map[string]string{"BRL": "R$", "USD": "US$", "EUR": "€", "MXN": "MX$", "PEN": "S/"}
+
+// money writes minor units: exactly, "1500.00", for programs; "R$ 1.500,00" for
+// people.
+func (p *printer) money(minor *tree, currency string) string {
+	if minor == nil || minor.kind != '0' {
+		return ""
+	}
+	c, err := money.ParseCurrency(currency)
+	if err != nil {
+		return minor.text
+	}
+	v := money.Format(minor.number(), c)
+	if !p.people {
+		return v
+	}
+	symbol := symbols[string(c)]
+	if symbol == "" {
+		symbol = string(c)
+	}
+	return symbol + " " + group(v, p.lang)
+}
+
+// group sets thousands apart as a language does.
+func group(v, lang string) string {
+	thousands, point := ",", "."
+	if lang == "pt" || lang == "es" {
+		thousands, point = ".", ","
+	}
+	sign := ""
+	if rest, ok := strings.CutPrefix(v, "-"); ok {
+		sign, v = "-", rest
+	}
+	whole, fraction, has := strings.Cut(v, ".")
+	var b strings.Builder
+	for i, d := range whole {
+		if i > 0 && (len(whole)-i)%3 == 0 {
+			b.WriteString(thousands)
+		}
+		b.WriteRune(d)
+	}
+	if has {
+		b.WriteString(point + fraction)
+	}
+	return sign + b.String()
+}
+
+// time writes an instant: RFC 3339 in UTC for programs; how long ago, or the
+// day, for people.
+func (p *printer) time(at time.Time) string {
+	if !p.people {
+		return at.UTC().Format(time.RFC3339)
+	}
+	ago := p.now().Sub(at)
+	switch {
+	case ago < -time.Minute || ago >= 7*24*time.Hour:
+		return at.In(p.zone).Format("2006-01-02 15:04")
+	case ago < time.Minute:
+		return strconv.Itoa(max(int(ago/time.Second), 0)) + "s ago"
+	case ago < time.Hour:
+		return strconv.Itoa(int(ago/time.Minute)) + "m ago"
+	case ago < 24*time.Hour:
+		return strconv.Itoa(int(ago/time.Hour)) + "h ago"
+	}
+	return strconv.Itoa(int(ago/(24*time.Hour))) + "d ago"
+}
+
+// object prints one object.
+func (p *printer) object(v *tree, columns []column) error {
+	switch p.form {
+	case "json", "jsonl":
+		return p.json(v.pick(p.o.Fields), p.form == "json" && p.outTTY)
+	case "yaml":
+		b := v.pick(p.o.Fields).appendYAML(nil, "")
+		_, err := p.out.Write(append(bytes.TrimRight(b, "\n"), '\n'))
+		return err
+	case "id":
+		return p.id(v)
+	case "csv":
+		t := p.table(columns)
+		t.row(v)
+		return t.end()
+	}
+	picked := v.pick(p.o.Fields)
+	if picked.kind != '{' {
+		_, err := fmt.Fprintln(p.out, oneLine(picked.string()))
+		return err
+	}
+	longest := 0
+	for _, name := range picked.names {
+		longest = max(longest, utf8.RuneCountInString(name))
+	}
+	for i, name := range picked.names {
+		m := picked.members[i]
+		if p.people && m.string() == "" && len(p.o.Fields) == 0 && !p.o.Wide {
+			continue // what is not set, a person need not read
+		}
+		value := oneLine(p.value(name, m, v))
+		separator := "\t"
+		if p.people {
+			separator = strings.Repeat(" ", longest-utf8.RuneCountInString(name)+2)
+		}
+		if _, err := fmt.Fprintf(p.out, "%s%s%s\n", name, separator, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// value writes a member of an object for its reader: amounts of the object's own
+// currency in words, for people.
+func (p *printer) value(name string, v, of *tree) string {
+	if !p.people {
+		return v.string()
+	}
+	switch name {
+	case "amount", "amount_captured", "amount_refunded", "fee", "balance", "available", "pending", "reserved", "returns":
+		if currency := of.at("currency").string(); currency != "" && v.kind == '0' {
+			return p.money(v, currency)
+		}
+	case "status":
+		return status.cell(p, of)
+	case "created":
+		if v.kind == '0' {
+			return time.Unix(v.number(), 0).In(p.zone).Format("2006-01-02 15:04:05 -07:00")
+		}
+	}
+	return v.string()
+}
+
+func (p *printer) json(v *tree, indented bool) error {
+	step := ""
+	if indented {
+		step = "  "
+	}
+	_, err := p.out.Write(append(v.appendJSON(nil, "", step), '\n'))
+	return err
+}
+
+func (p *printer) id(v *tree) error {
+	id := v.at("id").string()
+	if id == "" {
+		return exitError{exitUsage, fmt.Errorf("this has no id; choose another --output")}
+	}
+	_, err := fmt.Fprintln(p.out, id)
+	return err
+}
+
+// oneLine keeps what is data from moving the cursor or breaking a table.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// rows prints objects one after the other, as they come where the form allows.
+type rows struct {
+	p       *printer
+	columns []column
+	csv     *csv.Writer
+	lines   [][]string // of a table for people, printed together
+	count   int
+	err     error
+}
+
+func (p *printer) table(columns []column) *rows {
+	t := &rows{p: p}
+	for _, c := range columns {
+		if !c.wide || p.o.Wide {
+			t.columns = append(t.columns, c)
+		}
+	}
+	if len(p.o.Fields) > 0 {
+		t.columns = t.columns[:0]
+		for _, path := range p.o.Fields {
+			t.columns = append(t.columns, text(strings.ToUpper(path), path))
+		}
+	}
+	if p.form == "csv" {
+		t.csv = csv.NewWriter(p.out)
+		if !p.o.NoHeaders {
+			heads := make([]string, len(t.columns))
+			for i, c := range t.columns {
+				heads[i] = strings.ToLower(strings.ReplaceAll(c.head, " ", "_"))
+			}
+			t.err = t.csv.Write(heads)
+		}
+	}
+	return t
+}
+
+func (t *rows) write(format string, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.p.out, format, args...)
+	}
+}
+
+func (t *rows) row(v *tree) error {
+	p := t.p
+	t.count++
+	switch p.form {
+	case "json":
+		if t.count == 1 {
+			t.write("[")
+		} else {
+			t.write(",")
+		}
+		if p.outTTY {
+			t.write("\n  %s", v.pick(p.o.Fields).appendJSON(nil, "  ", "  "))
+		} else {
+			t.write("%s", v.pick(p.o.Fields).appendJSON(nil, "", ""))
+		}
+	case "jsonl":
+		t.write("%s\n", v.pick(p.o.Fields).appendJSON(nil, "", ""))
+	case "yaml":
+		b := v.pick(p.o.Fields).appendYAML([]byte("- "), "  ")
+		t.write("%s\n", strings.TrimRight(string(b), "\n"))
+	case "id":
+		if t.err == nil {
+			t.err = p.id(v)
+		}
+	default:
+		cells := make([]string, len(t.columns))
+		for i, c := range t.columns {
+			cells[i] = oneCell(c.cell(p, v), p.colour)
+			if t.csv != nil {
+				cells[i] = guarded(cells[i])
+			}
+		}
+		switch {
+		case t.csv != nil:
+			if t.err == nil {
+				t.err = t.csv.Write(cells)
+			}
+		case p.people:
+			t.lines = append(t.lines, cells)
+		default:
+			t.write("%s\n", strings.Join(cells, "\t"))
+		}
+	}
+	return t.err
+}
+
+// oneCell keeps a painted cell's own colours.
+func oneCell(s string, coloured bool) string {
+	if coloured && strings.HasPrefix(s, "\x1b[") {
+		return s
+	}
+	return oneLine(s)
+}
+
+// guarded puts an apostrophe before what a spreadsheet would run as a formula.
+// A negative number is a number.
+func guarded(s string) string {
+	if s == "" || !strings.ContainsRune("=+-@", rune(s[0])) {
+		return s
+	}
+	if s[0] == '-' {
+		if strings.Trim(s[1:], "0123456789.") == "" && len(s) > 1 {
+			return s
+		}
+	}
+	return "'" + s
+}
+
+// end finishes the rows.
+func (t *rows) end() error {
+	p := t.p
+	switch {
+	case p.form == "json":
+		switch {
+		case t.count == 0:
+			t.write("[]\n")
+		case p.outTTY:
+			t.write("\n]\n")
+		default:
+			t.write("]\n")
+		}
+	case p.form == "yaml" && t.count == 0:
+		t.write("[]\n")
+	case t.csv != nil:
+		t.csv.Flush()
+		if t.err == nil {
+			t.err = t.csv.Error()
+		}
+	case p.people:
+		t.align(p.out)
+	}
+	return t.err
+}
+
+// shown is how many characters of a cell are seen.
+func shown(s string) int {
+	n := 0
+	for len(s) > 0 {
+		if strings.HasPrefix(s, "\x1b[") {
+			if end := strings.IndexByte(s, 'm'); end > 0 {
+				s = s[end+1:]
+				continue
+			}
+		}
+		_, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+		n++
+	}
+	return n
+}
+
+// align prints the lines of a table in columns, cut to the terminal's width.
+func (t *rows) align(w io.Writer) {
+	if len(t.lines) == 0 {
+		return
+	}
+	widths := make([]int, len(t.columns))
+	lines := t.lines
+	if !t.p.o.NoHeaders {
+		heads := make([]string, len(t.columns))
+		for i, c := range t.columns {
+			heads[i] = c.head
+		}
+		lines = append([][]string{heads}, lines...)
+	}
+	for _, line := range lines {
+		for i, cell := range line {
+			widths[i] = max(widths[i], shown(cell))
+		}
+	}
+	if t.p.width > 0 && !t.p.o.Wide {
+		total := 3 * (len(widths) - 1)
+		for _, n := range widths {
+			total += n
+		}
+		for total > t.p.width {
+			// The longest text gives way, down to what still says something.
+			longest := -1
+			for i, c := range t.columns {
+				if c.text && widths[i] > 8 && (longest < 0 || widths[i] > widths[longest]) {
+					longest = i
+				}
+			}
+			if longest < 0 {
+				break
+			}
+			widths[longest]--
+			total--
+		}
+	}
+	for n, line := range lines {
+		var b strings.Builder
+		for i, cell := range line {
+			if length := shown(cell); length > widths[i] {
+				cell = string([]rune(cell)[:widths[i]-1]) + "…"
+			}
+			if n == 0 && !t.p.o.NoHeaders {
+				cell = t.p.paint(cell, "1")
+			}
+			b.WriteString(cell)
+			if i < len(line)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-shown(cell)+3))
+			}
+		}
+		t.write("%s\n", strings.TrimRight(b.String(), " "))
+	}
+}
