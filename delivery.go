@@ -93,16 +93,16 @@ type DeliveryQuery struct {
 	Ascending bool // the oldest event first, else the newest
 }
 
-// noticeEndpoint stands for the addresses that a book's movements brought
+// NoticeEndpoint stands for the addresses that a book's movements brought
 // themselves.
-func noticeEndpoint(book Book) (id UUID) {
+func NoticeEndpoint(book Book) (id UUID) {
 	copy(id[:], "notices\x80") // no UUIDv7 of an endpoint looks like this
 	binary.BigEndian.PutUint64(id[8:], uint64(book))
 	return id
 }
 
 // Notices reports whether the dispatch sends notices, not webhooks.
-func (d *Dispatch) Notices() bool { return d.Endpoint == noticeEndpoint(d.Book) }
+func (d *Dispatch) Notices() bool { return d.Endpoint == NoticeEndpoint(d.Book) }
 
 // announce puts a notice on an event of this batch.
 func (b *Batch) announce(e *Event, n *Notice) {
@@ -111,7 +111,7 @@ func (b *Batch) announce(e *Event, n *Notice) {
 		panic(err) // strings and bytes always have a JSON form
 	}
 	e.Notice = data
-	id := noticeEndpoint(e.Book)
+	id := NoticeEndpoint(e.Book)
 	for _, d := range b.writes.Dispatches {
 		if d.Endpoint == id && d.New {
 			return
