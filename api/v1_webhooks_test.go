@@ -1,0 +1,153 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"giro"
+	"giro/internal/pgtest"
+	"giro/store"
+)
+
+// forbiddenURLs are the forms of the rules for webhook URLs, by their number.
+var forbiddenURLs = []struct {
+	row, code string
+	urls      []string
+}{
+	{"174", "card_data_forbidden", []string{"https://example.com/?pan=4242424242424242", "https://example.com/4242424242424242"}},
+	{"176", "url_forbidden", []string{"http://example.com/", "http://example.com:80/", "HTTP://example.com/"}},
+	{"177", "url_forbidden", []string{
+		"https://127.0.0.1/", "https://localhost/", "https://localhost./", "https://a.localhost/", "https://127.1/", "https://2130706433/",
+		"https://0x7f000001/", "https://0177.0.0.1/", "https://0.0.0.0/", "https://127.0.0.1:443/", "https://LOCALHOST/", "https://127.0.0.1./",
+		"https://0x7f.1/", "https://127.0.0.01/",
+	}},
+	{"178", "url_forbidden", []string{
+		"https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://[::ffff:7f00:1]/", "https://[64:ff9b::7f00:1]/", "https://[fe80::1%25eth0]/",
+		"https://[fe80::1]/", "https://[fd00::1]/", "https://[::]/", "https://[2002:7f00:1::]/", "https://[::127.0.0.1]/", "https://[64:ff9b:1::7f00:1]/",
+	}},
+	{"179", "url_forbidden", []string{
+		"https://10.0.0.1/", "https://10.255.255.255/", "https://172.16.0.1/", "https://172.31.255.255/", "https://192.168.1.1/", "https://100.64.0.1/",
+		"https://100.127.255.255/", "https://169.254.169.254/", "https://192.0.0.8/", "https://198.18.0.1/", "https://198.19.255.255/",
+		"https://224.0.0.1/", "https://239.255.255.255/", "https://240.0.0.1/", "https://255.255.255.255/",
+	}},
+	{"180", "url_forbidden", []string{"https://metadata.google.internal/", "https://METADATA.google.internal/", "https://100.100.100.200/"}},
+	{"184", "url_forbidden", []string{"https://a@127.0.0.1/", "https://user:pass@example.com/", "https://example.com#@127.0.0.1/", "https://127.0.0.1\\\\@example.com/"}},
+	{"185", "url_forbidden", []string{"file:///etc/passwd", "gopher://example.com/", "ftp://example.com/", "unix:///run/x", "data:text/plain,x", "javascript:alert(1)", "//example.com/", "example.com", "/hooks", "https:example.com"}},
+	{"186", "port_forbidden", []string{"https://example.com:22/", "https://example.com:25/", "https://example.com:6379/", "https://example.com:5432/", "https://example.com:80/"}},
+	{"187", "url_forbidden", []string{"https://giro.example.com/hooks", "https://GIRO.example.com:8443/", "https://203.0.113.7:8443/"}},
+	{"188", "url_forbidden", []string{
+		"https://example.com/" + strings.Repeat("a", 2029), "https://xn--a/", "https://example.com./", "https://example.com/%00", "https://example.com/a%0d%0ab",
+		"https://example.com:/", "https://example.com:0/", "https://example.com:99999/", "https://exa mple.com/", "https://", "https:///x", "https://ex\u00e4mple.com/", "https://-a.example.com/",
+	}},
+}
+
+// TestForbiddenURLs: each form is refused when an endpoint is made and when it is
+// changed, with its code, and leaves no endpoint behind.
+func TestForbiddenURLs(t *testing.T) {
+	t.Parallel()
+	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, server := running(t, s)
+	send := func(method, path, body string) (int, map[string]any) {
+		req := httptest.NewRequest(method, path, strings.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+r.Vars["secret_key"])
+		req.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, req)
+		var answer map[string]any
+		json.Unmarshal(w.Body.Bytes(), &answer) // a list has no members to look at
+		return w.Code, answer
+	}
+	status, made := send("POST", "/v1/webhook_endpoints", `{"url": "https://example.com:8443/hooks", "events": ["*"]}`)
+	if status != http.StatusCreated {
+		t.Fatal(status, made)
+	}
+	path := "/v1/webhook_endpoints/" + made["id"].(string)
+	for _, group := range forbiddenURLs {
+		for _, url := range group.urls {
+			body := fmt.Sprintf(`{"url": %q, "events": ["*"]}`, url)
+			for method, target := range map[string]string{"POST": "/v1/webhook_endpoints", "PUT": path} {
+				status, answer := send(method, target, body)
+				if status != 422 || answer["code"] != group.code || answer["param"] != "/url" {
+					t.Errorf("row %s: %s %.80s: %d %v at %v, want 422 %s at /url", group.row, method, url, status, answer["code"], answer["param"], group.code)
+				}
+				if text := fmt.Sprint(answer["detail"]); len(url) > 12 && strings.Contains(text, url) {
+					t.Errorf("row %s: the answer repeats the URL", group.row)
+				}
+			}
+		}
+	}
+	if _, now := send("GET", path, ""); now["url"] != "https://example.com:8443/hooks" || now["version"] != 1.0 {
+		t.Errorf("the endpoint has changed: %v", now)
+	}
+}
+
+// TestEndpointLimit: however many are made at once, a merchant has 50 endpoints
+// in a mode; the 51st is refused, and a deleted one makes room.
+func TestEndpointLimit(t *testing.T) {
+	t.Parallel()
+	for database, open := range map[string]func(t *testing.T) (giro.Store, error){
+		"sqlite": func(t *testing.T) (giro.Store, error) { return store.OpenSQLite(t.TempDir(), store.Options{}) },
+		"postgres": func(t *testing.T) (giro.Store, error) {
+			return store.OpenPostgres(context.Background(), pgtest.Open(t), store.Options{})
+		},
+	} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			s, err := open(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, server := running(t, s)
+			send := func(method, path, key string) *httptest.ResponseRecorder {
+				req := httptest.NewRequest(method, path, strings.NewReader(`{"url": "https://example.com/hooks", "events": ["*"]}`))
+				req.Header.Set("Authorization", "Bearer "+r.Vars[key])
+				req.Header.Set("Content-Type", "application/json")
+				w := httptest.NewRecorder()
+				server.ServeHTTP(w, req)
+				return w
+			}
+			var mu sync.Mutex
+			statuses := map[int]int{}
+			var wg sync.WaitGroup
+			for range 55 {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					w := send("POST", "/v1/webhook_endpoints", "secret_key")
+					mu.Lock()
+					defer mu.Unlock()
+					statuses[w.Code]++
+					if w.Code == 409 && !strings.Contains(w.Body.String(), `"endpoint_limit"`) {
+						t.Errorf("%s", w.Body)
+					}
+				}()
+			}
+			wg.Wait()
+			if statuses[201] != 50 || statuses[409] != 5 {
+				t.Fatalf("%v", statuses)
+			}
+			if w := send("POST", "/v1/webhook_endpoints", "live_key"); w.Code != 201 {
+				t.Errorf("the other mode: %d", w.Code)
+			}
+			var list []struct{ ID string }
+			if err := json.Unmarshal(send("GET", "/v1/webhook_endpoints", "secret_key").Body.Bytes(), &list); err != nil || len(list) != 50 {
+				t.Fatal(len(list), err)
+			}
+			if w := send("DELETE", "/v1/webhook_endpoints/"+list[7].ID, "secret_key"); w.Code != 200 {
+				t.Fatal(w.Code)
+			}
+			if w := send("POST", "/v1/webhook_endpoints", "secret_key"); w.Code != 201 {
+				t.Errorf("after one was deleted: %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
