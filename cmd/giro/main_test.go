@@ -64,7 +64,12 @@ type server struct {
 
 func serve(t *testing.T, data string) *server {
 	t.Helper()
-	s := &server{cmd: giroCommand(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--json")}
+	return serveWith(t, "--data", data)
+}
+
+func serveWith(t *testing.T, args ...string) *server {
+	t.Helper()
+	s := &server{cmd: giroCommand(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--json"}, args...)...)}
 	s.cmd.Stderr = os.Stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
