@@ -18,9 +18,15 @@ var balanceAnswer = &schema{kind: kindObject, name: "Balance", fields: []field{
 	{name: "reserved", schema: plainInteger}, {name: "returns", schema: plainInteger},
 }}
 
+// accountKinds are the roles of the chart as the API names them.
+var accountKinds = []string{"main", string(giro.RoleSub), string(giro.RoleReserved), string(giro.RoleSubReserved), string(giro.RolePending), string(giro.RoleReturns),
+	string(giro.RoleClearing), string(giro.RoleFees), string(giro.RoleSuspense), string(giro.RoleIntermerchant)}
+
+var accountAtParam = param{name: "at", kind: paramTime, code: giro.CodeInvalidTime, about: "With the balance of a past instant."}
+
 var accountAnswer = &schema{kind: kindObject, name: "Account", fields: []field{
 	{name: "id", schema: idOf("acct")}, {name: "object", schema: oneOf("account")}, {name: "name", schema: null(plainText)},
-	{name: "kind", schema: oneOf("main", "sub"), about: "main: a merchant's own account of a currency."},
+	{name: "kind", schema: oneOf(accountKinds...), about: "Its place in the chart; main: the merchant's own account of a currency, sub: one that it has opened."},
 	{name: "currency", schema: currencySchema}, {name: "balance", schema: plainInteger}, {name: "allow_negative", schema: flagSchema},
 	{name: "closed", schema: flagSchema}, {name: "metadata", schema: metadataSchema},
 	{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "livemode", schema: flagSchema}, {name: "version", schema: plainInteger},
@@ -80,10 +86,11 @@ var moneyRoutes = []*route{
 			})
 		}},
 	{method: "GET", path: "/v1/accounts", id: "listAccounts", tag: "accounts", summary: "List main accounts and sub-accounts, newest first", access: accessSecret, status: 200,
-		about:  "A bare array; with ids an object with the balances of one sequence.",
-		params: []param{limitParam, cursorParam, {name: "ids", kind: paramList, max: 100, about: "Several accounts at one sequence."}},
+		about: "A bare array; with ids an object with the balances of one sequence.",
+		params: []param{limitParam, cursorParam, {name: "ids", kind: paramList, max: 100, about: "Several accounts at one sequence, of any kind."},
+			{name: "kind", kind: paramList, max: len(accountKinds), enum: accountKinds, about: "Other places of the chart too; main and sub if it is not sent."}, accountAtParam},
 		answer: &schema{kind: kindEither, options: []*schema{{kind: kindList, item: accountAnswer}, accountsAnswer}}, handler: listAccounts},
-	{method: "GET", path: "/v1/accounts/{id}", id: "retrieveAccount", tag: "accounts", summary: "Retrieve an account", access: accessSecret, status: 200, answer: accountAnswer, errors: []giro.Code{giro.CodeNotFound},
+	{method: "GET", path: "/v1/accounts/{id}", id: "retrieveAccount", tag: "accounts", summary: "Retrieve an account", access: accessSecret, params: []param{accountAtParam}, status: 200, answer: accountAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
 			a, _, err := c.account()
 			if err != nil {
@@ -303,7 +310,11 @@ func (c *call) account() (*giro.Account, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	list, sequence, err := c.engine().Store.Accounts(c.ctx, giro.AccountQuery{Book: c.book(), IDs: []giro.UUID{id}, Limit: 1})
+	q := giro.AccountQuery{Book: c.book(), IDs: []giro.UUID{id}, Limit: 1}
+	if c.query.has("at") {
+		q.At = giro.Micros(c.query.time("at"))
+	}
+	list, sequence, err := c.engine().Store.Accounts(c.ctx, q)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -315,6 +326,18 @@ func (c *call) account() (*giro.Account, int64, error) {
 
 func listAccounts(c *call) error {
 	q := giro.AccountQuery{Book: c.book(), Roles: []giro.Role{giro.RoleAvailable, giro.RoleSub}, Descending: true, Limit: c.query.integer("limit", listLimit) + 1}
+	if kinds := c.query.list("kind"); kinds != nil {
+		q.Roles = nil
+		for _, kind := range kinds {
+			if kind == "main" {
+				kind = string(giro.RoleAvailable)
+			}
+			q.Roles = append(q.Roles, giro.Role(kind))
+		}
+	}
+	if c.query.has("at") {
+		q.At = giro.Micros(c.query.time("at"))
+	}
 	snapshot := c.query.has("ids")
 	if snapshot {
 		for _, v := range c.query.list("ids") {

@@ -268,6 +268,13 @@ func testMoney(i *installation) {
 		t.Errorf("a snapshot of three accounts: %v", sum)
 	}
 	i.do(sk, "GET", "/v1/accounts?ids=x", "").want(400, giro.CodeInvalidParameter)
+	i.do(sk, "GET", "/v1/accounts?kind=clearing", "").want(200).has("0.kind", "clearing", "0.name", "sandbox")
+	if some := i.do(sk, "GET", "/v1/accounts?kind=main,reserved", "").want(200); bytes.Contains(some.body, []byte(`"sub"`)) {
+		t.Errorf("main and reserved accounts: %s", some.body)
+	}
+	i.do(sk, "GET", "/v1/accounts?kind=wallet", "").want(400, giro.CodeInvalidParameter)
+	i.do(sk, "GET", "/v1/accounts?kind=sub&at=1", "").want(200).has("0.id", id, "0.balance", "0")
+	i.do(sk, "GET", "/v1/accounts/"+id+"?at=1", "").want(200).has("balance", "0")
 	i.do(sk, "POST", "/v1/accounts/"+id+"/close", "").want(409, giro.CodeAccountNotEmpty)
 	empty := i.do(sk, "POST", "/v1/accounts", `{"name":"empty","currency":"brl"}`).want(201).text("id")
 	i.do(sk, "POST", "/v1/accounts/"+empty+"/close", "").want(200).has("closed", "true")
