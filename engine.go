@@ -57,6 +57,7 @@ type Engine struct {
 	clients   clientCache
 	sessions  sessionCache
 	guesses   throttle
+	verifying verifier
 	inFlight  sync.WaitGroup
 	batches   atomic.Int64
 	commands  atomic.Int64

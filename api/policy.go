@@ -7,7 +7,7 @@ import (
 )
 
 // dashboardRoutes are what the dashboard's pages need beside the rest of v1.
-func dashboardRoutes() []*route { return slices.Concat(sessionRoutes, teamRoutes) }
+func dashboardRoutes() []*route { return slices.Concat(figureRoutes, sessionRoutes, teamRoutes) }
 
 // policy is what the route asks of a person; empty: nobody has decided.
 func (r *route) policy() giro.Permission { return policies[r.id] }
@@ -36,10 +36,17 @@ var policies = map[string]giro.Permission{
 	"listEvents":         giro.MayReadPayments,
 	"retrieveEvent":      giro.MayReadPayments,
 	"streamEvents":       giro.MayReadPayments,
+	"figures":            giro.MayReadPayments,
+	"attention":          giro.MayReadPayments,
+	"countCharges":       giro.MayReadPayments,
+	"countRefunds":       giro.MayReadPayments,
+	"countPayouts":       giro.MayReadPayments,
+	"countTransfers":     giro.MayReadPayments,
 	"listMerchants":      giro.MayReadPayments,
 	"retrieveMerchant":   giro.MayReadPayments,
 
 	// Where the money is.
+	"retrieveVerification":      giro.MayReadBalances,
 	"balances":                  giro.MayReadBalances,
 	"listAccounts":              giro.MayReadBalances,
 	"retrieveAccount":           giro.MayReadBalances,
@@ -146,6 +153,8 @@ var policies = map[string]giro.Permission{
 	"resetPerson":      giro.MayManageTeam,
 	"createInvitation": giro.MayManageTeam,
 	"deleteInvitation": giro.MayManageTeam,
+
+	"createVerification": giro.MayVerify,
 
 	// The merchant.
 	"updateMerchant": giro.MaySetUp,

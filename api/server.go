@@ -75,17 +75,13 @@ type Config struct {
 
 	Version string // shown at /
 
+	// LastBackup returns when the store was last backed up, zero: never; nil: it
+	// is not known here.
+	LastBackup func() time.Time
+
 	// Secure says that browsers reach this server over TLS though it does not
 	// see that itself: the session's cookie is the one for TLS then.
 	Secure bool
-
-	// Hosts adds host names to those that choose a dialect: smartfastpay,
-	// jumppag or v1.
-	Hosts map[string]string
-
-	// URL begins links to this server that leave it, such as checkout pages:
-	// "https://pay.example.com". Empty: the host that the request names.
-	URL string
 
 	RequestsPerSecond int  // per credential; 0: unlimited
 	Burst             int  // requests at once; at least RequestsPerSecond
@@ -97,7 +93,6 @@ type Server struct {
 	config  Config
 	routes  *routeNode
 	table   []*route
-	dialect dialectRoutes
 	limiter *limiter
 	cursors cursors
 	calls   sync.Pool
@@ -178,9 +173,6 @@ type call struct {
 	path  []string
 	query query
 
-	profile string // of the SmartFastPay dialect; empty: v1
-	chosen  bool   // by the host or the mount, whatever the token says
-
 	caller *Caller
 	doc    document
 	body   object
@@ -212,15 +204,12 @@ func New(config Config) (*Server, error) {
 		s.config.Authenticate = s.keyHolder
 	}
 	s.calls.New = func() any { return &call{s: s} }
-	if s.dialect, err = newDialectRoutes(config.Hosts); err != nil {
-		return nil, err
-	}
 	return s, s.setRoutes(routes())
 }
 
 // routes is the table of every part.
 func routes() []*route {
-	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes, []*route{dialectDocRoute}, checkoutRoutes)
+	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
 }
 
 // OpenAPI returns the document that a server answers at /openapi.json.
@@ -282,7 +271,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.id = s.config.NewID(c.at)
 	c.rid = c.id.String()
 	c.route, c.caller, c.body, c.key, c.err = nil, nil, object{}, "", nil
-	c.profile, c.chosen = "", false
 	c.status, c.written = 0, 0
 	c.path, c.buffer = c.path[:0], c.buffer[:0]
 	c.query.names, c.query.values = c.query.names[:0], c.query.values[:0]
@@ -340,10 +328,10 @@ func (c *call) serve() error {
 			return err
 		}
 	}
-	if c.profile != "" {
-		return c.serveSmartFastPay()
-	}
 	if err := parseQuery(c.r.URL.RawQuery, c.route.params, &c.query); err != nil {
+		return err
+	}
+	if err := c.placed(); err != nil {
 		return err
 	}
 	if c.route.body != nil {
@@ -393,16 +381,11 @@ func visible(s string) bool {
 	return true
 }
 
-// findRoute chooses the dialect and looks the exact path up. Nothing is
-// cleaned, redirected or overridden: what is not the path of a route is no
-// route.
+// findRoute looks the exact path up. Nothing is cleaned, redirected or
+// overridden: what is not the path of a route is no route.
 func (c *call) findRoute() error {
-	tree, path := c.chooseDialect(c.r.URL.EscapedPath())
-	return c.findIn(tree, path)
-}
-
-func (c *call) findIn(tree *routeNode, path string) error {
-	methods, values, err := tree.find(path, c.path[:0])
+	path := c.r.URL.EscapedPath()
+	methods, values, err := c.s.routes.find(path, c.path)
 	c.path = values
 	if err != nil {
 		return err
@@ -486,12 +469,6 @@ func (c *call) authenticate() error {
 	if after, ok := c.s.limiter.allow(c.caller.credential(), c.at, c.w.Header()); !ok {
 		return &giro.Error{Code: giro.CodeRateLimited, Message: "this credential has used up its requests", RetryAfter: after}
 	}
-	if c.profile != "" && !c.chosen && c.caller.Dialect != "" {
-		c.profile = c.caller.Dialect
-	}
-	if c.profile == "" && c.caller.Dialect != "" {
-		return giro.Refuse(giro.CodeForbidden, "Authorization", "an access token speaks the SmartFastPay dialect; this route needs an API key")
-	}
 	return c.caller.may(c.route)
 }
 
@@ -499,13 +476,6 @@ func (c *call) authenticate() error {
 func (s *Server) keyHolder(ctx context.Context, token string) (*Caller, error) {
 	if s.config.Admin != nil && s.config.Admin(token) {
 		return &Caller{Admin: true}, nil
-	}
-	if strings.HasPrefix(token, giro.AccessTokenPrefix) {
-		client, merchant, profile, err := s.config.Engine.AccessToken(ctx, token)
-		if err != nil {
-			return nil, err
-		}
-		return &Caller{Merchant: merchant, Live: client.Live, Key: client.ID, Dialect: profile}, nil
 	}
 	key, merchant, err := s.config.Engine.Authenticate(ctx, token)
 	if err != nil {
@@ -690,13 +660,9 @@ func (c *call) send(status int, contentType []string, body []byte) {
 // sendJSON writes a JSON answer.
 func (c *call) sendJSON(status int, body []byte) { c.send(status, valueJSON, body) }
 
-// refuse renders an error in the dialect of the request.
+// refuse renders an error on v1.
 func (c *call) refuse(err error) {
 	e := giro.AsError(err)
-	if c.profile != "" {
-		c.refuseSmartFastPay(e)
-		return
-	}
 	if after := retryAfter(e); after != "" {
 		c.w.Header()["Retry-After"] = []string{after}
 	}

@@ -18,6 +18,14 @@ var placeParams = []param{
 	{name: "giro_mode", kind: paramList, max: 1, enum: []string{"test", "live"}, about: "In place of Giro-Mode, with a session alone."},
 }
 
+// placed refuses placeParams beside a key, which says itself where it works.
+func (c *call) placed() error {
+	if c.caller != nil && c.caller.In == nil && (c.query.has("giro_merchant") || c.query.has("giro_mode")) {
+		return giro.Refuse(giro.CodeInvalidParameter, "giro_merchant", "the key says at which merchant and in which mode it works")
+	}
+	return nil
+}
+
 // sessionToken returns the session of the request's cookie. Over TLS only the
 // cookie that no plain connection can have set counts.
 func (c *call) sessionToken() string {

@@ -22,7 +22,7 @@ const (
 var streamRoute = &route{method: "GET", path: "/v1/stream", id: "streamEvents", tag: "events", summary: "Events as they happen, as server-sent events", access: accessSecret, status: 200, media: "text/event-stream",
 	about: "Each message's id is the event's sequence; Last-Event-ID goes on where a connection ended. Without after only new events are sent.",
 	params: []param{{name: "after", kind: paramInteger, min: 0, max: 1 << 53, about: "Events of sequences above."},
-		{name: "types", kind: paramList, max: 50, about: "Exact types, or payout.*."}},
+		{name: "types", kind: paramList, max: 50, about: "Exact types, or payout.*."}, placeParams[0], placeParams[1]},
 	errors: []giro.Code{giro.CodeUnavailable}, handler: stream}
 
 // stream sends events until the reader leaves or the server drains.

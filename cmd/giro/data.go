@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"giro"
@@ -76,8 +77,28 @@ func (c *backupCommand) Run() error {
 	if err := s.(*store.SQLite).Backup(context.Background(), c.File); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(c.Data, backupNote), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"), 0o600); err != nil {
+		return fmt.Errorf("%s is written; note when, for the dashboard: %w", c.File, err)
+	}
 	fmt.Printf("%s holds the store; keep the installation's key (secret.key) with it, apart\n", c.File)
 	return nil
+}
+
+// backupNote is the file of the data folder that holds the time of the last
+// backup.
+const backupNote = "last-backup"
+
+// lastBackup returns when the folder was last backed up; zero: never.
+func (p *place) lastBackup() time.Time {
+	b, err := os.ReadFile(filepath.Join(p.Data, backupNote))
+	if err != nil {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, strings.TrimSpace(string(b)))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 type restoreCommand struct {

@@ -54,6 +54,7 @@ func (c *demoCommand) Run() error {
 		return err
 	}
 	defer in.store.Close()
+	in.verifyEvery = 24 * time.Hour
 	in.engine.Start()
 	defer in.engine.Stop()
 	first, err := in.found(ctx, "")

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"giro"
-	"giro/api"
 	"giro/rail"
 	"giro/store"
 )
@@ -32,6 +31,9 @@ type installation struct {
 	store  giro.Store
 	engine *giro.Engine
 	admin  func(token string) bool
+
+	lastBackup  func() time.Time // nil: not known
+	verifyEvery time.Duration    // 0: never by itself
 }
 
 // open opens the store for writing and sets up the engine, not started.
@@ -44,7 +46,7 @@ func (p *place) open(ctx context.Context, now func() time.Time, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: secret, Notice: api.Notification, Logf: func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) }}
+	e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: secret, Logf: func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) }}
 	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}}
 	return &installation{store: s, engine: e}, nil
 }

@@ -21,13 +21,14 @@ import (
 type serveCommand struct {
 	place
 	outgoing
-	Listen      string `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
-	AdminListen string `help:"Address on which /metrics needs no token." env:"GIRO_ADMIN_LISTEN"`
-	AdminToken  string `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
-	JSON        bool   `help:"Print the first start's credentials as one JSON line." name:"json"`
-	PauseJobs   bool   `help:"Run no jobs: what is created waits, and goes to its rail when giro is started without this." env:"GIRO_PAUSE_JOBS"`
-	PublicURL   string `help:"Where browsers reach the server, if that is not where it listens: https://pay.example.com behind a proxy." env:"GIRO_PUBLIC_URL"`
-	RequireKey  bool   `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
+	Listen      string        `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
+	AdminListen string        `help:"Address on which /metrics needs no token." env:"GIRO_ADMIN_LISTEN"`
+	AdminToken  string        `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
+	JSON        bool          `help:"Print the first start's credentials as one JSON line." name:"json"`
+	PauseJobs   bool          `help:"Run no jobs: what is created waits, and goes to its rail when giro is started without this." env:"GIRO_PAUSE_JOBS"`
+	PublicURL   string        `help:"Where browsers reach the server, if that is not where it listens: https://pay.example.com behind a proxy." env:"GIRO_PUBLIC_URL"`
+	VerifyEvery time.Duration `help:"How often the whole ledger is recomputed beside the work; 0: only when asked." default:"24h" env:"GIRO_VERIFY_EVERY"`
+	RequireKey  bool          `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
 }
 
 func (c *serveCommand) Run() error {
@@ -40,6 +41,10 @@ func (c *serveCommand) Run() error {
 	}
 	defer in.store.Close()
 	in.engine.Paused = func() bool { return c.PauseJobs }
+	in.verifyEvery = c.VerifyEvery
+	if c.Database == "" {
+		in.lastBackup = c.lastBackup
+	}
 	in.engine.Start()
 	defer in.engine.Stop()
 	first, err := in.found(ctx, c.AdminToken)
@@ -86,8 +91,8 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 	}
 	hooks, dispatch := in.dispatcher(out.policy(l.Addr()), log)
 	server, err := api.New(api.Config{
-		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure, Webhooks: hooks,
-		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey, URL: publicURL,
+		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure, LastBackup: in.lastBackup, Webhooks: hooks,
+		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey,
 	})
 	if err != nil {
 		return err
@@ -120,6 +125,9 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 		admin := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 		defer admin.Close()
 		go func() { ended <- admin.Serve(al) }()
+	}
+	if in.verifyEvery > 0 {
+		go in.keepVerified(ctx, log)
 	}
 	url := "http://" + l.Addr().String()
 	if publicURL != "" {
@@ -182,4 +190,23 @@ func (c *initCommand) Run() error {
 		return exitError{5, errors.New("the store is not empty; its keys were shown when it was made")}
 	}
 	return first.print(c.JSON)
+}
+
+// keepVerified recomputes the ledger when that was last done verifyEvery ago.
+func (in *installation) keepVerified(ctx context.Context, log *slog.Logger) {
+	again := time.NewTicker(min(in.verifyEvery, 10*time.Minute))
+	defer again.Stop()
+	for {
+		switch v, running, err := in.engine.LastVerification(ctx); {
+		case err != nil && ctx.Err() == nil:
+			log.Error("read the last verification", "error", err)
+		case err == nil && !running && (v == nil || in.engine.Now().Sub(giro.TimeOf(v.Finished)) >= in.verifyEvery):
+			in.engine.VerifyLedger("giro serve")
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -1,0 +1,617 @@
+package api
+
+import (
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // figures are cut by the reader's days wherever the binary runs
+
+	"giro"
+	"giro/money"
+)
+
+// figuresMax bounds the stretch that figures are asked for.
+const figuresMax = 400 * 24 * time.Hour
+
+var (
+	statusCounts = &schema{kind: kindObject, name: "StatusCounts", fields: statusFields()}
+	sumsFields   = []field{
+		{name: "gross_volume", schema: plainInteger, about: "Captured by charges, minor units."},
+		{name: "net_volume", schema: plainInteger, about: "Gross volume less refunds and fees."},
+		{name: "refunded", schema: plainInteger, about: "Given back of that."}, {name: "fees", schema: plainInteger},
+		{name: "charges", schema: plainInteger}, {name: "succeeded", schema: plainInteger, about: "Charges that captured: succeeded, or refunded since."}, {name: "failed", schema: plainInteger},
+		{name: "success_rate_bps", schema: null(plainInteger), about: "succeeded ÷ (succeeded + failed), in hundredths of a percent; what is pending counts on neither side."},
+		{name: "payouts_sent", schema: plainInteger, about: "Payouts that arrived, minor units."}, {name: "payouts_sent_count", schema: plainInteger},
+		{name: "payouts_by_status", schema: statusCounts},
+		{name: "refunds_finished", schema: plainInteger},
+	}
+	sumsAnswer   = &schema{kind: kindObject, name: "Sums", fields: sumsFields}
+	bucketAnswer = &schema{kind: kindObject, name: "FiguresBucket", fields: slices.Concat([]field{
+		{name: "from", schema: plainInteger, about: "Unix seconds."}, {name: "to", schema: plainInteger, about: "Not included."},
+		{name: "complete", schema: flagSchema, about: "false: its time is not over."},
+	}, sumsFields)}
+	tallyAnswer = &schema{kind: kindObject, name: "Tally", fields: []field{
+		{name: "kind", schema: oneOf(kindNames...)}, {name: "status", schema: oneOf(statusNames()...)}, {name: "reason", schema: null(plainText)},
+		{name: "count", schema: plainInteger}, {name: "amount", schema: plainInteger}, {name: "amount_captured", schema: plainInteger}, {name: "amount_refunded", schema: plainInteger},
+	}}
+	figuresAnswer = &schema{kind: kindObject, name: "Figures", fields: []field{
+		{name: "object", schema: oneOf("figures")}, {name: "currency", schema: plainText}, {name: "time_zone", schema: plainText}, {name: "interval", schema: oneOf("hour", "day")},
+		{name: "from", schema: plainInteger, about: "Unix seconds, whole hours."}, {name: "to", schema: plainInteger, about: "Not included."}, {name: "now", schema: plainInteger, about: "Of the test clock."},
+		{name: "totals", schema: sumsAnswer}, {name: "series", schema: &schema{kind: kindList, item: bucketAnswer}},
+		{name: "previous", schema: &schema{kind: kindObject, name: "PreviousFigures", fields: []field{
+			{name: "from", schema: plainInteger}, {name: "to", schema: plainInteger}, {name: "totals", schema: sumsAnswer}, {name: "series", schema: &schema{kind: kindList, item: bucketAnswer}},
+		}}, optional: true, about: "With compare=true: as many days, or hours, before."},
+		{name: "by_status", schema: &schema{kind: kindList, item: tallyAnswer}, about: "Movements created in this stretch, as they stand now."},
+		{name: "failures", schema: &schema{kind: kindList, item: tallyAnswer}, about: "Of failed movements, by reason, most first."},
+		{name: "open", schema: &schema{kind: kindList, item: tallyAnswer}, about: "What is pending or on hold now, whenever it was created."},
+		{name: "currencies", schema: &schema{kind: kindList, item: plainText}, about: "That the merchant has movements in, most first."},
+	}}
+	countsAnswer = &schema{kind: kindObject, name: "Counts", fields: []field{
+		{name: "object", schema: oneOf("counts")}, {name: "all", schema: plainInteger}, {name: "statuses", schema: statusCounts},
+		{name: "is_capped", schema: flagSchema, about: "A status has more than it says: each is counted to 10,000 where other filters than currency are set."},
+	}}
+	attentionAnswer = &schema{kind: kindObject, name: "Attention", fields: []field{
+		{name: "type", schema: oneOf(attentionTypes...)}, {name: "level", schema: oneOf("error", "warning", "notice")},
+		{name: "kind", schema: null(plainText), about: "Of movement."}, {name: "object", schema: null(plainText), about: "The id of what it is about, if it is one thing."}, {name: "name", schema: null(plainText), about: "How people know that."},
+		{name: "count", schema: plainInteger}, {name: "is_capped", schema: flagSchema, about: "There are more than count."}, {name: "currency", schema: null(plainText)}, {name: "amount", schema: null(plainInteger)},
+		{name: "since", schema: null(plainInteger), about: "Unix seconds."},
+	}}
+	faultAnswer        = &schema{kind: kindObject, name: "Fault", fields: []field{{name: "merchant", schema: plainText}, {name: "mode", schema: plainText}, {name: "sequence", schema: plainInteger}, {name: "message", schema: plainText}}}
+	verificationAnswer = &schema{kind: kindObject, name: "Verification", fields: []field{
+		{name: "object", schema: oneOf("verification")}, {name: "state", schema: oneOf("never", "running", "ok", "faulty", "failed"), about: "failed: it could not be carried out."}, {name: "running", schema: flagSchema},
+		{name: "entries", schema: null(plainInteger)}, {name: "ledger_transactions", schema: null(plainInteger)}, {name: "movements", schema: null(plainInteger)},
+		{name: "faults", schema: &schema{kind: kindList, item: faultAnswer}, about: "Of this merchant; with the admin token all."}, {name: "started_at", schema: null(plainText)}, {name: "finished_at", schema: null(plainText)}, {name: "took_ms", schema: null(plainInteger)},
+		{name: "sequence", schema: plainInteger, about: "Of the merchant's ledger now, in this mode."}, {name: "hash", schema: null(plainText), about: "Of that ledger transaction: the head of the chain."}, {name: "error", schema: null(plainText)},
+	}}
+)
+
+var kindNames = func() []string {
+	var names []string
+	for _, k := range giro.Kinds {
+		names = append(names, string(k))
+	}
+	return names
+}()
+
+func statusFields() []field {
+	var list []field
+	for _, s := range giro.Statuses {
+		list = append(list, field{name: string(s), schema: plainInteger})
+	}
+	return list
+}
+
+// What needs attention.
+const (
+	attentionOnHold     = "movements_onhold"
+	attentionStuck      = "movements_stuck"
+	attentionInDoubt    = "movements_in_doubt"
+	attentionFailing    = "endpoint_failing"
+	attentionDisabled   = "endpoint_disabled"
+	attentionFaulty     = "ledger_faulty"
+	attentionUnverified = "ledger_unverified"
+	attentionBackup     = "backup_old"
+)
+
+var attentionTypes = []string{attentionOnHold, attentionStuck, attentionInDoubt, attentionFailing, attentionDisabled, attentionFaulty, attentionUnverified, attentionBackup}
+
+var figureRoutes = func() []*route {
+	list := []*route{
+		{method: "GET", path: "/v1/figures", id: "figures", tag: "figures", summary: "Volume, success, payouts and failures over a stretch of time", access: accessSecret, status: 200, answer: figuresAnswer,
+			about: "Adds up hourly roll-ups that are written with every change, by the time of creation: a charge that is refunded later changes the hour in which it was made. Currencies are never added up.",
+			params: []param{
+				{name: "currency", kind: paramCurrency, about: "The merchant's own, or the one with the most movements, if it is not sent."},
+				{name: "from", kind: paramTime, code: giro.CodeInvalidTime, about: "Taken back to a whole hour; the day 29 days ago if it is not sent."},
+				{name: "to", kind: paramTime, code: giro.CodeInvalidTime, about: "Not included; now if it is not sent."},
+				{name: "interval", kind: paramList, max: 1, enum: []string{"hour", "day"}, about: "Hours up to two days, else days, if it is not sent."},
+				{name: "time_zone", kind: paramText, max: 64, about: "Whose days: a name of the IANA database, UTC if it is not sent."},
+				{name: "compare", kind: paramFlag, about: "With the stretch before."},
+			}, errors: []giro.Code{giro.CodeInvalidTime, giro.CodeInvalidParameter}, handler: figures},
+		{method: "GET", path: "/v1/attention", id: "attention", tag: "figures", summary: "What needs a person: held and stuck movements, failing endpoints, an unproven ledger", access: accessSecret, status: 200,
+			answer: &schema{kind: kindList, item: attentionAnswer}, handler: attention},
+		{method: "GET", path: "/v1/ledger/verification", id: "retrieveVerification", tag: "ledger", summary: "When the ledger was last recomputed, and what was found", access: accessEither, status: 200, answer: verificationAnswer, handler: func(c *call) error { return c.sendVerification(http.StatusOK, false) }},
+		{method: "POST", path: "/v1/ledger/verification", id: "createVerification", tag: "ledger", summary: "Recompute the whole ledger", access: accessEither, body: emptySchema, bare: true, noKey: true, status: 202, answer: verificationAnswer,
+			about: "It runs beside everything else, on one snapshot; read it again until it is no longer running.", handler: func(c *call) error {
+				c.engine().VerifyLedger(c.actor())
+				return c.sendVerification(http.StatusAccepted, true)
+			}},
+	}
+	for _, k := range giro.Kinds {
+		var params []param
+		for _, p := range movementParams {
+			switch p.name {
+			case "status", "limit", "cursor", "page", "items_per_page":
+			default:
+				params = append(params, p)
+			}
+		}
+		list = append(list, &route{method: "GET", path: "/v1/" + k.Plural() + "/counts", id: "count" + strings.ToUpper(string(k[:1])) + string(k[1:]) + "s", tag: k.Plural(), summary: "How many " + k.Plural() + " stand in each status", access: accessSecret,
+			params: params, status: 200, answer: countsAnswer, handler: counts(k)})
+	}
+	return list
+}()
+
+// bookNow is the time of the caller's book (µs).
+func (c *call) bookNow() (int64, error) {
+	head, err := c.engine().Store.Head(c.ctx, c.book())
+	if err != nil {
+		return 0, err
+	}
+	now := giro.Micros(c.at)
+	if head != nil {
+		now += head.Clock
+	}
+	return now, nil
+}
+
+func figures(c *call) error {
+	zone := time.UTC
+	if name := c.query.text("time_zone"); name != "" {
+		var err error
+		if zone, err = time.LoadLocation(name); err != nil || name == "Local" {
+			return giro.Refuse(giro.CodeInvalidParameter, "time_zone", "must be a name of the IANA database, such as America/Sao_Paulo")
+		}
+	}
+	now, err := c.bookNow()
+	if err != nil {
+		return err
+	}
+	span := giro.Span{To: now, Zone: zone, Compare: c.query.text("compare") == "true"}
+	if c.query.has("to") {
+		span.To = giro.Micros(c.query.time("to"))
+	}
+	if c.query.has("from") {
+		span.From = giro.Micros(c.query.time("from"))
+	} else {
+		t := giro.TimeOf(span.To).In(zone)
+		span.From = giro.Micros(time.Date(t.Year(), t.Month(), t.Day()-29, 0, 0, 0, 0, zone))
+	}
+	length := time.Duration(span.To-span.From) * time.Microsecond
+	switch {
+	case span.From >= span.To:
+		return giro.Refuse(giro.CodeInvalidTime, "from", "the stretch ends before it begins")
+	case span.From < 24*time.Hour.Microseconds()*366:
+		return giro.Refuse(giro.CodeInvalidTime, "from", "must be after 1970")
+	case span.To-span.From > figuresMax.Microseconds():
+		return giro.Refuse(giro.CodeInvalidTime, "from", "a stretch has at most 400 days")
+	}
+	switch c.query.text("interval") {
+	case "hour":
+		if span.Hourly = true; length > 31*24*time.Hour {
+			return giro.Refuse(giro.CodeInvalidParameter, "interval", "hours are for at most 31 days")
+		}
+	case "":
+		span.Hourly = length <= 48*time.Hour
+	}
+	ever, err := c.engine().Ever(c.ctx, c.book())
+	if err != nil {
+		return err
+	}
+	currencies := busiest(ever)
+	currency := c.query.currency("currency")
+	if currency == "" {
+		currency = money.Currency(c.caller.Merchant.Currency)
+		if len(currencies) > 0 && (currency == "" || ever[currency] == nil) {
+			currency = currencies[0]
+		}
+		if currency == "" {
+			currency = "USD"
+		}
+	}
+	f, err := c.engine().Figures(c.ctx, c.book(), currency, span)
+	if err != nil {
+		return err
+	}
+	a := appender{b: c.buffer[:0]}
+	a.text("object", "figures")
+	a.text("currency", currency.Lower())
+	a.text("time_zone", zone.String())
+	if span.Hourly {
+		a.text("interval", "hour")
+	} else {
+		a.text("interval", "day")
+	}
+	a.number("from", f.Begin/1_000_000)
+	a.number("to", f.End/1_000_000)
+	a.number("now", f.Now/1_000_000)
+	a.key("totals")
+	a.b = appendSums(appender{b: a.b}, &f.Totals)
+	a.key("series")
+	a.b = appendBuckets(a.b, f.Series, f.Now)
+	if f.PreviousBegin != 0 {
+		a.key("previous")
+		p := appender{b: a.b}
+		p.number("from", f.PreviousBegin/1_000_000)
+		p.number("to", f.Begin/1_000_000)
+		p.key("totals")
+		p.b = appendSums(appender{b: p.b}, &f.Previous)
+		p.key("series")
+		p.b = appendBuckets(p.b, f.PreviousTimes, f.Now)
+		a.b = p.close()
+	}
+	a.key("by_status")
+	a.b = appendTallies(a.b, f.ByStatus)
+	a.key("failures")
+	a.b = appendTallies(a.b, f.Failures)
+	a.key("open")
+	a.b = appendTallies(a.b, slices.DeleteFunc(slices.Clone(ever[currency]), func(t giro.Tally) bool {
+		return t.Status != giro.StatusPending && t.Status != giro.StatusOnHold
+	}))
+	a.key("currencies")
+	a.b = append(a.b, '[')
+	for i, one := range currencies {
+		if i > 0 {
+			a.b = append(a.b, ',')
+		}
+		a.b = appendString(a.b, one.Lower())
+	}
+	a.b = append(a.b, ']')
+	c.buffer = a.close()
+	c.sendJSON(http.StatusOK, c.buffer)
+	return nil
+}
+
+// busiest orders currencies by the number of their movements.
+func busiest(ever map[money.Currency][]giro.Tally) []money.Currency {
+	count := map[money.Currency]int64{}
+	list := []money.Currency{}
+	for currency, tallies := range ever {
+		for _, t := range tallies {
+			count[currency] += t.Count
+		}
+		if count[currency] > 0 {
+			list = append(list, currency)
+		}
+	}
+	slices.SortFunc(list, func(a, b money.Currency) int {
+		if count[a] != count[b] {
+			return int(min(max(count[b]-count[a], -1), 1))
+		}
+		if a < b {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+func appendSums(a appender, s *giro.Sums) []byte {
+	a.sums(s)
+	return a.close()
+}
+
+func (a *appender) sums(s *giro.Sums) {
+	a.number("gross_volume", s.Gross)
+	a.number("net_volume", s.Net())
+	a.number("refunded", s.Refunded)
+	a.number("fees", s.Fees)
+	a.number("charges", s.Charges)
+	a.number("succeeded", s.Succeeded)
+	a.number("failed", s.Failed)
+	if bps, ok := s.SuccessRate(); ok {
+		a.number("success_rate_bps", bps)
+	} else {
+		a.maybe("success_rate_bps", "")
+	}
+	a.number("payouts_sent", s.PayoutsSent)
+	a.number("payouts_sent_count", s.PayoutsSentN)
+	a.key("payouts_by_status")
+	a.b = appendStatuses(a.b, s.Payouts)
+	a.number("refunds_finished", s.RefundsFinished)
+}
+
+func appendStatuses(b []byte, counts map[giro.Status]int64) []byte {
+	a := appender{b: b}
+	for _, s := range giro.Statuses {
+		a.number(string(s), counts[s])
+	}
+	return a.close()
+}
+
+func appendBuckets(b []byte, list []giro.Bucket, now int64) []byte {
+	b = append(b, '[')
+	for i := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		a := appender{b: b}
+		a.number("from", list[i].At/1_000_000)
+		a.number("to", list[i].End/1_000_000)
+		a.flag("complete", list[i].End <= now)
+		a.sums(&list[i].Sums)
+		b = a.close()
+	}
+	return append(b, ']')
+}
+
+func appendTallies(b []byte, list []giro.Tally) []byte {
+	b = append(b, '[')
+	for i, t := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		a := appender{b: b}
+		a.text("kind", string(t.Kind))
+		a.text("status", string(t.Status))
+		a.maybe("reason", t.Reason)
+		a.number("count", t.Count)
+		a.number("amount", t.Amount)
+		a.number("amount_captured", t.Captured)
+		a.number("amount_refunded", t.Refunded)
+		b = a.close()
+	}
+	return append(b, ']')
+}
+
+// countMax bounds the counting of each status where roll-ups do not say.
+const countMax = 10_000
+
+// counts answers what stands beside the tabs of a list: from the roll-ups where
+// nothing but the currency filters, else by counting, each to countMax.
+func counts(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		q, _, err := c.movementQuery(k)
+		if err != nil {
+			return err
+		}
+		found := map[giro.Status]int64{}
+		capped := false
+		plain := true
+		for _, name := range c.query.names {
+			plain = plain && name == "currency"
+		}
+		if plain {
+			ever, err := c.engine().Ever(c.ctx, c.book())
+			if err != nil {
+				return err
+			}
+			for currency, tallies := range ever {
+				if q.Currency != "" && currency != q.Currency {
+					continue
+				}
+				for _, t := range tallies {
+					if t.Kind == k {
+						found[t.Status] += t.Count
+					}
+				}
+			}
+		} else {
+			for _, s := range giro.Statuses {
+				one := q
+				one.Statuses = []giro.Status{s}
+				if found[s], err = c.engine().Store.CountMovements(c.ctx, one, countMax+1); err != nil {
+					return err
+				}
+				if found[s] > countMax {
+					found[s], capped = countMax, true
+				}
+			}
+		}
+		var all int64
+		for _, n := range found {
+			all += n
+		}
+		a := appender{b: c.buffer[:0]}
+		a.text("object", "counts")
+		a.number("all", all)
+		a.key("statuses")
+		a.b = appendStatuses(a.b, found)
+		a.flag("is_capped", capped)
+		c.buffer = a.close()
+		c.sendJSON(http.StatusOK, c.buffer)
+		return nil
+	}
+}
+
+// Limits of what needs attention.
+const (
+	stuckAfter      = 24 * time.Hour
+	stuckCounted    = 100
+	doubtScanned    = 1000
+	verifiedWithin  = 36 * time.Hour
+	backedUpWithin  = 26 * time.Hour
+	endpointsListed = 100
+)
+
+// want is a line of what needs attention.
+type want struct {
+	kind, level, movement, object, name string
+	count                               int64
+	capped                              bool
+	currency                            string
+	amount                              *int64
+	since                               int64 // µs
+}
+
+func attention(c *call) error {
+	e, book := c.engine(), c.book()
+	now, err := c.bookNow()
+	if err != nil {
+		return err
+	}
+	var list []want
+	ever, err := e.Ever(c.ctx, book)
+	if err != nil {
+		return err
+	}
+	for _, currency := range busiest(ever) {
+		for _, t := range ever[currency] {
+			if t.Status == giro.StatusOnHold {
+				amount := t.Amount
+				list = append(list, want{kind: attentionOnHold, level: "warning", movement: string(t.Kind), count: t.Count, currency: currency.Lower(), amount: &amount})
+			}
+		}
+	}
+	for _, k := range []giro.Kind{giro.KindPayout, giro.KindRefund} {
+		q := giro.MovementQuery{Book: book, Kind: k, Statuses: []giro.Status{giro.StatusPending}, To: lastUUID(now - stuckAfter.Microseconds()), Ascending: true, Limit: 1}
+		oldest, _, err := e.Store.Movements(c.ctx, q)
+		if err != nil {
+			return err
+		}
+		if len(oldest) > 0 {
+			q.Limit, q.Ascending = 0, false
+			n, err := e.Store.CountMovements(c.ctx, q, stuckCounted+1)
+			if err != nil {
+				return err
+			}
+			list = append(list, want{kind: attentionStuck, level: "warning", movement: string(k), count: min(n, stuckCounted), capped: n > stuckCounted, object: oldest[0].ID.ID(k.Prefix()), since: oldest[0].Created})
+		}
+	}
+	for _, k := range giro.Kinds {
+		doubtful, more, err := e.Store.Movements(c.ctx, giro.MovementQuery{Book: book, Kind: k, Statuses: []giro.Status{giro.StatusPending, giro.StatusOnHold}, Limit: stuckCounted,
+			ScanMax: doubtScanned, Match: func(m *giro.Movement) bool { return m.InDoubt }})
+		if err != nil {
+			return err
+		}
+		if n := len(doubtful); n > 0 {
+			list = append(list, want{kind: attentionInDoubt, level: "warning", movement: string(k), count: int64(n), capped: more, object: doubtful[0].ID.ID(k.Prefix()), since: doubtful[n-1].Created})
+		}
+	}
+	endpoints, err := e.Endpoints(c.ctx, book)
+	if err != nil {
+		return err
+	}
+	for _, p := range endpoints[:min(len(endpoints), endpointsListed)] {
+		switch d, err := e.Store.Dispatch(c.ctx, p.ID); {
+		case err != nil:
+			return err
+		case !p.Enabled && p.DisabledReason != "":
+			list = append(list, want{kind: attentionDisabled, level: "error", count: 1, object: p.ID.ID("we"), name: p.URL, since: p.DisabledAt})
+		case p.Enabled && d != nil && d.Failing != 0:
+			list = append(list, want{kind: attentionFailing, level: "error", count: 1, object: p.ID.ID("we"), name: p.URL, since: d.Failing})
+		}
+	}
+	if c.caller.Duty == "" || c.caller.Duty.May(giro.MayReadBalances, c.caller.Live) {
+		v, running, err := e.LastVerification(c.ctx)
+		switch {
+		case err != nil:
+			return err
+		case v != nil && (v.Report == nil || !v.Report.OK):
+			list = append(list, want{kind: attentionFaulty, level: "error", count: 1, since: v.Finished})
+		case (v == nil || giro.Micros(c.at)-v.Finished > verifiedWithin.Microseconds()) && !running:
+			w := want{kind: attentionUnverified, level: "notice", count: 1}
+			if v != nil {
+				w.since = v.Finished
+			}
+			list = append(list, w)
+		}
+		if c.s.config.LastBackup != nil {
+			if at := c.s.config.LastBackup(); c.at.Sub(at) > backedUpWithin {
+				w := want{kind: attentionBackup, level: "notice", count: 1}
+				if !at.IsZero() {
+					w.since = giro.Micros(at)
+				}
+				list = append(list, w)
+			}
+		}
+	}
+	rank := []string{"error", "warning", "notice"}
+	slices.SortStableFunc(list, func(a, b want) int { return slices.Index(rank, a.level) - slices.Index(rank, b.level) })
+	return sendList(c, list, func(b []byte, w want) []byte {
+		a := appender{b: b}
+		a.text("type", w.kind)
+		a.text("level", w.level)
+		a.maybe("kind", w.movement)
+		a.maybe("object", w.object)
+		a.maybe("name", w.name)
+		a.number("count", w.count)
+		a.flag("is_capped", w.capped)
+		a.maybe("currency", w.currency)
+		if w.amount != nil {
+			a.number("amount", *w.amount)
+		} else {
+			a.maybe("amount", "")
+		}
+		if w.since != 0 {
+			a.number("since", w.since/1_000_000)
+		} else {
+			a.maybe("since", "")
+		}
+		return a.close()
+	})
+}
+
+// sendVerification answers the last finished run; begun says that the caller has
+// just begun another.
+func (c *call) sendVerification(status int, begun bool) error {
+	v, running, err := c.engine().LastVerification(c.ctx)
+	if err != nil {
+		return err
+	}
+	running = running || begun
+	a := appender{b: c.buffer[:0]}
+	a.text("object", "verification")
+	state := "never"
+	switch {
+	case running:
+		state = "running"
+	case v == nil:
+	case v.Report == nil:
+		state = "failed"
+	case v.Report.OK:
+		state = "ok"
+	default:
+		state = "faulty"
+	}
+	a.text("state", state)
+	a.flag("running", running)
+	if v != nil && v.Report != nil {
+		a.number("entries", v.Report.Entries)
+		a.number("ledger_transactions", v.Report.LedgerTransactions)
+		a.number("movements", v.Report.Movements)
+	} else {
+		a.maybe("entries", "")
+		a.maybe("ledger_transactions", "")
+		a.maybe("movements", "")
+	}
+	a.key("faults")
+	a.b = append(a.b, '[')
+	if v != nil && v.Report != nil {
+		begun := false
+		for _, f := range v.Report.Faults {
+			if c.caller.Merchant != nil && f.Merchant != c.caller.Merchant.ID.ID("mer") {
+				continue
+			}
+			if begun {
+				a.b = append(a.b, ',')
+			}
+			one := appender{b: a.b}
+			one.text("merchant", f.Merchant)
+			one.text("mode", f.Mode)
+			one.number("sequence", f.Sequence)
+			one.text("message", f.Message)
+			a.b, begun = one.close(), true
+		}
+	}
+	a.b = append(a.b, ']')
+	if v != nil {
+		a.text("started_at", precise(v.Started))
+		a.text("finished_at", precise(v.Finished))
+		a.number("took_ms", (v.Finished-v.Started)/1000)
+	} else {
+		a.maybe("started_at", "")
+		a.maybe("finished_at", "")
+		a.maybe("took_ms", "")
+	}
+	head, err := c.engine().Store.Head(c.ctx, c.book())
+	if err != nil {
+		return err
+	}
+	if head != nil {
+		a.number("sequence", head.Sequence)
+		a.text("hash", hex.EncodeToString(head.Hash[:]))
+	} else {
+		a.number("sequence", 0)
+		a.maybe("hash", "")
+	}
+	failure := ""
+	if v != nil {
+		failure = v.Error
+	}
+	a.maybe("error", failure)
+	c.buffer = a.close()
+	c.sendJSON(status, c.buffer)
+	return nil
+}

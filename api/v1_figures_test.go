@@ -1,0 +1,217 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"giro"
+)
+
+type sums struct {
+	Gross    int64 `json:"gross_volume"`
+	Net      int64 `json:"net_volume"`
+	Refunded int64
+	Charges  int64
+	Success  int64 `json:"succeeded"`
+	Failed   int64
+	Rate     *int64 `json:"success_rate_bps"`
+	Sent     int64  `json:"payouts_sent"`
+	From, To int64
+	Complete bool
+}
+
+type figuresReply struct {
+	Currency, Interval string
+	From, To, Now      int64
+	Totals             sums
+	Series             []sums
+	Previous           struct {
+		From, To int64
+		Totals   sums
+		Series   []sums
+	}
+	Failures, Open []struct {
+		Kind, Status, Reason string
+		Count, Amount        int64
+	}
+	Currencies []string
+}
+
+func (o *office) figures(cookieless string) (f figuresReply) {
+	o.t.Helper()
+	a := o.want(o.ask(nil, "GET", "/v1/figures?"+cookieless, "", "Authorization: Bearer "+o.secret), 200, "")
+	if err := json.Unmarshal(a.body, &f); err != nil {
+		o.t.Fatal(err)
+	}
+	return f
+}
+
+// TestFigures adds up what happened on two days, and moves it when it changes.
+func TestFigures(t *testing.T) {
+	onBothOffices(t, func(t *testing.T, o *office) {
+		o.t = t
+		do := func(method, path, body string, status int) reply {
+			t.Helper()
+			return o.want(o.ask(nil, method, path, body, "Authorization: Bearer "+o.secret), status, "")
+		}
+		charge := func(amount int, token string) string {
+			return do("POST", "/v1/charges", fmt.Sprintf(`{"amount":%d,"currency":"brl","provider":"card","card":{"token":%q}}`, amount, token), 201).text("id")
+		}
+		first := charge(1000, "tok_ok")
+		charge(2000, "tok_ok")
+		charge(500, "tok_declined")
+		charge(300, "tok_fraud")
+		charge(700, "tok_auth")
+		do("POST", "/v1/test/clock", `{"advance":"48h"}`, 200)
+		second := charge(4000, "tok_ok")
+		do("POST", "/v1/charges", `{"amount":9,"currency":"mxn","provider":"card","card":{"token":"tok_ok"}}`, 201)
+
+		zone := "America/Sao_Paulo"
+		place, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := o.figures("currency=brl&compare=true&time_zone=" + url.QueryEscape(zone))
+		if f.Interval != "day" || len(f.Series) != 30 || len(f.Previous.Series) != 30 || f.Previous.To != f.From {
+			t.Fatalf("%s, %d and %d bars, %d to %d", f.Interval, len(f.Series), len(f.Previous.Series), f.Previous.To, f.From)
+		}
+		if s := f.Totals; s.Gross != 7000 || s.Net != 7000 || s.Charges != 6 || s.Success != 3 || s.Failed != 2 || s.Rate == nil || *s.Rate != 6000 {
+			t.Fatalf("the totals are %+v", s)
+		}
+		if f.Previous.Totals.Rate != nil || f.Previous.Totals.Charges != 0 {
+			t.Fatalf("the days before are %+v", f.Previous.Totals)
+		}
+		// Two bars, two days apart, cut at midnight in São Paulo; the last is not over.
+		var bars []int
+		for i, s := range f.Series {
+			if s.Charges > 0 {
+				bars = append(bars, i)
+			}
+			if begin := time.Unix(s.From, 0).In(place); begin.Hour() != 0 {
+				t.Fatalf("bar %d begins at %s", i, begin)
+			}
+		}
+		if len(bars) != 2 || bars[1]-bars[0] != 2 || bars[1] != 29 || f.Series[29].Complete || !f.Series[28].Complete || f.Series[bars[0]].Gross != 3000 || f.Series[29].Gross != 4000 {
+			t.Fatalf("the bars are %v of %+v", bars, f.Series)
+		}
+		reasons := map[string]int64{}
+		for _, r := range f.Failures {
+			reasons[r.Reason] += r.Amount
+		}
+		if len(f.Failures) != 2 || reasons["card_declined"]+reasons["declined"] != 500 {
+			t.Fatalf("the failures are %+v", f.Failures)
+		}
+		if len(f.Open) != 1 || f.Open[0].Status != "pending" || f.Open[0].Amount != 700 || len(f.Currencies) != 2 || f.Currencies[0] != "brl" {
+			t.Fatalf("open %+v, currencies %v", f.Open, f.Currencies)
+		}
+		// Only the last hour, bar by bar.
+		f = o.figures(fmt.Sprintf("currency=brl&from=%d&to=%d", f.Now-3600, f.Now))
+		if f.Interval != "hour" || f.Totals.Gross != 4000 || len(f.Series) > 2 {
+			t.Fatalf("the last hour is %+v", f)
+		}
+
+		// A refund moves the charge, in the hour in which it was made; what is
+		// deleted is gone.
+		refund := do("POST", "/v1/refunds", `{"charge":"`+first+`"}`, 201).text("id")
+		do("POST", "/v1/test/refunds/"+refund+"/succeeded", "", 200)
+		do("DELETE", "/v1/charges/"+second, "", 200)
+		f = o.figures("currency=brl")
+		if s := f.Totals; s.Gross != 3000 || s.Refunded != 1000 || s.Net != 2000 || s.Charges != 5 || s.Success != 2 {
+			t.Fatalf("after the refund and the deletion: %+v", s)
+		}
+
+		// The tabs of a list agree with the list, filtered or not.
+		for query, want := range map[string]string{
+			"":                        `{"object":"counts","all":6,"statuses":{"pending":1,"onhold":0,"succeeded":2,"failed":2,"canceled":0,"returned":0,"refunded":1},"is_capped":false}`,
+			"?currency=mxn":           `{"object":"counts","all":1,"statuses":{"pending":0,"onhold":0,"succeeded":1,"failed":0,"canceled":0,"returned":0,"refunded":0},"is_capped":false}`,
+			"?amount[gte]=700":        `{"object":"counts","all":3,"statuses":{"pending":1,"onhold":0,"succeeded":1,"failed":0,"canceled":0,"returned":0,"refunded":1},"is_capped":false}`,
+			"?created[lt]=1000000000": `{"object":"counts","all":0,"statuses":{"pending":0,"onhold":0,"succeeded":0,"failed":0,"canceled":0,"returned":0,"refunded":0},"is_capped":false}`,
+		} {
+			if got := do("GET", "/v1/charges/counts"+query, "", 200); string(got.body) != want {
+				t.Errorf("%s: %s", query, got.body)
+			}
+		}
+		for query, code := range map[string]string{
+			"from=5&to=4": "invalid_time", "from=1000000000&to=1200000000": "invalid_time", "time_zone=Mars/Base": "invalid_parameter", "time_zone=Local": "invalid_parameter",
+			"interval=week": "invalid_parameter", "interval=hour": "", "interval=hour&from=1600000000&to=1603000000": "invalid_parameter", "currency=xyz": "invalid_parameter",
+		} {
+			status := 400
+			if code == "" {
+				status = 200
+			}
+			o.want(o.ask(nil, "GET", "/v1/figures?"+query, "", "Authorization: Bearer "+o.secret), status, code)
+		}
+		// Every roll-up is what its movements say.
+		r, err := o.engine.Store.Verify(t.Context())
+		if err != nil || !r.OK {
+			t.Fatal(r, err)
+		}
+	})
+}
+
+// TestAttention shows what waits, and takes it away when it is done.
+func TestAttention(t *testing.T) {
+	onBothOffices(t, func(t *testing.T, o *office) {
+		o.t = t
+		owner, support := o.person(giro.DutyOwner), o.person(giro.DutySupport)
+		types := func(asks string) map[string]int64 {
+			t.Helper()
+			cookie := owner
+			if asks == "support" {
+				cookie = support
+			}
+			var list []struct {
+				Type  string
+				Count int64
+			}
+			if err := json.Unmarshal(o.want(o.ask(cookie, "GET", "/v1/attention", ""), 200, "").body, &list); err != nil {
+				t.Fatal(err)
+			}
+			m := map[string]int64{}
+			for _, l := range list {
+				m[l.Type] += l.Count
+			}
+			return m
+		}
+		if got := types("owner"); len(got) != 1 || got["ledger_unverified"] != 1 {
+			t.Fatalf("at first: %v", got)
+		}
+		if got := types("support"); len(got) != 0 {
+			t.Fatalf("support sees %v", got)
+		}
+		o.want(o.ask(support, "POST", "/v1/ledger/verification", ""), 403, "forbidden")
+		o.want(o.ask(owner, "POST", "/v1/ledger/verification", ""), 202, "")
+		for o.want(o.ask(owner, "GET", "/v1/ledger/verification", ""), 200, "").text("state") != "ok" {
+			select {
+			case <-o.engine.Committed():
+			case <-t.Context().Done():
+				t.Fatal("the ledger was never verified")
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		if got := types("owner"); len(got) != 0 {
+			t.Fatalf("after the verification: %v", got)
+		}
+		o.want(o.ask(owner, "POST", "/v1/test/fund", `{"amount":1000000000,"currency":"brl"}`), 201, "")
+		payout := func(amount int) string {
+			return o.want(o.ask(owner, "POST", "/v1/payouts", fmt.Sprintf(`{"amount":%d,"currency":"brl","provider":"bank","bank":{"method":"pix","key":"ana@example.com"},"recipient":{"name":"Ana"}}`, amount)), 201, "").text("id")
+		}
+		payout(10_096_00) // stays pending
+		held := payout(500)
+		o.want(o.ask(owner, "POST", "/v1/test/payouts/"+held+"/onhold", ""), 200, "")
+		if got := types("owner"); got["movements_onhold"] != 1 || got["movements_stuck"] != 0 {
+			t.Fatalf("one is held: %v", got)
+		}
+		o.want(o.ask(owner, "POST", "/v1/test/clock", `{"advance":"25h"}`), 200, "")
+		if got := types("owner"); got["movements_onhold"] != 1 || got["movements_stuck"] != 1 {
+			t.Fatalf("a day later: %v", got)
+		}
+		o.want(o.ask(owner, "POST", "/v1/payouts/"+held+"/release", ""), 200, "")
+		if got := types("owner"); got["movements_onhold"] != 0 {
+			t.Fatalf("released: %v", got)
+		}
+	})
+}
