@@ -6,7 +6,7 @@ RACE    := . $(addprefix ./,$(wildcard store webhook api))
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check bench fuzz run demo clean
+.PHONY: help build test check bench fuzz run demo dash clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ run: ## serve on 127.0.0.1:8080, data in ./giro-data
 
 demo: ## serve with sample data
 	$(GO) run ./cmd/giro demo
+
+dash: ## build the dashboard from web/ into dash/dist (Node)
+	cd web && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build
 
 clean: ## remove what build left
 	rm -f giro

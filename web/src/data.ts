@@ -1,0 +1,98 @@
+import { keepPreviousData, QueryClient, useQuery } from '@tanstack/react-query'
+import { useEffect, useSyncExternalStore } from 'react'
+import { type Answer, currentScope, fill, type Path, Problem, type Query, queryText, read, type Result, type Schema } from './api/client.ts'
+import { scopeKey, useLive } from './live.ts'
+
+export const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2000,
+      retry: (count, err) => count < 2 && err instanceof Problem && (err.status === 0 || err.status >= 502),
+      retryDelay: (n) => 500 * 2 ** n,
+      refetchOnWindowFocus: true,
+    },
+  },
+})
+
+interface Options {
+  enabled?: boolean
+  /** The page before stays on the screen while the next one comes. */
+  keep?: boolean
+}
+
+/** Reads a route of the API; polls while the stream is paused. */
+export function useRead<P extends Path>(path: P, values: string[] = [], query?: Query, options: Options = {}) {
+  const paused = useLive().state === 'paused'
+  return useQuery({
+    queryKey: [scopeKey(currentScope()), fill(path, values), queryText(query)],
+    queryFn: ({ signal }) => read(path, values, query, signal),
+    enabled: options.enabled ?? true,
+    placeholderData: options.keep ? (keepPreviousData as unknown as undefined) : undefined,
+    refetchInterval: paused ? 10_000 : false,
+  })
+}
+
+/** Reads again what begins with a path, after something was changed by hand. */
+export function changed(...paths: string[]) {
+  const sk = scopeKey(currentScope())
+  void client.invalidateQueries({ predicate: (q) => q.queryKey[0] === sk && paths.some((p) => String(q.queryKey[1]).startsWith(p)) })
+}
+
+export function answer<P extends Path>(result: Result<Answer<P>> | undefined): Answer<P> | undefined {
+  return result?.data
+}
+
+/** The request behind the page that is open, for "copy as cURL". */
+export interface PageRequest {
+  method: string
+  path: string
+  query?: Query
+  /** What it answered. */
+  data?: unknown
+  /** The same for giro's command line. */
+  command?: string
+}
+let pageRequest: PageRequest | undefined
+const pageListeners = new Set<() => void>()
+
+export function usePageRequest(r: PageRequest) {
+  useEffect(() => {
+    pageRequest = r
+    for (const l of pageListeners) l()
+  })
+  useEffect(
+    () => () => {
+      pageRequest = undefined
+      for (const l of pageListeners) l()
+    },
+    [],
+  )
+}
+
+let snapshot: { request: PageRequest | undefined; key: string } = { request: undefined, key: '' }
+export function useCurrentRequest(): PageRequest | undefined {
+  return useSyncExternalStore(
+    (l) => {
+      pageListeners.add(l)
+      return () => pageListeners.delete(l)
+    },
+    () => {
+      const key = pageRequest ? pageRequest.method + pageRequest.path + queryText(pageRequest.query) : ''
+      if (key !== snapshot.key) snapshot = { request: pageRequest, key }
+      return snapshot.request
+    },
+  )
+}
+export function currentRequest(): PageRequest | undefined {
+  return pageRequest
+}
+
+export type Account = Schema<'Account'>
+
+/** Accounts by id, clearing and reserved ones included. */
+export function useAccounts(ids: string[]): Map<string, Account> {
+  const wanted = [...new Set(ids)].sort().slice(0, 100)
+  const q = useRead('/v1/accounts', [], { ids: wanted.join(',') }, { enabled: wanted.length > 0, keep: true })
+  const list = (q.data?.data as Schema<'AccountsSnapshot'> | undefined)?.accounts ?? []
+  return new Map(list.map((a) => [a.id, a]))
+}

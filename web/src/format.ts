@@ -1,0 +1,119 @@
+import exponents from './currencies.json'
+import { t } from './i18n/index.ts'
+import { preferences } from './preferences.ts'
+
+/** Minor units as the API sends them: a number, or text where a number would round. */
+export type Minor = number | string
+
+const formats = new Map<string, Intl.NumberFormat>()
+
+function currencyFormat(currency: string, compact: boolean): Intl.NumberFormat {
+  const locale = preferences().format
+  const key = locale + currency + compact
+  let f = formats.get(key)
+  if (!f) {
+    try {
+      const d = digits(currency)
+      f = new Intl.NumberFormat(locale, { style: 'currency', currency, ...(compact ? { notation: 'compact', maximumFractionDigits: 1, minimumFractionDigits: 0 } : { minimumFractionDigits: d, maximumFractionDigits: d }) })
+    } catch {
+      f = new Intl.NumberFormat(locale, { minimumFractionDigits: 2 })
+    }
+    formats.set(key, f)
+  }
+  return f
+}
+
+/** ISO 4217's number of decimals. Browsers follow CLDR, which leaves the cents of some currencies away; the ledger does not. */
+export function digits(currency: string): number {
+  return (exponents as Record<string, number>)[currency.toUpperCase()] ?? 2
+}
+
+/** Minor units as a decimal text: 1050 → "10.50". Exact at any size. */
+export function decimal(amount: Minor, currency: string): string {
+  const d = digits(currency)
+  let s = String(amount)
+  const sign = s.startsWith('-') ? '-' : ''
+  if (sign) s = s.slice(1)
+  if (d === 0) return sign + s
+  s = s.padStart(d + 1, '0')
+  return `${sign}${s.slice(0, -d)}.${s.slice(-d)}`
+}
+
+export function money(amount: Minor, currency: string): string {
+  return currencyFormat(currency.toUpperCase(), false).format(decimal(amount, currency) as Intl.StringNumericLiteral)
+}
+
+/** For axes and tight places: R$ 1,2 mi. */
+export function moneyShort(amount: Minor, currency: string): string {
+  return currencyFormat(currency.toUpperCase(), true).format(decimal(amount, currency) as Intl.StringNumericLiteral)
+}
+
+/**
+ * Reads what a person typed, with either separator as the decimal one where it
+ * can only be that; undefined where it cannot be an amount of the currency.
+ */
+export function parseAmount(text: string, currency: string): number | undefined {
+  const d = digits(currency)
+  let s = text.replace(/[\s  ]/g, '')
+  const decimalMark = new Intl.NumberFormat(preferences().format).formatToParts(1.5).find((p) => p.type === 'decimal')?.value ?? '.'
+  const groupMark = decimalMark === ',' ? '.' : ','
+  if (!/^\d[\d.,]*$/.test(s)) return undefined
+  const lastGroup = s.lastIndexOf(groupMark)
+  if (lastGroup >= 0 && !s.includes(decimalMark) && s.indexOf(groupMark) === lastGroup && s.length - lastGroup - 1 !== 3) s = s.replace(groupMark, decimalMark)
+  const parts = s.split(decimalMark)
+  if (parts.length > 2) return undefined
+  const whole = parts[0]!
+  if (whole.includes(groupMark) && !new RegExp(`^\\d{1,3}(\\${groupMark}\\d{3})+$`).test(whole)) return undefined
+  const fraction = parts[1] ?? ''
+  if (!/^\d*$/.test(fraction) || fraction.length > d) return undefined
+  const n = Number(whole.replaceAll(groupMark, '') + fraction.padEnd(d, '0'))
+  return Number.isSafeInteger(n) && n > 0 ? n : undefined
+}
+
+/** The form in which an amount stands in a text field. */
+export function amountText(amount: Minor, currency: string): string {
+  return new Intl.NumberFormat(preferences().format, { minimumFractionDigits: digits(currency), useGrouping: false }).format(decimal(amount, currency) as Intl.StringNumericLiteral)
+}
+
+export function number(n: number): string {
+  return new Intl.NumberFormat(preferences().format).format(n)
+}
+
+export function percent(ratio: number, fraction = 1): string {
+  return new Intl.NumberFormat(preferences().format, { style: 'percent', maximumFractionDigits: fraction }).format(ratio)
+}
+
+/** Milliseconds of Unix seconds, or of a time in UTC without a zone as v1 writes it. */
+export function instant(at: number | string): number {
+  if (typeof at === 'number') return at * 1000
+  return Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(at) ? at : at + 'Z')
+}
+
+export type TimeStyle = 'short' | 'long' | 'clock' | 'day' | 'full'
+
+export function time(ms: number, style: TimeStyle = 'short'): string {
+  const p = preferences()
+  const options: Record<TimeStyle, Intl.DateTimeFormatOptions> = {
+    short: { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit' },
+    long: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' },
+    full: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'shortOffset' },
+    clock: { hour: '2-digit', minute: '2-digit', second: '2-digit' },
+    day: { day: '2-digit', month: 'short' },
+  }
+  return new Intl.DateTimeFormat(p.format, { ...options[style], timeZone: p.timeZone, hourCycle: p.format === 'en-US' ? undefined : 'h23' }).format(ms)
+}
+
+/** "3 minutes ago", in the language of the texts. */
+export function ago(ms: number, now = Date.now()): string {
+  const f = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto', style: 'short' })
+  const s = Math.round((ms - now) / 1000)
+  const a = Math.abs(s)
+  if (a < 60) return f.format(s, 'second')
+  if (a < 3600) return f.format(Math.round(s / 60), 'minute')
+  if (a < 86400) return f.format(Math.round(s / 3600), 'hour')
+  return f.format(Math.round(s / 86400), 'day')
+}
+
+export function bytes(n: number): string {
+  return n < 1024 ? t('unit.bytes', { n: number(n) }) : t('unit.kib', { n: number(Math.round(n / 102.4) / 10) })
+}

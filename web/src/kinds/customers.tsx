@@ -1,0 +1,114 @@
+import { useParams } from '@tanstack/react-router'
+import type { Action } from '../actions.tsx'
+import { metadataText, parseMetadata } from '../actions.tsx'
+import type { Schema } from '../api/client.ts'
+import { useRead } from '../data.ts'
+import { Detail } from '../detail.tsx'
+import { label, t } from '../i18n/index.ts'
+import { ListView } from '../list.tsx'
+import { useGo } from '../nav.tsx'
+import { Card, Facts, Failure, ID, Loading, Time } from '../ui/parts.tsx'
+import { method, movementList } from './movements.tsx'
+
+type Customer = Schema<'Customer'>
+type Document = { type: string; number: string; country?: string } | null
+
+/** An identity document with its middle only: enough to tell people apart. */
+export function masked(d: Document | undefined): string {
+  if (!d) return ''
+  const n = d.number
+  return `${d.type} ${n.length <= 5 ? '•'.repeat(n.length) : '•'.repeat(3) + n.slice(3, -2) + '••'}`
+}
+
+export function CustomersPage() {
+  return (
+    <ListView<Customer>
+      name="customers"
+      title="nav.customers"
+      path="/v1/customers"
+      id={(c) => c.id}
+      href={(c) => '/customers/' + c.id}
+      command="giro customers list"
+      adds="customer.created"
+      columns={[
+        { id: 'name', header: 'field.name', cell: (c) => <span className="clip">{c.name ?? c.id}</span> },
+        { id: 'email', header: 'field.email', cell: (c) => <span className="clip">{c.email ?? '—'}</span> },
+        { id: 'document', header: 'document', cell: (c) => masked(c.document as Document) || '—' },
+        { id: 'reference', header: 'col.reference', cell: (c) => <span className="clip">{c.reference ?? '—'}</span> },
+        { id: 'phone', header: 'field.phone', off: true, cell: (c) => c.phone ?? '—' },
+        { id: 'created', header: 'col.created', cell: (c) => <Time at={c.created} /> },
+        { id: 'id', header: 'col.id', off: true, cell: (c) => <ID value={c.id} link={false} /> },
+      ]}
+    />
+  )
+}
+
+export function CustomerPage() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  const go = useGo()
+  const q = useRead('/v1/customers/{id}', [id])
+  const sources = useRead('/v1/sources', [], { customer: id, limit: '100' })
+  const c = q.data?.data
+  if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
+  if (!c) return <Loading />
+  const touches = ['/v1/customers']
+  const actions: Action<Customer>[] = [
+    {
+      id: 'describe', label: 'edit', may: 'customers.write', when: () => true,
+      texts: [
+        { name: 'name', label: 'field.name', value: (o) => o.name ?? '', required: true },
+        { name: 'email', label: 'field.email', value: (o) => o.email ?? '' },
+        { name: 'description', label: 'field.description', value: (o) => o.description ?? '' },
+        { name: 'metadata', label: 'field.metadata', hint: 'field.metadata_hint', area: true, value: (o) => metadataText(o.metadata as Record<string, string>) },
+      ],
+      effect: () => [t('effect.describe')], method: 'PUT', path: '/v1/customers/{id}', values: (o) => [o.id],
+      body: (_, v) => ({ name: v.text.name, ...(v.text.email ? { email: v.text.email } : {}), description: v.text.description ?? '', metadata: parseMetadata(v.text.metadata ?? '') }), done: 'done.saved', touches,
+    },
+    { id: 'delete', label: 'delete', may: 'customers.write', danger: true, when: () => true, effect: () => [t('effect.delete_customer')], method: 'DELETE', path: '/v1/customers/{id}', values: (o) => [o.id], done: 'done.deleted', touches, then: () => go('/customers') },
+  ]
+  const d = c.document as Document
+  const metadata = Object.entries((c.metadata as Record<string, string>) ?? {})
+  return (
+    <Detail
+      object={c}
+      path={'/v1/customers/' + id}
+      back="/customers"
+      backName={t('nav.customers')}
+      title={c.name ?? c.id}
+      actions={actions}
+      command={`giro customers get ${id}`}
+      aside={
+        <>
+          <Card title={t('details')}>
+            <Facts
+              items={[
+                [t('field.email'), c.email],
+                [t('field.phone'), c.phone],
+                [t('document'), d ? `${d.type} ${d.number}` : null],
+                [t('col.reference'), c.reference],
+                [t('col.description'), c.description],
+                [t('col.created'), <Time key="c" at={c.created} style="long" />],
+              ]}
+            />
+          </Card>
+          <Card title={t('sources')}>
+            {((sources.data?.data as Schema<'Source'>[] | undefined) ?? []).map((s) => (
+              <p key={s.id} className="row">
+                <span className="grow">{label('provider', s.provider)} {method(s as never) !== '—' && method(s as never)}</span>
+                <ID value={s.id} link={false} />
+              </p>
+            ))}
+            {sources.data && (sources.data.data as unknown[]).length === 0 && <p className="muted">{t('none')}</p>}
+          </Card>
+          <Card title={t('col.metadata')}>{metadata.length ? <Facts items={metadata.map(([k, v]) => [k, v])} /> : <p className="muted">{t('none')}</p>}</Card>
+        </>
+      }
+    >
+      {(['charges', 'payouts'] as const).map((kind) => (
+        <Card key={kind} title={t(kind === 'charges' ? 'nav.payments' : 'nav.payouts')}>
+          <ListView {...movementList(kind, { name: `${kind}-of-customer`, inner: true, tabs: undefined, filters: [], adds: undefined, fixed: { customer: id }, pageSize: 10, columns: movementList(kind).columns.filter((x) => ['amount', 'status', 'method', 'reference', 'created'].includes(x.id)) })} />
+        </Card>
+      ))}
+    </Detail>
+  )
+}

@@ -1,0 +1,332 @@
+import { useParams } from '@tanstack/react-router'
+import type { Schema } from '../api/client.ts'
+import { type Account, useAccounts, usePageRequest, useRead } from '../data.ts'
+import { Detail } from '../detail.tsx'
+import { instant, money } from '../format.ts'
+import { label, t } from '../i18n/index.ts'
+import { type List, ListView } from '../list.tsx'
+import { A, useSearch } from '../nav.tsx'
+import { StepLine } from '../ui/chart.tsx'
+import { Icon } from '../ui/icon.tsx'
+import { Card, Code, Facts, Failure, Field, ID, Loading, Money, Time } from '../ui/parts.tsx'
+
+export type LedgerTransaction = Schema<'LedgerTransaction'>
+
+/** What people call an account: its own name, or its place in the chart. */
+export function accountName(a: Account | undefined, id: string): string {
+  if (!a) return id.slice(0, 9) + '…' + id.slice(-5)
+  const role = label('role', a.kind)
+  const currency = a.currency.toUpperCase()
+  if (a.kind === 'sub') return `${a.name ?? role} (${currency})`
+  if (a.kind === 'clearing') return `${role}: ${a.name ?? '—'} (${currency})`
+  return `${role} (${currency})`
+}
+
+/** A ledger transaction as T-accounts: debits left, credits right, both sums equal. */
+export function Postings({ transaction: x, name, head }: { transaction: LedgerTransaction; name: (account: string) => string; head?: boolean }) {
+  const total = x.postings.reduce((sum, p) => sum + p.amount, 0)
+  return (
+    <div className="postings">
+      {head && (
+        <p className="row small">
+          <strong>{label('cause', x.cause)}</strong>
+          <ID value={x.id} />
+          <span className="grow" />
+          <Time at={x.created} style="long" />
+        </p>
+      )}
+      <div className="scroll" tabIndex={0} role="group" aria-label={t('postings')}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{t('debit')}</th>
+              <th scope="col">{t('credit')}</th>
+              <th scope="col" className="end">
+                {t('col.amount')}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {x.postings.map((p, i) => (
+              <tr key={i}>
+                <td>
+                  <A href={'/ledger/accounts/' + p.debit}>{name(p.debit)}</A>
+                </td>
+                <td>
+                  <A href={'/ledger/accounts/' + p.credit}>{name(p.credit)}</A>
+                </td>
+                <td className="end">{money(p.amount, x.currency)}</td>
+              </tr>
+            ))}
+          </tbody>
+          <tfoot>
+            <tr>
+              <th scope="row" colSpan={2}>
+                {t('sum_equal')}
+              </th>
+              <td className="end">{money(total, x.currency)}</td>
+            </tr>
+          </tfoot>
+        </table>
+      </div>
+    </div>
+  )
+}
+
+export function LedgerTransactionsPage() {
+  const list: List<LedgerTransaction> = {
+    name: 'ledger_transactions',
+    title: 'nav.ledger_transactions',
+    path: '/v1/ledger/transactions',
+    id: (x) => x.id,
+    href: (x) => '/ledger/transactions/' + x.id,
+    columns: [
+      { id: 'sequence', header: 'col.sequence', end: true, cell: (x) => x.sequence },
+      { id: 'cause', header: 'col.cause', cell: (x) => label('cause', x.cause) },
+      { id: 'amount', header: 'col.amount', end: true, cell: (x) => <Money amount={x.postings.reduce((s, p) => s + p.amount, 0)} currency={x.currency} /> },
+      { id: 'source', header: 'col.source', cell: (x) => (x.source ? <ID value={x.source} /> : '—') },
+      { id: 'hash', header: 'col.hash', cell: (x) => <code title={x.hash}>{x.hash.slice(0, 10)}…</code> },
+      { id: 'created', header: 'col.created', cell: (x) => <Time at={x.created} /> },
+      { id: 'id', header: 'col.id', off: true, cell: (x) => <ID value={x.id} link={false} /> },
+    ],
+    command: 'giro ledger transactions list',
+  }
+  return <ListView {...list} />
+}
+
+export function LedgerTransactionPage() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  const q = useRead('/v1/ledger/transactions/{id}', [id])
+  const x = q.data?.data
+  const accounts = useAccounts(x ? x.postings.flatMap((p) => [p.debit, p.credit]) : [])
+  if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
+  if (!x) return <Loading />
+  const sides = new Map<string, { debit: number[]; credit: number[] }>()
+  for (const p of x.postings) {
+    for (const [account, side] of [
+      [p.debit, 'debit'],
+      [p.credit, 'credit'],
+    ] as const) {
+      if (!sides.has(account)) sides.set(account, { debit: [], credit: [] })
+      sides.get(account)![side].push(p.amount)
+    }
+  }
+  return (
+    <Detail
+      object={x}
+      path={'/v1/ledger/transactions/' + id}
+      back="/ledger/transactions"
+      backName={t('nav.ledger_transactions')}
+      title={`${label('cause', x.cause)} · ${money(x.postings.reduce((s, p) => s + p.amount, 0), x.currency)}`}
+      command={`giro ledger transactions get ${x.id}`}
+      aside={
+        <Card title={t('details')}>
+          <Facts
+            items={[
+              [t('col.sequence'), x.sequence],
+              [t('col.source'), x.source ? <ID key="s" value={x.source} /> : null],
+              [t('col.created'), <Time key="t" at={x.created} style="long" />],
+              [t('col.hash'), <code key="h" className="break">{x.hash}</code>],
+            ]}
+          />
+        </Card>
+      }
+    >
+      <Card title={t('t_accounts')} actions={<span className="ok small"><Icon name="check" size={13} /> {t('balanced')}</span>}>
+        <div className="taccounts">
+          {[...sides].map(([account, side]) => (
+            <section key={account} className="taccount" aria-label={accountName(accounts.get(account), account)}>
+              <h3>
+                <A href={'/ledger/accounts/' + account}>{accountName(accounts.get(account), account)}</A>
+              </h3>
+              <div>
+                <span className="muted small">{t('debit')}</span>
+                {side.debit.map((a, i) => (
+                  <span key={i}>{money(a, x.currency)}</span>
+                ))}
+              </div>
+              <div>
+                <span className="muted small">{t('credit')}</span>
+                {side.credit.map((a, i) => (
+                  <span key={i}>{money(a, x.currency)}</span>
+                ))}
+              </div>
+            </section>
+          ))}
+        </div>
+      </Card>
+      <Card title={t('postings')}>
+        <Postings transaction={x} name={(a) => accountName(accounts.get(a), a)} />
+      </Card>
+    </Detail>
+  )
+}
+
+type Entry = Schema<'Entry'>
+
+const order = ['main', 'sub', 'pending', 'reserved', 'sub_reserved', 'returns', 'clearing', 'fees', 'suspense', 'intermerchant']
+
+/** The chart of accounts as a tree: currency, then what the account is for. */
+export function LedgerAccountsPage() {
+  const [search, setSearch] = useSearch()
+  const query = { kind: order.join(','), limit: '100', ...(search.at ? { at: new Date(search.at + 'Z').toISOString() } : {}), ...(search.cursor ? { cursor: search.cursor } : {}) }
+  const q = useRead('/v1/accounts', [], query, { keep: true })
+  usePageRequest({ method: 'GET', path: '/v1/accounts', query, data: q.data?.data, command: 'giro ledger accounts list' })
+  const proof = useRead('/v1/ledger/trial_balance')
+  if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
+  const text = (search.q ?? '').toLowerCase()
+  const list = ((q.data?.data as Account[] | undefined) ?? []).filter((a) => !text || (accountName(a, a.id) + a.id).toLowerCase().includes(text))
+  const currencies = [...new Set(list.map((a) => a.currency))].sort()
+  return (
+    <>
+      <div className="page-head">
+        <h1>{t('nav.ledger_accounts')}</h1>
+        <AsOf />
+      </div>
+      {search.at && <p className="notice">{t('balances_then', { at: search.at.replace('T', ' ') })}</p>}
+      <div className="toolbar">
+        <label className="grow search-field">
+          <Icon name="search" />
+          <input type="search" value={search.q ?? ''} placeholder={t('filter_accounts')} aria-label={t('filter_accounts')} onChange={(e) => setSearch({ q: e.target.value || undefined }, true)} />
+        </label>
+      </div>
+      {!q.data ? (
+        <Loading />
+      ) : (
+        <Card>
+          <div className="tree">
+            {currencies.map((c) => {
+              const line = proof.data?.data.currencies.find((x) => x.currency === c)
+              return (
+                <details key={c} open>
+                  <summary>
+                    <strong>{c.toUpperCase()}</strong>
+                    <span className="grow" />
+                    {line && !search.at && (
+                      <span className="small muted">
+                        {t('sides_equal', { debits: money(line.debits, c), credits: money(line.credits, c) })} <Icon name="check" size={13} />
+                      </span>
+                    )}
+                  </summary>
+                  <ul>
+                    {list
+                      .filter((a) => a.currency === c)
+                      .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || (a.name ?? '').localeCompare(b.name ?? ''))
+                      .map((a) => (
+                        <li key={a.id}>
+                          <A href={'/ledger/accounts/' + a.id}>{accountName(a, a.id)}</A>
+                          {a.closed && <span className="muted small">{label('status', 'closed')}</span>}
+                          <span className="grow" />
+                          <Money amount={a.balance} currency={a.currency} />
+                        </li>
+                      ))}
+                  </ul>
+                </details>
+              )
+            })}
+          </div>
+          <p className="muted small">{t('normal_side_note')}</p>
+          {(q.data.next?.cursor || search.cursor) && (
+            <div className="pager">
+              <span className="grow" />
+              <button type="button" disabled={!search.cursor} onClick={() => setSearch({ cursor: undefined })}>
+                {t('list.first')}
+              </button>
+              <button type="button" disabled={!q.data.next?.cursor} onClick={() => setSearch({ cursor: q.data.next?.cursor })} aria-label={t('list.next')}>
+                <Icon name="right" />
+              </button>
+            </div>
+          )}
+        </Card>
+      )}
+    </>
+  )
+}
+
+/** A past moment, in UTC, kept in the URL as `at`. */
+export function AsOf() {
+  const [search, setSearch] = useSearch()
+  return (
+    <div className="row">
+      <Field label={t('as_of')}>{(id) => <input id={id} type="datetime-local" step={1} value={search.at ?? ''} onChange={(e) => setSearch({ at: e.target.value || undefined, cursor: undefined }, true)} />}</Field>
+      {search.at && (
+        <button type="button" onClick={() => setSearch({ at: undefined, cursor: undefined })}>
+          {t('now')}
+        </button>
+      )}
+    </div>
+  )
+}
+
+export function LedgerAccountPage() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  const [search, setSearch] = useSearch()
+  const q = useRead('/v1/accounts/{id}', [id])
+  const past = useRead('/v1/accounts/{id}', [id], search.at ? { at: new Date(search.at + 'Z').toISOString() } : undefined, { enabled: !!search.at, keep: true })
+  const a = q.data?.data
+  const line = useRead('/v1/accounts/{id}/entries', [id], { limit: '100' }, { keep: true })
+  const at = search.at ? instant(search.at) / 1000 : undefined
+  if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
+  if (!a) return <Loading />
+  const entries = ((line.data?.data as Entry[] | undefined) ?? []).slice().reverse()
+  const shown = at === undefined ? a.balance : past.data?.data.balance
+  const list: List<Entry> = {
+    name: 'entries',
+    title: 'statement',
+    path: '/v1/accounts/{id}/entries',
+    values: [id],
+    id: (e) => `${e.sequence}-${e.balance}-${e.amount}`,
+    inner: true,
+    columns: [
+      { id: 'created', header: 'col.created', cell: (e) => <Time at={e.created} style="long" /> },
+      { id: 'sequence', header: 'col.sequence', end: true, cell: (e) => e.sequence },
+      { id: 'debit', header: 'debit', end: true, cell: (e) => (e.amount < 0 ? <Money amount={-e.amount} currency={a.currency} /> : '') },
+      { id: 'credit', header: 'credit', end: true, cell: (e) => (e.amount > 0 ? <Money amount={e.amount} currency={a.currency} /> : '') },
+      { id: 'balance', header: 'col.balance', end: true, cell: (e) => <Money amount={e.balance} currency={a.currency} /> },
+    ],
+  }
+  return (
+    <Detail
+      object={a}
+      path={'/v1/accounts/' + id}
+      back="/ledger/accounts"
+      backName={t('nav.ledger_accounts')}
+      title={accountName(a, id)}
+      command={`giro ledger accounts statement ${id}`}
+      aside={
+        <Card title={t('details')}>
+          <Facts
+            items={[
+              [t('col.balance'), <Money key="b" amount={a.balance} currency={a.currency} />],
+              [t('normal_side'), a.kind === 'clearing' ? t('debit') : t('credit')],
+              [t('kind'), label('role', a.kind)],
+              [t('may_go_negative'), a.allow_negative ? t('yes') : t('no')],
+              [t('col.created'), <Time key="c" at={a.created} style="long" />],
+            ]}
+          />
+          <Code text={`giro ledger accounts statement ${id}`} label={t('command')} />
+        </Card>
+      }
+    >
+      <Card
+        title={at === undefined ? t('balance_now') : t('balance_then')}
+        actions={<AsOf />}
+      >
+        <p className="big">{shown === undefined ? '—' : <Money amount={shown} currency={a.currency} />}</p>
+        {entries.length > 1 && (
+          <StepLine
+            points={entries.map((e) => ({ at: e.created, value: e.balance }))}
+            format={(v) => money(v, a.currency)}
+            label={t('balance_line')}
+            at={at}
+            onPick={(ms) => setSearch({ at: new Date(ms * 1000).toISOString().slice(0, 19) }, true)}
+          />
+        )}
+      </Card>
+      <Card title={t('statement')}>
+        <ListView {...list} />
+      </Card>
+    </Detail>
+  )
+}
+

@@ -1,0 +1,587 @@
+import { columnVisibilityFeature, rowSelectionFeature, type RowSelectionState, tableFeatures, useTable } from '@tanstack/react-table'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { asCurl, fill, type Path, Problem, type Query } from './api/client.ts'
+import { usePageRequest, useRead } from './data.ts'
+import { digits, money, number, parseAmount, time } from './format.ts'
+import { type Key, label, t, tn } from './i18n/index.ts'
+import { useKeys } from './keys.ts'
+import { onEvent } from './live.ts'
+import { A, type Search, useGo, useSearch } from './nav.tsx'
+import { preferences, setPreferences, usePreferences } from './preferences.ts'
+import { Dialog } from './ui/dialog.tsx'
+import { Icon } from './ui/icon.tsx'
+import { Menu } from './ui/menu.tsx'
+import { Failure, Field, Loading, toast } from './ui/parts.tsx'
+
+/** One column of a list. `off` ones are chosen in the columns menu. */
+export interface Column<T> {
+  id: string
+  header: Key
+  cell: (row: T) => ReactNode
+  end?: boolean
+  off?: boolean
+}
+
+export interface Filter {
+  id: string
+  kind: 'choice' | 'text' | 'currency' | 'created' | 'amount' | 'metadata'
+  label: Key
+  /** The API's parameter; created and amount have several. */
+  param: string
+  options?: readonly string[]
+  /** The group of the options' labels in the catalogue. */
+  group?: string
+}
+
+export interface List<T> {
+  /** Also the id of its saved views and columns. */
+  name: string
+  title: Key
+  path: Path
+  values?: string[]
+  id: (row: T) => string
+  href?: (row: T) => string
+  columns: Column<T>[]
+  filters?: Filter[]
+  /** Statuses as tabs above the list. */
+  tabs?: readonly string[]
+  counts?: Record<string, number> | undefined
+  /** The kind of event that adds a row: "charge.created". */
+  adds?: string
+  fixed?: Query
+  pageSize?: number
+  empty?: ReactNode
+  actions?: ReactNode
+  /** What goes between tabs and table. */
+  strip?: ReactNode
+  bulk?: (selected: T[], clear: () => void) => ReactNode
+  peek?: (row: T) => ReactNode
+  command?: string
+  /** Under a detail page: no title, no shortcuts of its own. */
+  inner?: boolean
+}
+
+const features = tableFeatures({ columnVisibilityFeature, rowSelectionFeature })
+
+export const ranges = ['24h', '7d', '30d', '90d'] as const
+const hours: Record<string, number> = { '24h': 24, '7d': 168, '30d': 720, '90d': 2160 }
+
+/** The beginning of a relative range in Unix seconds; on the hour, so that pages of one list agree about it. */
+export function rangeStart(range: string): number {
+  return Math.floor(Date.now() / 3_600_000 - (hours[range] ?? 0)) * 3600
+}
+
+/** What of the page's query goes to the API. */
+export function apiQuery(filters: Filter[], search: Search, fixed?: Query): Query {
+  const q: Query = {}
+  for (const f of filters) {
+    if (f.kind === 'created') {
+      if (search.range && hours[search.range]) q[f.param + '[gte]'] = String(rangeStart(search.range))
+      for (const op of ['gte', 'lte', 'gt', 'lt']) if (search[`${f.param}[${op}]`]) q[`${f.param}[${op}]`] = search[`${f.param}[${op}]`]
+    } else if (f.kind === 'amount') {
+      for (const op of ['gte', 'lte']) if (search[`${f.param}[${op}]`]) q[`${f.param}[${op}]`] = search[`${f.param}[${op}]`]
+    } else if (f.kind === 'metadata') {
+      for (const name of Object.keys(search)) if (name.startsWith('metadata[')) q[name] = search[name]
+    } else if (search[f.param]) q[f.param] = search[f.param]
+  }
+  return { ...q, ...fixed }
+}
+
+const pagers = ['cursor', 'before']
+
+function filterNames(filters: Filter[], search: Search): string[] {
+  const names = filters.flatMap((f) => (f.kind === 'created' ? ['range', 'gte', 'lte', 'gt', 'lt'].map((op) => (op === 'range' ? op : `${f.param}[${op}]`)) : f.kind === 'amount' ? ['gte', 'lte'].map((op) => `${f.param}[${op}]`) : f.kind === 'metadata' ? Object.keys(search).filter((n) => n.startsWith('metadata[')) : [f.param]))
+  return names.filter((n) => search[n])
+}
+
+function trailKey(name: string) {
+  return 'giro.trail.' + name
+}
+
+export function ListView<T extends object>(list: List<T>) {
+  const filters = list.filters ?? []
+  const [search, setSearch] = useSearch()
+  const go = useGo()
+  const p = usePreferences()
+  const size = String(list.pageSize ?? 25)
+  const query: Query = { ...apiQuery(filters, search, list.fixed), limit: size }
+  for (const name of pagers) if (search[name]) query[name] = search[name]
+  const q = useRead(list.path, list.values, query, { keep: true })
+  const rows = (q.data?.data as T[] | undefined) ?? []
+  const next = q.data?.next
+  const url = fill(list.path, list.values)
+  usePageRequest({ method: 'GET', path: url, query, data: q.data?.data, command: list.command })
+
+  // A cursor belongs to its filters: one from a link whose range has moved on begins anew.
+  const error = q.error
+  useEffect(() => {
+    if (error instanceof Problem && error.code === 'invalid_cursor') setSearch({ cursor: undefined }, true)
+  }, [error])
+
+  const position = search.cursor ?? search.before ?? ''
+  const forward = () => {
+    if (!next) return
+    const name = pagers.find((n) => next[n])
+    if (!name) return
+    try {
+      const trail = JSON.parse(sessionStorage.getItem(trailKey(list.name)) ?? '{}') as Record<string, string>
+      trail[next[name]!] = position
+      sessionStorage.setItem(trailKey(list.name), JSON.stringify(trail))
+    } catch {
+      // The way back is the first page then.
+    }
+    setSearch({ [name]: next[name] })
+  }
+  const backward = () => {
+    let before = ''
+    try {
+      before = (JSON.parse(sessionStorage.getItem(trailKey(list.name)) ?? '{}') as Record<string, string>)[position] ?? ''
+    } catch {
+      // As above.
+    }
+    const name = pagers.find((n) => search[n]) ?? 'cursor'
+    setSearch({ [name]: before || undefined })
+  }
+
+  // New rows are counted, not inserted: nothing moves under the cursor.
+  const [fresh, setFresh] = useState(0)
+  const scopeOfFresh = JSON.stringify(query)
+  useEffect(() => setFresh(0), [scopeOfFresh])
+  useEffect(() => (list.adds && !position ? onEvent((e) => (e.type === list.adds ? setFresh((n) => n + 1) : undefined)) : undefined), [list.adds, position])
+  const refresh = () => {
+    setFresh(0)
+    void q.refetch()
+  }
+
+  const chosen = search.cols?.split(',')
+  const visible = (c: Column<T>) => (chosen ? chosen.includes(c.id) : !c.off)
+  const [selection, setSelection] = useState<RowSelectionState>({})
+  const shown = JSON.stringify([url, position, search])
+  useEffect(() => setSelection({}), [shown])
+  const table = useTable({
+    features,
+    data: rows,
+    columns: list.columns.map((c) => ({ id: c.id, header: () => t(c.header), cell: (x: { row: { original: T } }) => c.cell(x.row.original) })),
+    getRowId: (row: T) => list.id(row),
+    state: { rowSelection: selection, columnVisibility: Object.fromEntries(list.columns.map((c) => [c.id, visible(c)])) },
+    onRowSelectionChange: setSelection,
+  })
+  const selected = table.getRowModel().rows.filter((r) => r.getIsSelected())
+  const selectable = !!list.bulk
+
+  const body = useRef<HTMLTableSectionElement>(null)
+  const links = () => [...(body.current?.querySelectorAll<HTMLAnchorElement>('a[data-row]') ?? [])]
+  const step = (by: number) => {
+    const all = links()
+    const at = all.indexOf(document.activeElement as HTMLAnchorElement)
+    all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))]?.focus()
+  }
+  const focused = () => {
+    const id = (document.activeElement as HTMLElement | null)?.closest('tr')?.dataset.id
+    return table.getRowModel().rows.find((r) => r.id === id)
+  }
+  const filterBar = useRef<HTMLDivElement>(null)
+  const [peeked, setPeeked] = useState<T>()
+  const lastSelected = useRef('')
+  const select = (range: boolean) => {
+    const r = focused()
+    if (!r) return
+    const all = table.getRowModel().rows
+    const from = all.findIndex((x) => x.id === lastSelected.current)
+    const to = all.indexOf(r)
+    if (range && from >= 0) setSelection((s) => ({ ...s, ...Object.fromEntries(all.slice(Math.min(from, to), Math.max(from, to) + 1).map((x) => [x.id, true as const])) }))
+    else r.toggleSelected()
+    lastSelected.current = r.id
+  }
+  useKeys(
+    list.inner
+      ? {}
+      : {
+          j: () => step(1),
+          ArrowDown: () => step(1),
+          k: () => step(-1),
+          ArrowUp: () => step(-1),
+          ...(list.peek ? { Space: () => setPeeked(focused()?.original) } : {}),
+          ...(selectable ? { x: () => select(false), X: () => select(true) } : {}),
+          f: () => filterBar.current?.querySelector<HTMLElement>('button.filter')?.click(),
+          r: refresh,
+          ']': forward,
+          '[': () => (position ? backward() : undefined),
+        },
+  )
+  const active = filterNames(filters, search)
+  const clear = () => setSearch({ ...Object.fromEntries(active.map((n) => [n, undefined])), cursor: undefined, before: undefined })
+
+  return (
+    <div className="list">
+      {!list.inner && (
+        <div className="page-head">
+          <h1>{t(list.title)}</h1>
+          <div className="row">{list.actions}</div>
+        </div>
+      )}
+      {list.tabs && (
+        <nav className="tabs" aria-label={t('list.statuses')}>
+          {['', ...list.tabs].map((s) => {
+            const on = (search.status ?? '') === s
+            const { status: _status, cursor: _cursor, before: _before, ...rest } = search
+            return (
+              <A key={s} href={locationPath()} search={s ? { ...rest, status: s } : rest} aria-current={on ? 'page' : undefined} className={on ? 'tab on' : 'tab'}>
+                {s ? label('status', s) : t('list.all')}
+                {list.counts && <span className="count">{number(s ? (list.counts[s] ?? 0) : Object.values(list.counts).reduce((a, b) => a + b, 0))}</span>}
+              </A>
+            )
+          })}
+        </nav>
+      )}
+      {list.strip}
+      <div className="toolbar" ref={filterBar}>
+        {filters
+          .filter((f) => !(list.tabs && f.param === 'status') || (search.status ?? '').includes(','))
+          .map((f) => (
+            <FilterPill key={f.id} filter={f} search={search} set={(change) => setSearch({ ...change, cursor: undefined, before: undefined })} />
+          ))}
+        {active.length > 0 && (
+          <button type="button" className="quiet small" onClick={clear}>
+            {t('list.clear')}
+          </button>
+        )}
+        <span className="grow" />
+        <Menu label={t('list.columns')} icon="columns" className="quiet square" kind="form" end>
+          {() => (
+            <fieldset className="checks">
+              <legend>{t('list.columns')}</legend>
+              {list.columns.map((c) => (
+                <label key={c.id}>
+                  <input
+                    type="checkbox"
+                    checked={visible(c)}
+                    onChange={(e) => {
+                      const ids = list.columns.filter((x) => (x.id === c.id ? e.target.checked : visible(x))).map((x) => x.id)
+                      const usual = list.columns.filter((x) => !x.off).map((x) => x.id)
+                      if (ids.length) setSearch({ cols: ids.join() === usual.join() ? undefined : ids.join(',') }, true)
+                    }}
+                  />
+                  {t(c.header)}
+                </label>
+              ))}
+              <label>
+                <input type="checkbox" checked={p.density === 'comfy'} onChange={(e) => setPreferences({ density: e.target.checked ? 'comfy' : 'dense' })} />
+                {t('list.comfy')}
+              </label>
+            </fieldset>
+          )}
+        </Menu>
+        <button type="button" className="quiet square" onClick={refresh} aria-label={t('refresh')} title={t('refresh')}>
+          <Icon name="refresh" />
+        </button>
+      </div>
+      <div className="fresh" aria-live="polite">
+        {fresh > 0 && (
+          <button type="button" className="pill" onClick={refresh}>
+            {tn('list.new', fresh)}
+          </button>
+        )}
+      </div>
+      {q.error && !(q.error instanceof Problem && q.error.code === 'invalid_cursor') ? (
+        <Failure error={q.error} retry={() => void q.refetch()} />
+      ) : q.isPending ? (
+        <Loading />
+      ) : rows.length === 0 ? (
+        <div className="empty">
+          {active.length > 0 ? (
+            <>
+              <p>{t('list.no_match', { filters: active.map((n) => `${n}=${search[n]}`).join(', ') })}</p>
+              <div className="row">
+                <button type="button" onClick={clear}>
+                  {t('list.clear')}
+                </button>
+                {search.range && search.range !== '90d' && (
+                  <button type="button" onClick={() => setSearch({ range: '90d', cursor: undefined })}>
+                    {t('list.widen')}
+                  </button>
+                )}
+              </div>
+            </>
+          ) : position ? (
+            <p>{t('list.end')}</p>
+          ) : (
+            (list.empty ?? <p>{t('list.nothing')}</p>)
+          )}
+        </div>
+      ) : (
+        <div className={'table-wrap' + (q.isPlaceholderData ? ' stale' : '')}>
+          <table role="table" aria-label={t(list.title)} aria-busy={q.isFetching && q.isPlaceholderData}>
+            <thead role="rowgroup">
+              <tr role="row">
+                {selectable && (
+                  <th role="columnheader" scope="col" className="pick">
+                    <input type="checkbox" aria-label={t('list.select_page')} checked={table.getIsAllRowsSelected()} onChange={(e) => table.toggleAllRowsSelected(e.target.checked)} />
+                  </th>
+                )}
+                {table.getVisibleLeafColumns().map((c) => {
+                  const column = list.columns.find((x) => x.id === c.id)!
+                  return (
+                    <th key={c.id} role="columnheader" scope="col" className={column.end ? 'end' : undefined}>
+                      {t(column.header)}
+                    </th>
+                  )
+                })}
+              </tr>
+            </thead>
+            <tbody ref={body} role="rowgroup">
+              {table.getRowModel().rows.map((row) => (
+                <tr key={row.id} role="row" data-id={row.id} aria-selected={selectable ? row.getIsSelected() : undefined} className={row.getIsSelected() ? 'on' : undefined}>
+                  {selectable && (
+                    <td role="cell" className="pick">
+                      <input
+                        type="checkbox"
+                        aria-label={t('list.select_row', { id: row.id })}
+                        checked={row.getIsSelected()}
+                        onChange={(e) => {
+                          row.getToggleSelectedHandler()(e)
+                          lastSelected.current = row.id
+                        }}
+                      />
+                    </td>
+                  )}
+                  {row.getVisibleCells().map((cell, n) => {
+                    const column = list.columns.find((x) => x.id === cell.column.id)!
+                    const content = column.cell(row.original)
+                    return (
+                      <td key={cell.id} role="cell" className={column.end ? 'end' : undefined} data-label={t(column.header)}>
+                        {n === 0 && list.href ? (
+                          <A href={list.href(row.original)} data-row className="row-link">
+                            {content}
+                          </A>
+                        ) : (
+                          content
+                        )}
+                      </td>
+                    )
+                  })}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <div className="pager">
+        {selected.length > 0 && list.bulk ? (
+          <div className="bulk" role="status">
+            <span>{tn('list.selected', selected.length)}</span>
+            {list.bulk(
+              selected.map((r) => r.original),
+              () => setSelection({}),
+            )}
+          </div>
+        ) : (
+          <span className="muted small">{rows.length > 0 && tn('list.shown', rows.length)}</span>
+        )}
+        <span className="grow" />
+        <button type="button" disabled={!position} onClick={() => setSearch({ cursor: undefined, before: undefined })}>
+          {t('list.first')}
+        </button>
+        <button type="button" disabled={!position} onClick={backward} aria-label={t('list.previous')} title="[">
+          <Icon name="left" />
+        </button>
+        <button type="button" disabled={!next} onClick={forward} aria-label={t('list.next')} title="]">
+          <Icon name="right" />
+        </button>
+      </div>
+      {peeked && list.peek && (
+        <Dialog title={t('peek')} kind="drawer" onClose={() => setPeeked(undefined)}>
+          {list.href && (
+            <p className="row">
+              <button
+                type="button"
+                onClick={() => {
+                  const href = list.href!(peeked)
+                  setPeeked(undefined)
+                  go(href)
+                }}
+              >
+                {t('open')}
+              </button>
+            </p>
+          )}
+          {list.peek(peeked)}
+        </Dialog>
+      )}
+    </div>
+  )
+}
+
+function locationPath(): string {
+  return location.pathname.replace(/^\/app/, '') || '/'
+}
+
+/** Minor units of what stands in a filter of amounts: the filter's currency, or two decimals. */
+function filterCurrency(search: Search): string {
+  return search.currency ?? 'usd'
+}
+
+function filterText(f: Filter, search: Search): string {
+  const amount = (v: string) => (search.currency ? money(v, search.currency) : new Intl.NumberFormat(preferences().format, { minimumFractionDigits: 2 }).format(Number(v) / 10 ** digits('usd')))
+  switch (f.kind) {
+    case 'created': {
+      if (search.range) return t(('range.' + search.range) as Key)
+      const day = (v: string | undefined) => (v ? time(/^\d+$/.test(v) ? Number(v) * 1000 : Date.parse(v), 'day') : '…')
+      const from = search[f.param + '[gte]']
+      const to = search[f.param + '[lte]'] ?? search[f.param + '[lt]']
+      return from || to ? `${day(from)} – ${day(to)}` : ''
+    }
+    case 'amount': {
+      const from = search[f.param + '[gte]']
+      const to = search[f.param + '[lte]']
+      return [from && '≥ ' + amount(from), to && '≤ ' + amount(to)].filter(Boolean).join(', ')
+    }
+    case 'metadata':
+      return Object.keys(search)
+        .filter((n) => n.startsWith('metadata['))
+        .map((n) => `${n.slice(9, -1)} = ${search[n]}`)
+        .join(', ')
+    case 'choice':
+      return (search[f.param] ?? '')
+        .split(',')
+        .filter(Boolean)
+        .map((v) => (f.group ? label(f.group, v) : v))
+        .join(', ')
+    default:
+      return search[f.param] ?? ''
+  }
+}
+
+function FilterPill({ filter: f, search, set }: { filter: Filter; search: Search; set: (change: Record<string, string | undefined>) => void }) {
+  const text = filterText(f, search)
+  return (
+    <Menu label={t(f.label)} current={text || undefined} kind="form" className={'filter' + (text ? ' on' : '')} text={<>{!text && <Icon name="plus" size={12} />}{t(f.label)}{text && <b>{text}</b>}</>}>
+      {(close) => (
+        <FilterForm
+          filter={f}
+          search={search}
+          apply={(change) => {
+            close()
+            set(change)
+          }}
+        />
+      )}
+    </Menu>
+  )
+}
+
+function FilterForm({ filter: f, search, apply }: { filter: Filter; search: Search; apply: (change: Record<string, string | undefined>) => void }) {
+  const metadata = Object.keys(search).find((n) => n.startsWith('metadata['))
+  const day = (v: string | undefined) => (v ? new Date(/^\d+$/.test(v) ? Number(v) * 1000 : Date.parse(v)).toISOString().slice(0, 10) : '')
+  const submit = (form: FormData) => {
+    const v = (name: string) => String(form.get(name) ?? '').trim()
+    switch (f.kind) {
+      case 'choice':
+        return apply({ [f.param]: form.getAll('choice').map(String).join(',') || undefined })
+      case 'created': {
+        const range = v('range')
+        const at = (s: string, end: boolean) => (s ? String(Math.floor(new Date(s + (end ? 'T23:59:59' : 'T00:00:00')).getTime() / 1000)) : undefined)
+        return apply({ range: range && range !== 'custom' ? range : undefined, [f.param + '[gte]']: range ? undefined : at(v('from'), false), [f.param + '[lte]']: range ? undefined : at(v('to'), true) })
+      }
+      case 'amount': {
+        const minor = (s: string) => {
+          if (!s) return undefined
+          const n = parseAmount(s, filterCurrency(search))
+          if (n === undefined) toast(t('error.amount'))
+          return n === undefined ? undefined : String(n)
+        }
+        return apply({ [f.param + '[gte]']: minor(v('from')), [f.param + '[lte]']: minor(v('to')) })
+      }
+      case 'metadata': {
+        const gone = Object.fromEntries(Object.keys(search).filter((n) => n.startsWith('metadata[')).map((n) => [n, undefined]))
+        return apply({ ...gone, ...(v('key') ? { [`metadata[${v('key')}]`]: v('value') } : {}) })
+      }
+      case 'currency':
+        return apply({ [f.param]: v('text').toLowerCase() || undefined })
+      default:
+        return apply({ [f.param]: v('text') || undefined })
+    }
+  }
+  return (
+    <form
+      className="filter-form"
+      onSubmit={(e) => {
+        e.preventDefault()
+        submit(new FormData(e.currentTarget))
+      }}
+    >
+      {f.kind === 'choice' && (
+        <fieldset className="checks">
+          <legend>{t(f.label)}</legend>
+          {f.options?.map((o) => (
+            <label key={o}>
+              <input type="checkbox" name="choice" value={o} defaultChecked={(search[f.param] ?? '').split(',').includes(o)} />
+              {f.group ? label(f.group, o) : o}
+            </label>
+          ))}
+        </fieldset>
+      )}
+      {f.kind === 'created' && (
+        <>
+          <fieldset className="checks">
+            <legend>{t(f.label)}</legend>
+            {ranges.map((r) => (
+              <label key={r}>
+                <input type="radio" name="range" value={r} defaultChecked={search.range === r} />
+                {t(('range.' + r) as Key)}
+              </label>
+            ))}
+            <label>
+              <input type="radio" name="range" value="" defaultChecked={!search.range} />
+              {t('range.custom')}
+            </label>
+          </fieldset>
+          <Field label={t('from')}>{(id) => <input id={id} type="date" name="from" defaultValue={day(search[f.param + '[gte]'])} onInput={(e) => pickCustom(e.currentTarget)} />}</Field>
+          <Field label={t('to')}>{(id) => <input id={id} type="date" name="to" defaultValue={day(search[f.param + '[lte]'])} onInput={(e) => pickCustom(e.currentTarget)} />}</Field>
+        </>
+      )}
+      {f.kind === 'amount' && (
+        <>
+          <Field label={t('at_least')}>{(id) => <input id={id} name="from" inputMode="decimal" autoComplete="off" defaultValue={search[f.param + '[gte]'] ? decimalText(search[f.param + '[gte]']!, search) : ''} />}</Field>
+          <Field label={t('at_most')}>{(id) => <input id={id} name="to" inputMode="decimal" autoComplete="off" defaultValue={search[f.param + '[lte]'] ? decimalText(search[f.param + '[lte]']!, search) : ''} />}</Field>
+        </>
+      )}
+      {f.kind === 'metadata' && (
+        <>
+          <Field label={t('metadata.key')}>{(id) => <input id={id} name="key" autoComplete="off" defaultValue={metadata?.slice(9, -1)} />}</Field>
+          <Field label={t('metadata.value')}>{(id) => <input id={id} name="value" autoComplete="off" defaultValue={metadata ? search[metadata] : ''} />}</Field>
+        </>
+      )}
+      {(f.kind === 'text' || f.kind === 'currency') && <Field label={t(f.label)}>{(id) => <input id={id} name="text" autoComplete="off" maxLength={f.kind === 'currency' ? 3 : 255} defaultValue={search[f.param]} />}</Field>}
+      <div className="row end">
+        <button type="submit" className="primary">
+          {t('apply')}
+        </button>
+      </div>
+    </form>
+  )
+}
+
+function decimalText(v: string, search: Search): string {
+  return new Intl.NumberFormat(preferences().format, { minimumFractionDigits: digits(filterCurrency(search)), useGrouping: false }).format(Number(v) / 10 ** digits(filterCurrency(search)))
+}
+
+/** Typing a day chooses the custom range. */
+function pickCustom(input: HTMLInputElement) {
+  const custom = input.form?.querySelector<HTMLInputElement>('input[name=range][value=""]')
+  if (custom) custom.checked = true
+}
+
+/** What a list without any rows shows: the sentence, the request that makes the first one. */
+export function FirstSteps({ children, method = 'POST', path, body }: { children: ReactNode; method?: string; path: string; body?: unknown }) {
+  return (
+    <div className="first">
+      <p>{children}</p>
+      <div className="code">
+        <pre tabIndex={0} aria-label={t('request')}>
+          {asCurl(method, path, undefined, body)}
+        </pre>
+      </div>
+    </div>
+  )
+}

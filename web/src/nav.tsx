@@ -1,0 +1,92 @@
+import { useLocation, useNavigate } from '@tanstack/react-router'
+import type { AnchorHTMLAttributes, ReactNode } from 'react'
+
+export type Search = Record<string, string>
+
+/** The query of the page: strings as they stand in the URL. */
+export function parseSearch(text: string): Search {
+  return Object.fromEntries(new URLSearchParams(text))
+}
+
+export function stringifySearch(search: Record<string, unknown>): string {
+  const p = new URLSearchParams()
+  for (const [name, value] of Object.entries(search)) if (value !== undefined && value !== null && value !== '') p.set(name, String(value))
+  const s = p.toString().replaceAll('%5B', '[').replaceAll('%5D', ']').replaceAll('%2C', ',').replaceAll('%3A', ':')
+  return s ? '?' + s : ''
+}
+
+/** The two that every page has: which merchant, and test or live. */
+const kept = ['merchant', 'mode']
+
+function withKept(now: Search, search: Search | undefined): Search {
+  const out: Search = {}
+  for (const name of kept) if (now[name]) out[name] = now[name]
+  return { ...out, ...search }
+}
+
+export const base = '/app'
+
+/** A link inside the dashboard: a real one, with merchant and mode kept. */
+export function A({ href, search, children, onClick, ...rest }: { href: string; search?: Search; children?: ReactNode } & Omit<AnchorHTMLAttributes<HTMLAnchorElement>, 'href'>) {
+  const now = useLocation().search as Search
+  const navigate = useNavigate()
+  const [path, query] = href.split('?') as [string, string | undefined]
+  const all = withKept(now, { ...(query ? parseSearch(query) : {}), ...search })
+  return (
+    <a
+      href={base + path + stringifySearch(all)}
+      onClick={(e) => {
+        onClick?.(e)
+        if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || (rest.target && rest.target !== '_self')) return
+        e.preventDefault()
+        void navigate({ to: path as never, search: all as never })
+      }}
+      {...rest}
+    >
+      {children}
+    </a>
+  )
+}
+
+/** Goes to a page of the dashboard, with merchant and mode kept. */
+export function useGo(): (href: string, search?: Search, replace?: boolean) => void {
+  const navigate = useNavigate()
+  const now = useLocation().search as Search
+  return (href, search, replace) => {
+    const [path, query] = href.split('?') as [string, string | undefined]
+    void navigate({ to: path as never, search: withKept(now, { ...(query ? parseSearch(query) : {}), ...search }) as never, replace })
+  }
+}
+
+/** The page's query and how to change it. An empty value removes a name. */
+export function useSearch(): [Search, (change: Record<string, string | undefined>, replace?: boolean) => void] {
+  const location = useLocation()
+  const navigate = useNavigate()
+  const now = location.search as Search
+  return [
+    now,
+    (change, replace = false) => {
+      const next: Search = {}
+      for (const [name, value] of Object.entries({ ...now, ...change })) if (value !== undefined && value !== '') next[name] = value
+      void navigate({ to: location.pathname as never, search: next as never, replace, resetScroll: false })
+    },
+  ]
+}
+
+/** Where the page of an object is, by the prefix of its id; undefined where it has none. */
+export function pageOf(id: string): string | undefined {
+  const at: Record<string, string> = {
+    ch: '/payments/',
+    re: '/refunds/',
+    po: '/payouts/',
+    tr: '/transfers/',
+    cus: '/customers/',
+    acct: '/ledger/accounts/',
+    ltx: '/ledger/transactions/',
+    evt: '/developers/events/',
+    we: '/developers/webhooks/',
+  }
+  const m = id.match(/^([a-z]+)_[0-7][0-9a-hjkmnp-tv-z]{25}$/)
+  const base = m && at[m[1]!]
+  return base ? base + id : undefined
+}

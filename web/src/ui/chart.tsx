@@ -1,0 +1,182 @@
+import { AxisBottom, AxisLeft } from '@visx/axis'
+import { GridRows } from '@visx/grid'
+import { Group } from '@visx/group'
+import { scaleBand, scaleLinear } from '@visx/scale'
+import { Bar, LinePath } from '@visx/shape'
+import { type ReactNode, useLayoutEffect, useRef, useState } from 'react'
+import { time } from '../format.ts'
+import { t } from '../i18n/index.ts'
+
+/** The width of what a chart stands in. */
+function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
+  const ref = useRef<HTMLDivElement>(null)
+  const [width, setWidth] = useState(0)
+  useLayoutEffect(() => {
+    const measure = () => setWidth(ref.current?.clientWidth ?? 0)
+    measure()
+    const o = new ResizeObserver(measure)
+    o.observe(ref.current!)
+    return () => o.disconnect()
+  }, [])
+  return [ref, width]
+}
+
+const margin = { top: 8, right: 8, bottom: 22, left: 64 }
+
+export interface Bucket {
+  /** What stands under it. */
+  label: string
+  /** What a screen reader and the hover say. */
+  title: string
+  value: number
+  /** The same bucket of the period before. */
+  before?: number
+  /** Not over yet: hatched. */
+  open?: boolean
+  onOpen?: () => void
+}
+
+/** Zero-based bars, the period before as a line, and the same numbers as a table. */
+export function Bars({ buckets, format, label, height = 190, table = false }: { buckets: Bucket[]; format: (v: number) => string; label: string; height?: number; table?: boolean }) {
+  const [ref, width] = useWidth()
+  const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
+  const top = Math.max(1, ...buckets.map((b) => Math.max(b.value, b.before ?? 0)))
+  const x = scaleBand({ domain: buckets.map((_, i) => i), range: [0, inner.w], padding: 0.25 })
+  const y = scaleLinear({ domain: [0, top], range: [inner.h, 0], nice: 4 })
+  const every = Math.max(1, Math.ceil(buckets.length / Math.max(1, Math.floor(inner.w / 64))))
+  const compare = buckets.some((b) => b.before !== undefined)
+  return (
+    <div ref={ref} className="chart">
+      {table ? null : (
+        <svg width={width} height={height} role="img" aria-label={label}>
+          <defs>
+            <pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+              <rect width="5" height="5" className="hatch-back" />
+              <line x1="0" y1="0" x2="0" y2="5" className="hatch-line" />
+            </pattern>
+          </defs>
+          <Group left={margin.left} top={margin.top}>
+            <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
+            {buckets.map((b, i) => (
+              <Bar
+                key={i}
+                x={x(i)}
+                y={y(b.value)}
+                width={x.bandwidth()}
+                height={Math.max(b.value > 0 ? 1 : 0, inner.h - y(b.value))}
+                className={'bar' + (b.open ? ' open' : '') + (b.onOpen ? ' link' : '')}
+                onClick={b.onOpen}
+              >
+                <title>{`${b.title}: ${format(b.value)}`}</title>
+              </Bar>
+            ))}
+            {compare && <LinePath data={buckets.map((b, i) => ({ i, v: b.before ?? 0 }))} x={(d) => (x(d.i) ?? 0) + x.bandwidth() / 2} y={(d) => y(d.v)} className="line before" />}
+            <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickClassName="tick" tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
+            <AxisBottom scale={x} top={inner.h} hideTicks axisClassName="axis" tickValues={buckets.map((_, i) => i).filter((i) => i % every === 0)} tickFormat={(i) => buckets[Number(i)]?.label ?? ''} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
+          </Group>
+        </svg>
+      )}
+      <ChartTable shown={table} label={label} head={[t('period'), t('value'), ...(compare ? [t('period_before')] : [])]} rows={buckets.map((b) => [b.title, format(b.value), ...(compare ? [format(b.before ?? 0)] : [])])} />
+    </div>
+  )
+}
+
+/** For eyes where it is asked for; always there for screen readers. */
+function ChartTable({ shown, label, head, rows }: { shown: boolean; label: string; head: string[]; rows: ReactNode[][] }) {
+  return (
+    <div className={shown ? 'chart-table' : 'visually-hidden'} tabIndex={shown ? 0 : undefined} role={shown ? 'group' : undefined} aria-label={shown ? label : undefined}>
+      <table>
+        <caption className="visually-hidden">{label}</caption>
+        <thead>
+          <tr>
+            {head.map((h, i) => (
+              <th key={h} scope="col" className={i ? 'end' : undefined}>
+                {h}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((r, i) => (
+            <tr key={i}>
+              <th scope="row">{r[0]}</th>
+              {r.slice(1).map((c, n) => (
+                <td key={n} className="end">
+                  {c}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+/** A balance over time: it holds until it changes. A click chooses the moment. */
+export function StepLine({ points, format, label, at, onPick, height = 150 }: { points: { at: number; value: number }[]; format: (v: number) => string; label: string; at?: number; onPick?: (seconds: number) => void; height?: number }) {
+  const [ref, width] = useWidth()
+  const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
+  const first = points[0]?.at ?? 0
+  const end = Math.max(points.at(-1)?.at ?? 1, first + 1)
+  const low = Math.min(0, ...points.map((p) => p.value))
+  const x = scaleLinear({ domain: [first, end], range: [0, inner.w] })
+  const y = scaleLinear({ domain: [low, Math.max(1, ...points.map((p) => p.value))], range: [inner.h, 0], nice: 4 })
+  const steps = points.flatMap((p, i) => (i ? [{ at: p.at, value: points[i - 1]!.value }, p] : [p]))
+  return (
+    <div ref={ref} className="chart">
+      <svg
+        width={width}
+        height={height}
+        role="img"
+        aria-label={label}
+        className={onPick ? 'link' : undefined}
+        onClick={(e) => {
+          const left = e.currentTarget.getBoundingClientRect().left
+          onPick?.(Math.round(x.invert(Math.max(0, Math.min(inner.w, e.clientX - left - margin.left)))))
+        }}
+      >
+        <Group left={margin.left} top={margin.top}>
+          <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
+          <LinePath data={steps} x={(d) => x(d.at)} y={(d) => y(d.value)} className="line" />
+          {at !== undefined && at >= first && at <= end && <line x1={x(at)} x2={x(at)} y1={0} y2={inner.h} className="mark" />}
+          <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
+          <AxisBottom scale={x} top={inner.h} numTicks={Math.max(2, Math.floor(inner.w / 110))} hideTicks axisClassName="axis" tickFormat={(v) => time(Number(v) * 1000, 'day')} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
+        </Group>
+      </svg>
+      <ChartTable shown={false} label={label} head={[t('col.created'), t('col.balance')]} rows={points.slice(-30).map((p) => [time(p.at * 1000, 'long'), format(p.value)])} />
+    </div>
+  )
+}
+
+/** A small line without axes; the number beside it says what it means. */
+export function Spark({ values, width = 72, height = 22 }: { values: number[]; width?: number; height?: number }) {
+  if (values.length < 2) return null
+  const y = scaleLinear({ domain: [0, Math.max(1, ...values)], range: [height - 2, 2] })
+  const x = scaleLinear({ domain: [0, values.length - 1], range: [1, width - 1] })
+  return (
+    <svg width={width} height={height} aria-hidden="true" className="spark">
+      <LinePath data={values.map((v, i) => ({ i, v }))} x={(d) => x(d.i)} y={(d) => y(d.v)} className="line" />
+    </svg>
+  )
+}
+
+/** Names with a bar each; the numbers stand beside them. */
+export function Ranking({ rows, label }: { rows: { name: ReactNode; key: string; value: number; text: string }[]; label: string }) {
+  const top = Math.max(1, ...rows.map((r) => r.value))
+  return (
+    <ul className="ranking" aria-label={label}>
+      {rows.map((r) => (
+        <li key={r.key}>
+          <span className="clip">{r.name}</span>
+          <span className="track">
+            <svg width="100%" height="8" aria-hidden="true">
+              <rect width={(r.value / top) * 100 + '%'} height="8" rx="2" className="bar" />
+            </svg>
+          </span>
+          <b>{r.text}</b>
+        </li>
+      ))}
+    </ul>
+  )
+}

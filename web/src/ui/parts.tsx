@@ -1,0 +1,253 @@
+import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react'
+import { Problem } from '../api/client.ts'
+import { ago, decimal, instant, type Minor, money, time, type TimeStyle } from '../format.ts'
+import { label, t } from '../i18n/index.ts'
+import { A, pageOf } from '../nav.tsx'
+import { Icon, type IconName } from './icon.tsx'
+
+const statusIcons: Record<string, IconName> = {
+  pending: 'clock',
+  onhold: 'pause',
+  succeeded: 'check',
+  failed: 'cross',
+  canceled: 'ban',
+  returned: 'back',
+  refunded: 'refunds',
+  active: 'check',
+  enabled: 'check',
+  disabled: 'ban',
+  delivered: 'check',
+  revoked: 'ban',
+  expired: 'clock',
+  closed: 'ban',
+  paused: 'pause',
+  exhausted: 'cross',
+  waiting: 'clock',
+  blocked: 'ban',
+}
+
+/** Icon, word and colour: none of them alone. */
+export function Status({ value, note }: { value: string; note?: string }) {
+  return (
+    <span className={'status s-' + value}>
+      <Icon name={statusIcons[value] ?? 'info'} size={13} />
+      {label('status', value)}
+      {note && <span className="status-note">{note}</span>}
+    </span>
+  )
+}
+
+export function Money({ amount, currency, code = true }: { amount: Minor; currency: string; code?: boolean }) {
+  return (
+    <data className="money" value={decimal(amount, currency)} title={code ? `${decimal(amount, currency)} ${currency.toUpperCase()}` : undefined}>
+      {money(amount, currency)}
+    </data>
+  )
+}
+
+export function Time({ at, style = 'short' }: { at: number | string | null | undefined; style?: TimeStyle }) {
+  if (at === null || at === undefined || at === '' || at === 0) return <span className="muted">—</span>
+  const ms = instant(at)
+  return (
+    <time dateTime={new Date(ms).toISOString()} title={`${time(ms, 'full')} · ${ago(ms)}`}>
+      {time(ms, style)}
+    </time>
+  )
+}
+
+/** "3 minutes ago", kept true. */
+export function Ago({ at }: { at: number | string }) {
+  const [, tick] = useState(0)
+  useEffect(() => {
+    const timer = setInterval(() => tick((n) => n + 1), 10_000)
+    return () => clearInterval(timer)
+  }, [])
+  const ms = instant(at)
+  return (
+    <time dateTime={new Date(ms).toISOString()} title={time(ms, 'full')}>
+      {ago(ms)}
+    </time>
+  )
+}
+
+let toasts: { id: number; text: string }[] = []
+let toastID = 0
+const toastListeners = new Set<() => void>()
+
+/** Says something in passing; screen readers hear it. */
+export function toast(text: string) {
+  const id = ++toastID
+  const tell = () => {
+    for (const l of toastListeners) l()
+  }
+  toasts = [...toasts, { id, text }]
+  tell()
+  setTimeout(() => {
+    toasts = toasts.filter((x) => x.id !== id)
+    tell()
+  }, 5000)
+}
+
+export function Toasts() {
+  const list = useSyncExternalStore(
+    (l) => {
+      toastListeners.add(l)
+      return () => toastListeners.delete(l)
+    },
+    () => toasts,
+  )
+  return (
+    <div className="toasts" role="status" aria-live="polite">
+      {list.map((x) => (
+        <div key={x.id} className="toast">
+          {x.text}
+        </div>
+      ))}
+    </div>
+  )
+}
+
+export async function copy(text: string, said = t('copied')) {
+  await navigator.clipboard.writeText(text)
+  toast(said)
+}
+
+export function Copy({ text, label: name }: { text: string; label?: string }) {
+  return (
+    <button type="button" className="quiet square small" onClick={() => void copy(text)} aria-label={name ?? t('copy_value', { value: text })} title={t('copy')}>
+      <Icon name="copy" size={13} />
+    </button>
+  )
+}
+
+/** An id, shortened in the middle, whole on hover, linked where it has a page. */
+export function ID({ value, long, link = true }: { value: string; long?: boolean; link?: boolean }) {
+  const page = link ? pageOf(value) : undefined
+  const text = long || value.length < 20 ? value : value.slice(0, value.indexOf('_') + 5) + '…' + value.slice(-5)
+  const body = <code title={value}>{text}</code>
+  return <span className="id">{page ? <A href={page}>{body}</A> : body}</span>
+}
+
+export function Card({ title, actions, children, className = '', id }: { title?: ReactNode; actions?: ReactNode; children: ReactNode; className?: string; id?: string }) {
+  return (
+    <section className={'card ' + className} id={id}>
+      {title !== undefined && (
+        <header className="card-head">
+          <h2>{title}</h2>
+          {actions && <div className="row">{actions}</div>}
+        </header>
+      )}
+      {children}
+    </section>
+  )
+}
+
+/** Facts of an object: a list of terms. What is undefined is left out. */
+export function Facts({ items }: { items: [string, ReactNode][] }) {
+  return (
+    <dl className="facts">
+      {items
+        .filter(([, v]) => v !== undefined)
+        .map(([k, v]) => (
+          <div key={k}>
+            <dt>{k}</dt>
+            <dd>{v === null || v === '' ? <span className="muted">—</span> : v}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}
+
+/** Grey rows, after 150 ms only: localhost answers faster. */
+export function Loading({ rows = 5 }: { rows?: number }) {
+  const [late, setLate] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), 150)
+    return () => clearTimeout(timer)
+  }, [])
+  if (!late) return null
+  return (
+    <div className="skeleton" role="status" aria-label={t('loading')}>
+      {Array.from({ length: rows }, (_, i) => (
+        <div key={i} />
+      ))}
+    </div>
+  )
+}
+
+/** What went wrong in the API's own words, with what support asks for. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+  const p = error instanceof Problem ? error : undefined
+  if (!p) console.warn(error)
+  return (
+    <div className="failure" role="alert">
+      <Icon name="warn" />
+      <div className="grow">
+        <p>
+          <strong>{p?.status === 0 ? t('error.offline') : p?.status === 403 ? t('error.forbidden') : p?.status === 404 ? t('error.not_found') : (p?.title ?? t('error.unknown'))}</strong>
+        </p>
+        {p?.detail && <p>{p.detail}</p>}
+        {p && p.status !== 0 && (
+          <p className="muted small">
+            <code>{p.code}</code>
+            {p.param && (
+              <>
+                {' · '}
+                <code>{p.param}</code>
+              </>
+            )}
+            {p.requestID && (
+              <>
+                {' · '}
+                {p.status >= 500 ? (
+                  <A href={'/developers/logs'} search={{ request_id: p.requestID }}>
+                    <code>{p.requestID}</code>
+                  </A>
+                ) : (
+                  <code>{p.requestID}</code>
+                )}
+                <Copy text={p.requestID} label={t('error.copy_request_id')} />
+              </>
+            )}
+          </p>
+        )}
+      </div>
+      {retry && (
+        <button type="button" onClick={retry}>
+          {t('retry')}
+        </button>
+      )}
+    </div>
+  )
+}
+
+export function Code({ text, label: name }: { text: string; label?: string }) {
+  return (
+    <div className="code">
+      <pre tabIndex={0} aria-label={name ?? t('code')}>
+        {text}
+      </pre>
+      <Copy text={text} label={t('copy')} />
+    </div>
+  )
+}
+
+export function JSONView({ value }: { value: unknown }) {
+  return <Code text={JSON.stringify(value, null, 2)} label="JSON" />
+}
+
+let fieldID = 0
+export function Field({ label: name, hint, error, children }: { label: string; hint?: ReactNode; error?: string; children: (id: string, describedBy: string | undefined) => ReactNode }) {
+  const [id] = useState(() => 'field' + ++fieldID)
+  return (
+    <div className={'field' + (error ? ' bad' : '')}>
+      <label htmlFor={id}>{name}</label>
+      {children(id, hint || error ? id + 'hint' : undefined)}
+      {(error || hint) && (
+        <p id={id + 'hint'} className={error ? 'field-error' : 'muted small'} role={error ? 'alert' : undefined}>
+          {error || hint}
+        </p>
+      )}
+    </div>
+  )
+}
