@@ -100,6 +100,7 @@ type Server struct {
 	log     *slog.Logger
 
 	streams  atomic.Int64
+	tails    tails
 	draining chan struct{} // closed when the server shuts down
 	drain    sync.Once
 }

@@ -497,6 +497,12 @@ func listEvents(c *call) error {
 	return sendList(c, list, appendEvent)
 }
 
+// streamPattern is eventPattern with the star anywhere.
+func streamPattern(s string) bool {
+	head, tail, _ := strings.Cut(s, "*")
+	return eventPattern(head + tail)
+}
+
 // eventPattern accepts letters, digits, dots and underscores, and one star at
 // the end.
 func eventPattern(s string) bool {

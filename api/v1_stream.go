@@ -2,53 +2,194 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"giro"
 )
 
 const (
-	streamMax       = 500              // open streams of this process
+	streamMax       = 1000             // open streams of this process
 	streamHeartbeat = 15 * time.Second // proxies close what is silent for longer
-	streamPoll      = 2 * time.Second  // commits of other processes wake nobody here
+	streamPoll      = 500 * time.Millisecond
+	streamGap       = 10 * time.Millisecond // between two looks at a book, at least
 	streamPage      = 100
 	streamWrite     = 10 * time.Second // a reader slower than this is dropped, and resumes by its cursor
+	tailKept        = 128              // events of a book that its streams share
 )
 
 var streamRoute = &route{method: "GET", path: "/v1/stream", id: "streamEvents", tag: "events", summary: "Events as they happen, as server-sent events", access: accessSecret, status: 200, media: "text/event-stream",
-	about: "Each message's id is the event's sequence; Last-Event-ID goes on where a connection ended. Without after only new events are sent.",
+	about: "Each message's id is the event's sequence; Last-Event-ID goes on where a connection ended. Without after only new events are sent. " +
+		"Where that place is older than events are kept, or was never reached, a message of the event resync comes first: its data says at which sequence the stream goes on.",
 	params: []param{{name: "after", kind: paramInteger, min: 0, max: 1 << 53, about: "Events of sequences above."},
-		{name: "types", kind: paramList, max: 50, about: "Exact types, or payout.*."}, placeParams[0], placeParams[1]},
+		{name: "types", kind: paramList, max: 50, about: "Exact types, or patterns with one star, such as payout.*."}, placeParams[0], placeParams[1]},
 	errors: []giro.Code{giro.CodeUnavailable}, handler: stream}
+
+// tail follows the log of one book for all of its streams: however many there
+// are, a commit is read once.
+type tail struct {
+	book    giro.Book
+	readers int // guarded by tails
+	end     context.CancelFunc
+
+	mu      sync.Mutex
+	events  []*giro.Event // the newest, without a gap
+	last    int64         // sequence of the newest event
+	changed chan struct{} // closed when there is more
+}
+
+// tails are the books that somebody streams.
+type tails struct {
+	mu sync.Mutex
+	m  map[giro.Book]*tail
+}
+
+// join returns the tail of a book, which ends with its last reader.
+func (s *tails) join(e *giro.Engine, book giro.Book) (*tail, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.m[book]; t != nil {
+		t.readers++
+		return t, nil
+	}
+	ctx, end := context.WithCancel(context.Background())
+	head, err := e.Store.Head(ctx, book)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	t := &tail{book: book, readers: 1, end: end, changed: make(chan struct{})}
+	if head != nil {
+		t.last = head.Events
+	}
+	if s.m == nil {
+		s.m = map[giro.Book]*tail{}
+	}
+	s.m[book] = t
+	go t.follow(ctx, e)
+	return t, nil
+}
+
+func (s *tails) leave(t *tail) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.readers--; t.readers == 0 {
+		delete(s.m, t.book)
+		t.end()
+	}
+}
+
+// follow reads what is committed, here or by another process, whose commits wake
+// nobody: for those it looks twice a second.
+func (t *tail) follow(ctx context.Context, e *giro.Engine) {
+	poll := time.NewTimer(streamPoll)
+	defer poll.Stop()
+	for {
+		committed := e.Committed() // before reading, so that no commit falls between
+		for {
+			found, err := e.Store.Events(ctx, giro.EventQuery{Book: t.book, After: t.last, Ascending: true, Limit: streamPage})
+			if err != nil || len(found) == 0 {
+				break // a database that fails for a moment is asked again
+			}
+			t.add(found)
+			if len(found) < streamPage {
+				break
+			}
+		}
+		poll.Reset(streamGap)
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+		}
+		poll.Reset(streamPoll)
+		select {
+		case <-ctx.Done():
+			return
+		case <-committed:
+		case <-poll.C:
+		}
+	}
+}
+
+func (t *tail) add(found []*giro.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = append(t.events, found...)
+	if n := len(t.events); n > 2*tailKept {
+		t.events = append([]*giro.Event(nil), t.events[n-tailKept:]...)
+	}
+	t.last = found[len(found)-1].Sequence
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// after returns the events behind a sequence, and what is closed when there are
+// more. behind: the sequence is older than what the tail keeps.
+func (t *tail) after(sequence int64) (events []*giro.Event, behind bool, changed <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sequence >= t.last {
+		return nil, false, t.changed
+	}
+	n := t.last - sequence
+	if n > int64(len(t.events)) {
+		return nil, true, t.changed
+	}
+	return t.events[int64(len(t.events))-n:], false, t.changed
+}
+
+// startAt finds the sequence behind which a stream starts. resync: that is not
+// where the reader was.
+func (c *call) startAt(t *tail) (after int64, resync bool, err error) {
+	switch last := c.r.Header.Get("Last-Event-ID"); {
+	case last != "":
+		if after, err = strconv.ParseInt(last, 10, 64); err != nil || after < 0 {
+			return 0, false, giro.Refuse(giro.CodeInvalidHeader, "Last-Event-ID", "must be the sequence of an event")
+		}
+	case c.query.has("after"):
+		after = int64(c.query.integer("after", 0))
+	default:
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.last, false, nil
+	}
+	head, err := c.engine().Store.Head(c.ctx, t.book)
+	if err != nil {
+		return 0, false, err
+	}
+	if head == nil || after > head.Events {
+		// Of another installation, or of a book that was restored from a backup.
+		newest := int64(0)
+		if head != nil {
+			newest = head.Events
+		}
+		return newest, after > newest, nil
+	}
+	oldest, err := c.engine().Store.Events(c.ctx, giro.EventQuery{Book: t.book, Ascending: true, Limit: 1})
+	if err != nil {
+		return 0, false, err
+	}
+	if len(oldest) == 0 {
+		return head.Events, after < head.Events, nil
+	}
+	if first := oldest[0].Sequence; after+1 < first {
+		return first - 1, true, nil
+	}
+	return after, false, nil
+}
 
 // stream sends events until the reader leaves or the server drains.
 func stream(c *call) error {
-	q := giro.EventQuery{Book: c.book(), Types: c.query.list("types"), Ascending: true, Limit: streamPage}
-	for _, t := range q.Types {
-		if !eventPattern(t) {
+	types := c.query.list("types")
+	for _, t := range types {
+		if !streamPattern(t) {
 			return giro.Refuse(giro.CodeInvalidParameter, "types", "must be a list of types such as payout.succeeded or payout.*")
-		}
-	}
-	switch last := c.r.Header.Get("Last-Event-ID"); {
-	case last != "":
-		n, err := strconv.ParseInt(last, 10, 64)
-		if err != nil || n < 0 {
-			return giro.Refuse(giro.CodeInvalidHeader, "Last-Event-ID", "must be the sequence of an event")
-		}
-		q.After = n
-	case c.query.has("after"):
-		q.After = int64(c.query.integer("after", 0))
-	default:
-		head, err := c.engine().Store.Head(c.ctx, q.Book)
-		if err != nil {
-			return err
-		}
-		if head != nil {
-			q.After = head.Events
 		}
 	}
 	if c.s.streams.Add(1) > streamMax {
@@ -56,6 +197,15 @@ func stream(c *call) error {
 		return &giro.Error{Code: giro.CodeUnavailable, Message: "too many streams are open", RetryAfter: 10 * time.Second}
 	}
 	defer c.s.streams.Add(-1)
+	t, err := c.s.tails.join(c.engine(), c.book())
+	if err != nil {
+		return err
+	}
+	defer c.s.tails.leave(t)
+	after, resync, err := c.startAt(t)
+	if err != nil {
+		return err
+	}
 
 	out := http.NewResponseController(c.w)
 	out.SetReadDeadline(time.Time{}) // the request was read; the stream outlives the server's limit on that
@@ -68,55 +218,92 @@ func stream(c *call) error {
 		return nil
 	}
 	send := func(b []byte) bool {
-		out.SetWriteDeadline(c.s.config.Now().Add(streamWrite))
+		out.SetWriteDeadline(time.Now().Add(streamWrite))
 		n, err := c.w.Write(b)
 		c.written += n
 		return err == nil && out.Flush() == nil
 	}
-	if !send([]byte("retry: 2000\n\n")) {
+	b := append(c.buffer[:0], "retry: 2000\n\n"...)
+	if resync {
+		b = append(b, "id: "+itoa(after)+"\nevent: resync\ndata: {\"after\":"+itoa(after)+"}\n\n"...)
+	}
+	if !send(b) {
 		return nil
 	}
-	poll := time.NewTicker(streamPoll)
-	defer poll.Stop()
-	silent := 0 * time.Second
+	beat := time.NewTimer(streamHeartbeat)
+	defer beat.Stop()
 	for {
-		committed := c.engine().Committed() // before reading, so that no commit falls between
-		for {
-			list, err := c.engine().Store.Events(c.ctx, q)
-			if err != nil || len(list) == 0 {
-				break // a database that fails for a moment is asked again
+		events, behind, changed := t.after(after)
+		through := after
+		if behind {
+			if events, through, err = c.catchUp(t.book, types, after); err != nil {
+				return nil // it resumes by its cursor
 			}
-			b := c.buffer[:0]
-			for _, e := range list {
-				b = append(b, "id: "...)
-				b = strconv.AppendInt(b, e.Sequence, 10)
-				b = append(append(append(b, "\nevent: "...), e.Type...), "\ndata: "...)
-				b = append(appendEvent(b, e), "\n\n"...)
-				q.After = e.Sequence
+		} else if len(events) > 0 {
+			through = events[len(events)-1].Sequence
+		}
+		b = c.buffer[:0]
+		for _, e := range events {
+			if !wanted(types, e.Type) {
+				continue
 			}
-			c.buffer, silent = b, 0
+			b = append(b, "id: "...)
+			b = strconv.AppendInt(b, e.Sequence, 10)
+			b = append(append(append(b, "\nevent: "...), e.Type...), "\ndata: "...)
+			b = append(e.AppendJSON(b), "\n\n"...)
+		}
+		c.buffer = b
+		if len(b) > 0 {
 			if !send(b) {
 				return nil
 			}
-			if len(list) < streamPage {
-				break
-			}
+			beat.Reset(streamHeartbeat)
+		}
+		if after = through; behind {
+			continue
 		}
 		select {
 		case <-c.ctx.Done():
 			return nil
 		case <-c.s.draining:
 			return nil
-		case <-committed:
-		case <-poll.C:
-			if silent += streamPoll; silent >= streamHeartbeat {
-				silent = 0
-				if !send([]byte(": alive\n\n")) {
-					return nil
-				}
+		case <-changed:
+		case <-beat.C:
+			// The place goes with it, so that a reader of rare types resumes near the end.
+			if !send([]byte("id: " + itoa(after) + "\n: alive\n\n")) {
+				return nil
 			}
+			beat.Reset(streamHeartbeat)
 		}
 	}
+}
+
+// catchUp reads a page of what the tail no longer keeps, and up to where it
+// reaches.
+func (c *call) catchUp(book giro.Book, types []string, after int64) (events []*giro.Event, through int64, err error) {
+	head, err := c.engine().Store.Head(c.ctx, book)
+	if err != nil {
+		return nil, after, err
+	}
+	q := giro.EventQuery{Book: book, After: after, Ascending: true, Limit: streamPage}
+	if !slices.ContainsFunc(types, func(t string) bool { return strings.Contains(strings.TrimSuffix(t, "*"), "*") }) {
+		q.Types = types
+	}
+	if events, err = c.engine().Store.Events(c.ctx, q); err != nil {
+		return nil, after, err
+	}
+	through = head.Events
+	if n := len(events); n > 0 {
+		if last := events[n-1].Sequence; n == streamPage || last > through {
+			through = last
+		}
+	}
+	return events, max(through, after), nil
+}
+
+// wanted reports whether a type is one of those asked for.
+func wanted(types []string, typ string) bool {
+	return len(types) == 0 || slices.ContainsFunc(types, func(t string) bool { return giro.MatchEvent(t, typ) })
 }
 
 var timelineAnswer = &schema{kind: kindList, item: &schema{kind: kindObject, name: "TimelineEntry", fields: []field{
