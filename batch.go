@@ -1,6 +1,7 @@
 package giro
 
 import (
+	"bytes"
 	"errors"
 
 	"giro/ledger"
@@ -365,7 +366,7 @@ func (b *Batch) postIn(book Book, m *Movement, currency money.Currency, cause st
 
 // emit writes an event of a movement, with the movement as it is now.
 func (b *Batch) emit(m *Movement, what string) {
-	data, typ := m.AppendJSON(nil), string(m.Kind)+"."+what
+	data, typ := m.AppendJSON(make([]byte, 0, 1024)), string(m.Kind)+"."+what
 	e := b.tell(m.Book, m.ID, typ, data)
 	if b.notice != nil {
 		if n := b.notice(m, typ); n != nil {
@@ -387,6 +388,17 @@ func (b *Batch) tell(book Book, object UUID, typ string, data []byte) *Event {
 		Type: typ, Object: object, At: at, Data: data,
 	})
 	return &b.writes.Events[len(b.writes.Events)-1]
+}
+
+// told returns the sequence of the book's event, of those from the n-th of the
+// batch on, whose data are these bytes; 0: there is none.
+func (b *Batch) told(book Book, n int, data []byte) int64 {
+	for i := len(b.writes.Events) - 1; i >= n; i-- {
+		if e := &b.writes.Events[i]; e.Book == book && bytes.Equal(e.Data, data) {
+			return e.Sequence
+		}
+	}
+	return 0
 }
 
 // sum adds two amounts; a sum that would overflow is refused.

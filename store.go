@@ -256,6 +256,7 @@ type Idempotency struct {
 	Owner       UUID   // the process that executes
 	Status      int
 	Body        []byte
+	Event       int64 // > 0: Body is the data of this event of the book, and kept there alone
 	Location    string
 	Kind        Kind // of the movement, where there is one
 	Object      UUID

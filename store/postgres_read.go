@@ -426,7 +426,7 @@ func (p *Postgres) Events(ctx context.Context, q giro.EventQuery) ([]*giro.Event
 
 // Idempotency is giro.Store's.
 func (p *Postgres) Idempotency(ctx context.Context, book giro.Book, key string) (*giro.Idempotency, error) {
-	return first(ctx, p.pool, scanIdempotency, "SELECT "+pgIdempotencyColumns+" FROM idempotency WHERE book = $1 AND key = $2", int64(book), key)
+	return first(ctx, p.pool, scanIdempotency, pgIdempotencySelect+" WHERE book = $1 AND key = $2", int64(book), key)
 }
 
 // Document is giro.Store's.

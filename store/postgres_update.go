@@ -23,11 +23,16 @@ const (
 	pgTransactionColumns = "book, sequence, id, at, cause, object, kind, currency, postings, hash"
 	pgEntryColumns       = "account, sequence, n, amount, balance, at"
 	pgEventColumns       = "book, sequence, id, type, object, at, data, notice"
-	pgIdempotencyColumns = "book, key, fingerprint, members, executing, owner, status, body, location, kind, object, created"
+	pgIdempotencyColumns = "book, key, fingerprint, members, executing, owner, status, body, event, location, kind, object, created"
 	pgDocumentColumns    = "kind, id, book, lookup, parent, version, created, updated, data"
 	pgSandboxColumns     = "instruction, number, book, kind, object, submits, lookups, done, verdict, code, ready, absent, at"
 	pgJobColumns         = "object, kind, book, movement_kind, due, leased, owner"
 )
+
+// pgIdempotencySelect reads a body from the event that has it.
+const pgIdempotencySelect = "SELECT book, key, fingerprint, members, executing, owner, status," +
+	" CASE event WHEN 0 THEN body ELSE (SELECT e.data FROM event e WHERE e.book = idempotency.book AND e.sequence = idempotency.event) END," +
+	" event, location, kind, object, created FROM idempotency"
 
 // errScan: a stored row is not what giro writes; nothing to try again.
 var errScan = errors.New("a stored row cannot be read")
@@ -65,7 +70,7 @@ func loadKeys(ctx context.Context, c *pgxpool.Conn, keys *giro.Keys, b *giro.Bat
 	}
 	if len(keys.Idempotency) > 0 {
 		queueLoad(&q, scanIdempotency, b.PutIdempotency,
-			"SELECT "+pgIdempotencyColumns+" FROM idempotency WHERE (book, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))",
+			pgIdempotencySelect+" WHERE (book, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))",
 			column(keys.Idempotency, func(k giro.IdempotencyKey) int64 { return int64(k.Book) }),
 			column(keys.Idempotency, func(k giro.IdempotencyKey) string { return k.Key }))
 	}
@@ -387,8 +392,8 @@ func writeIdempotency(q *pgx.Batch, rows []*giro.Idempotency) {
 	if len(rows) == 0 {
 		return
 	}
-	q.Queue("INSERT INTO idempotency ("+pgIdempotencyColumns+") SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::boolean[], $6::uuid[], $7::bigint[], $8::bytea[], $9::text[], $10::text[], $11::uuid[], $12::bigint[])"+
-		" ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint, members = excluded.members, executing = excluded.executing, owner = excluded.owner, status = excluded.status, body = excluded.body, location = excluded.location, kind = excluded.kind, object = excluded.object, created = excluded.created",
+	q.Queue("INSERT INTO idempotency ("+pgIdempotencyColumns+") SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::boolean[], $6::uuid[], $7::bigint[], $8::bytea[], $9::bigint[], $10::text[], $11::text[], $12::uuid[], $13::bigint[])"+
+		" ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint, members = excluded.members, executing = excluded.executing, owner = excluded.owner, status = excluded.status, body = excluded.body, event = excluded.event, location = excluded.location, kind = excluded.kind, object = excluded.object, created = excluded.created",
 		column(rows, func(r T) int64 { return int64(r.Book) }),
 		column(rows, func(r T) string { return r.Key }),
 		column(rows, func(r T) []byte { return present(r.Fingerprint) }),
@@ -396,7 +401,8 @@ func writeIdempotency(q *pgx.Batch, rows []*giro.Idempotency) {
 		column(rows, func(r T) bool { return r.Executing }),
 		column(rows, func(r T) uuid { return uuid(r.Owner) }),
 		column(rows, func(r T) int64 { return int64(r.Status) }),
-		column(rows, func(r T) []byte { return present(r.Body) }),
+		column(rows, func(r T) []byte { return present(ownBody(r)) }),
+		column(rows, func(r T) int64 { return r.Event }),
 		column(rows, func(r T) string { return r.Location }),
 		column(rows, func(r T) string { return string(r.Kind) }),
 		column(rows, func(r T) uuid { return uuid(r.Object) }),
@@ -561,7 +567,7 @@ func scanEvent(row pgx.CollectableRow) (*giro.Event, error) {
 
 func scanIdempotency(row pgx.CollectableRow) (*giro.Idempotency, error) {
 	r := new(giro.Idempotency)
-	err := row.Scan(&r.Book, &r.Key, &r.Fingerprint, &r.Members, &r.Executing, (*uuid)(&r.Owner), &r.Status, &r.Body, &r.Location, &r.Kind, (*uuid)(&r.Object), &r.Created)
+	err := row.Scan(&r.Book, &r.Key, &r.Fingerprint, &r.Members, &r.Executing, (*uuid)(&r.Owner), &r.Status, &r.Body, &r.Event, &r.Location, &r.Kind, (*uuid)(&r.Object), &r.Created)
 	return r, err
 }
 

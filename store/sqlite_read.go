@@ -121,8 +121,15 @@ func movementByReference(c *sqlite.Conn, book giro.Book, kind giro.Kind, referen
 }
 
 func idempotencyOf(c *sqlite.Conn, book giro.Book, key string) (*giro.Idempotency, error) {
-	return one(c, "SELECT "+idempotencyColumns+" FROM idempotency WHERE book = ? AND key = ?",
+	found, err := one(c, "SELECT "+idempotencyColumns+" FROM idempotency WHERE book = ? AND key = ?",
 		func(a *args) { a.int(int64(book)).text(key) }, plain((*row).idempotency))
+	if err != nil || found == nil || found.Event == 0 {
+		return found, err
+	}
+	err = query(c, "SELECT data FROM event WHERE book = ? AND sequence = ?",
+		func(a *args) { a.int(int64(book)).int(found.Event) },
+		func(r *row) error { found.Body = r.blob(); return nil })
+	return found, err
 }
 
 func documentOf(c *sqlite.Conn, kind giro.DocumentKind, id giro.UUID) (*giro.StoredDocument, error) {

@@ -198,12 +198,12 @@ func (r *row) event() *giro.Event {
 	return &giro.Event{Book: giro.Book(r.int()), Sequence: r.int(), ID: r.id(), Type: r.text(), Object: r.id(), At: r.int(), Data: r.blob(), Notice: r.blob()}
 }
 
-const idempotencyColumns = "book, key, fingerprint, members, executing, owner, status, body, location, kind, object, created"
+const idempotencyColumns = "book, key, fingerprint, members, executing, owner, status, body, event, location, kind, object, created"
 
 func (r *row) idempotency() *giro.Idempotency {
 	return &giro.Idempotency{
 		Book: giro.Book(r.int()), Key: r.text(), Fingerprint: r.blob(), Members: r.text(), Executing: r.bool(), Owner: r.id(),
-		Status: int(r.int()), Body: r.blob(), Location: r.text(), Kind: giro.Kind(r.text()), Object: r.id(), Created: r.int(),
+		Status: int(r.int()), Body: r.blob(), Event: r.int(), Location: r.text(), Kind: giro.Kind(r.text()), Object: r.id(), Created: r.int(),
 	}
 }
 

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -163,6 +166,65 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 	return nil
 }
 
+// insertion is an INSERT of any number of rows. A statement costs more than a
+// row, and inside one statement SQLite finds the end of a table once, so rows go
+// in as many to a statement as there are. OR FAIL leaves the rows before a bad
+// one, which saves SQLite a journal of the statement's own: whoever sees an error
+// here rolls the whole transaction back.
+type insertion struct{ of [len(insertSizes)]string }
+
+// insertSizes are the numbers of rows for which a statement is prepared.
+var insertSizes = [...]int{64, 16, 4, 1}
+
+func newInsertion(table, columns, conflict string) (in insertion) {
+	row := "(" + placeholders(strings.Count(columns, ",")+1) + ")"
+	for i, n := range insertSizes {
+		in.of[i] = "INSERT OR FAIL INTO " + table + " (" + columns + ") VALUES " + strings.TrimSuffix(strings.Repeat(row+", ", n), ", ") + conflict
+	}
+	return in
+}
+
+var (
+	insertMovement    = newInsertion("movement", movementColumns, "")
+	insertTransaction = newInsertion("ledger_transaction", transactionColumns+", debits, credits", "")
+	insertEntry       = newInsertion("entry", entryColumns, "")
+	insertEvent       = newInsertion("event", eventColumns, "")
+	upsertIdempotency = newInsertion("idempotency", idempotencyColumns, ` ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint,
+		members = excluded.members, executing = excluded.executing, owner = excluded.owner, status = excluded.status, body = excluded.body, event = excluded.event,
+		location = excluded.location, kind = excluded.kind, object = excluded.object, created = excluded.created`)
+	upsertJob = newInsertion("job", jobColumns, ` ON CONFLICT (object, kind) DO UPDATE SET book = excluded.book,
+		movement_kind = excluded.movement_kind, due = excluded.due`)
+)
+
+// rows inserts n rows; bind binds the columns of the i-th.
+func (in *insertion) rows(c *sqlite.Conn, n int, bind func(a *args, i int)) error {
+	for done := 0; done < n; {
+		size := 0
+		for insertSizes[size] > n-done {
+			size++
+		}
+		err := exec(c, in.of[size], func(a *args) {
+			for i := range insertSizes[size] {
+				bind(a, done+i)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		done += insertSizes[size]
+	}
+	return nil
+}
+
+// ownBody is what an idempotency row stores of its answer: nothing where an
+// event has it.
+func ownBody(r *giro.Idempotency) []byte {
+	if r.Event > 0 {
+		return nil
+	}
+	return r.Body
+}
+
 func nothing(w *giro.Writes) bool {
 	return len(w.Heads) == 0 && len(w.Accounts) == 0 && len(w.Movements) == 0 && len(w.Rollups) == 0 && len(w.Transactions) == 0 &&
 		len(w.Entries) == 0 && len(w.Events) == 0 && len(w.Idempotency) == 0 && len(w.Documents) == 0 &&
@@ -183,13 +245,11 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes) error {
 			return fmt.Errorf("write account %s: %w", a.ID, err)
 		}
 	}
-	for _, m := range w.Movements {
-		err := saveMovement(c, m)
-		if err != nil {
-			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
-		}
+	err := saveMovements(c, w.Movements)
+	if err != nil {
+		return err
 	}
-	err := saveRollups(c, w.Rollups)
+	err = saveRollups(c, w.Rollups)
 	if err != nil {
 		return err
 	}
@@ -197,20 +257,20 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes) error {
 	if err != nil {
 		return err
 	}
-	for i := range w.Events {
+	err = insertEvent.rows(c, len(w.Events), func(a *args, i int) {
 		e := &w.Events[i]
-		err := exec(c, "INSERT INTO event ("+eventColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
-			a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(e.Data).blob(e.Notice)
-		})
-		if err != nil {
-			return fmt.Errorf("write event %d of book %d: %w", e.Sequence, e.Book, err)
-		}
+		a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(e.Data).blob(e.Notice)
+	})
+	if err != nil {
+		return fmt.Errorf("write events: %w", err)
 	}
-	for _, r := range w.Idempotency {
-		err := saveIdempotency(c, r)
-		if err != nil {
-			return fmt.Errorf("write idempotency row: %w", err)
-		}
+	err = upsertIdempotency.rows(c, len(w.Idempotency), func(a *args, i int) {
+		r := w.Idempotency[i]
+		a.int(int64(r.Book)).text(r.Key).blob(r.Fingerprint).text(r.Members).bool(r.Executing).id(r.Owner)
+		a.int(int64(r.Status)).blob(ownBody(r)).int(r.Event).text(r.Location).text(string(r.Kind)).orNull(r.Object).int(r.Created)
+	})
+	if err != nil {
+		return fmt.Errorf("write idempotency rows: %w", err)
 	}
 	for _, d := range w.Documents {
 		err := saveDocument(c, d)
@@ -264,18 +324,40 @@ func saveAccount(c *sqlite.Conn, r *giro.Account) error {
 	})
 }
 
-func saveMovement(c *sqlite.Conn, m *giro.Movement) error {
+func saveMovements(c *sqlite.Conn, movements []*giro.Movement) error {
+	made, changed := split(movements, func(m *giro.Movement) bool { return m.New })
+	details := make([]string, len(made))
+	for i, m := range made {
+		var err error
+		details[i], err = encode(&m.Detail)
+		if err != nil {
+			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
+		}
+	}
+	// Ascending by id, as batches make them: each row goes where the last one went.
+	err := insertMovement.rows(c, len(made), func(a *args, i int) {
+		m := made[i]
+		a.id(m.ID).int(int64(m.Book)).text(string(m.Kind)).text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
+		a.int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved).text(string(m.Currency))
+		a.int(m.Created).int(m.Updated).int(m.Version)
+		a.orNull(m.Customer).text(m.Reference).orNull(m.Parent).int(int64(m.Peer)).text(details[i])
+	})
+	if err != nil {
+		return fmt.Errorf("write movements: %w", err)
+	}
+	for _, m := range changed {
+		err := updateMovement(c, m)
+		if err != nil {
+			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
+		}
+	}
+	return nil
+}
+
+func updateMovement(c *sqlite.Conn, m *giro.Movement) error {
 	detail, err := encode(&m.Detail)
 	if err != nil {
 		return err
-	}
-	if m.New {
-		return exec(c, "INSERT INTO movement ("+movementColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
-			a.id(m.ID).int(int64(m.Book)).text(string(m.Kind)).text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
-			a.int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved).text(string(m.Currency))
-			a.int(m.Created).int(m.Updated).int(m.Version)
-			a.orNull(m.Customer).text(m.Reference).orNull(m.Parent).int(int64(m.Peer)).text(detail)
-		})
 	}
 	// The reference, the currency and the other parties never change, and a
 	// column that is not named costs no index.
@@ -295,37 +377,29 @@ func saveLedger(c *sqlite.Conn, w *giro.Writes) error {
 		return err
 	}
 	var postings []byte
-	for i := range w.Transactions {
+	err = insertTransaction.rows(c, len(w.Transactions), func(a *args, i int) {
 		t := &w.Transactions[i]
 		postings = ledger.AppendPostings(postings[:0], t.Postings)
-		err := exec(c, "INSERT INTO ledger_transaction ("+transactionColumns+", debits, credits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
-			a.int(t.Book).int(t.Sequence).id(t.ID).int(t.At).text(t.Cause).orNull(t.Object).text(string(t.Kind)).text(t.Currency)
-			a.blob(postings).blob(t.Hash[:]).int(sides[i].debits).int(sides[i].credits)
-		})
-		if err != nil {
-			return fmt.Errorf("write ledger transaction %d of book %d: %w", t.Sequence, t.Book, err)
-		}
+		a.int(t.Book).int(t.Sequence).id(t.ID).int(t.At).text(t.Cause).orNull(t.Object).text(string(t.Kind)).text(t.Currency)
+		a.blob(postings).blob(t.Hash[:]).int(sides[i].debits).int(sides[i].credits)
+	})
+	if err != nil {
+		return fmt.Errorf("write ledger transactions: %w", err)
 	}
-	for i := range w.Entries {
-		e := &w.Entries[i]
-		err := exec(c, "INSERT INTO entry ("+entryColumns+") VALUES (?, ?, ?, ?, ?, ?)", func(a *args) {
-			a.id(e.Account).int(e.Sequence).int(int64(e.N)).int(e.Amount).int(e.Balance).int(e.At)
-		})
-		if err != nil {
-			return fmt.Errorf("write entry %d.%d of account %s: %w", e.Sequence, e.N, giro.UUID(e.Account), err)
-		}
+	// Account by account, as the table keeps them.
+	order := make([]int, len(w.Entries))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return bytes.Compare(w.Entries[i].Account[:], w.Entries[j].Account[:]) })
+	err = insertEntry.rows(c, len(order), func(a *args, i int) {
+		e := &w.Entries[order[i]]
+		a.id(e.Account).int(e.Sequence).int(int64(e.N)).int(e.Amount).int(e.Balance).int(e.At)
+	})
+	if err != nil {
+		return fmt.Errorf("write entries: %w", err)
 	}
 	return nil
-}
-
-func saveIdempotency(c *sqlite.Conn, r *giro.Idempotency) error {
-	return exec(c, "INSERT INTO idempotency ("+idempotencyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint, members = excluded.members, executing = excluded.executing,
-		owner = excluded.owner, status = excluded.status, body = excluded.body, location = excluded.location, kind = excluded.kind,
-		object = excluded.object, created = excluded.created`, func(a *args) {
-		a.int(int64(r.Book)).text(r.Key).blob(r.Fingerprint).text(r.Members).bool(r.Executing).id(r.Owner)
-		a.int(int64(r.Status)).blob(r.Body).text(r.Location).text(string(r.Kind)).orNull(r.Object).int(r.Created)
-	})
 }
 
 func saveDocument(c *sqlite.Conn, d *giro.StoredDocument) error {
@@ -369,17 +443,18 @@ func saveJobs(c *sqlite.Conn, w *giro.Writes) error {
 			return fmt.Errorf("shift jobs of book %d: %w", book, err)
 		}
 	}
+	jobs := make([]*giro.Job, 0, len(w.Jobs))
 	for _, j := range w.Jobs {
-		if j.Due < 0 { // dropped by the batch that wrote it
-			continue
+		if j.Due >= 0 { // below: dropped by the batch that wrote it
+			jobs = append(jobs, j)
 		}
-		err := exec(c, "INSERT INTO job ("+jobColumns+`) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (object, kind) DO UPDATE SET book = excluded.book, movement_kind = excluded.movement_kind, due = excluded.due`, func(a *args) {
-			a.id(j.Object).text(string(j.Kind)).int(int64(j.Book)).text(string(j.MovementKind)).int(j.Due)
-		})
-		if err != nil {
-			return fmt.Errorf("write job: %w", err)
-		}
+	}
+	err := upsertJob.rows(c, len(jobs), func(a *args, i int) {
+		j := jobs[i]
+		a.id(j.Object).text(string(j.Kind)).int(int64(j.Book)).text(string(j.MovementKind)).int(j.Due)
+	})
+	if err != nil {
+		return fmt.Errorf("write jobs: %w", err)
 	}
 	return nil
 }

@@ -848,6 +848,22 @@ func TestIdempotencyAndSweep(t *testing.T) {
 		if n, err := s.Sweep(ctx, 0, giro.Micros(clock)+1, 100); err != nil || n != 3 {
 			t.Errorf("swept %d batches, %v; want 3", n, err)
 		}
+		// An answer that an event holds is kept there alone.
+		told := row
+		told.Key, told.Body, told.Event = "told", []byte(`{"id":"po_1"}`), 7
+		err = s.Update(ctx, &giro.Keys{}, func(b *giro.Batch) error {
+			w := b.Writes()
+			w.Events = append(w.Events, giro.Event{Book: 2, Sequence: 7, ID: giro.UUIDs()(clock), Type: "payout.created", Data: told.Body})
+			w.Idempotency = append(w.Idempotency, &told)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err = s.Idempotency(ctx, 2, "told")
+		if err != nil || got == nil || fmt.Sprintf("%+v", *got) != fmt.Sprintf("%+v", told) {
+			t.Errorf("%+v, %v", got, err)
+		}
 	})
 }
 

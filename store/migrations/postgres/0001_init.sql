@@ -126,6 +126,7 @@ CREATE TABLE idempotency (
 	owner       uuid,
 	status      bigint NOT NULL,
 	body        bytea NOT NULL,
+	event       bigint NOT NULL, -- above 0: the body is the data of this event of the book
 	location    text NOT NULL,
 	kind        text NOT NULL,
 	object      uuid,

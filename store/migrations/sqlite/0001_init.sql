@@ -1,6 +1,8 @@
 -- Identifiers are 16-byte blobs, amounts minor units, times microseconds since
 -- the Unix epoch. The CHECKs repeat the rules of the ledger, so that a fault in
--- the code is refused here and not found later.
+-- the code is refused here and not found later. No foreign keys on the paths of
+-- money: every row is written in the transaction that decided it, and verify
+-- follows all references.
 
 CREATE TABLE batch (
 	id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -60,7 +62,7 @@ CREATE TABLE movement (
 	reference TEXT NOT NULL,
 	parent BLOB CHECK (length(parent) = 16),
 	peer INTEGER NOT NULL,
-	detail TEXT NOT NULL CHECK (json_valid(detail)),
+	detail TEXT NOT NULL, -- JSON
 	PRIMARY KEY (book, kind, id),
 	CHECK (0 <= amount_refunded AND amount_refunded <= amount_captured AND amount_captured <= amount)
 ) STRICT, WITHOUT ROWID;
@@ -73,7 +75,7 @@ CREATE INDEX movement_peer ON movement (peer, kind, id) WHERE peer <> 0;
 
 -- debits and credits are the sums of the transaction's entries, modulo 2^64.
 CREATE TABLE ledger_transaction (
-	book INTEGER NOT NULL REFERENCES book (book),
+	book INTEGER NOT NULL,
 	sequence INTEGER NOT NULL CHECK (sequence > 0),
 	id BLOB NOT NULL CHECK (length(id) = 16),
 	at INTEGER NOT NULL,
@@ -91,7 +93,7 @@ CREATE TABLE ledger_transaction (
 CREATE INDEX ledger_transaction_object ON ledger_transaction (object, book, sequence) WHERE object IS NOT NULL;
 
 CREATE TABLE entry (
-	account BLOB NOT NULL REFERENCES account (id),
+	account BLOB NOT NULL,
 	sequence INTEGER NOT NULL CHECK (sequence > 0),
 	n INTEGER NOT NULL CHECK (n >= 0),
 	amount INTEGER NOT NULL CHECK (amount <> 0),
@@ -121,6 +123,7 @@ CREATE TABLE idempotency (
 	owner BLOB NOT NULL CHECK (length(owner) = 16),
 	status INTEGER NOT NULL,
 	body BLOB NOT NULL,
+	event INTEGER NOT NULL, -- above 0: the body is the data of this event of the book
 	location TEXT NOT NULL,
 	kind TEXT NOT NULL,
 	object BLOB CHECK (length(object) = 16),
@@ -171,4 +174,3 @@ CREATE TABLE job (
 	PRIMARY KEY (object, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX job_due ON job (due);
-CREATE INDEX job_book ON job (book, due);
