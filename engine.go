@@ -492,7 +492,7 @@ func (c *command) run(e *Engine, b *Batch) {
 	}
 	row := &Idempotency{
 		Book: key.Book, Key: key.Key, Fingerprint: id.Fingerprint, Members: id.Members,
-		Executing: waits, Owner: e.process, Created: b.At,
+		Executing: waits, Owner: e.process, Created: b.At, New: b.idempotency[key] == nil,
 	}
 	if r, ok := result.(*Result); ok && r != nil {
 		row.Kind, row.Object = r.Movement.Kind, r.Movement.ID

@@ -261,6 +261,8 @@ type Idempotency struct {
 	Kind        Kind // of the movement, where there is one
 	Object      UUID
 	Created     int64 // µs
+
+	New bool // for the store: there was no row of this key
 }
 
 // DocumentKind is a noun that carries no money and is stored as JSON.

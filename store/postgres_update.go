@@ -388,7 +388,7 @@ func present(b []byte) []byte {
 
 func writeIdempotency(q *pgx.Batch, rows []*giro.Idempotency) {
 	type T = *giro.Idempotency
-	rows = latest(rows, func(r T) giro.IdempotencyKey { return giro.IdempotencyKey{Book: r.Book, Key: r.Key} })
+	rows = latest(rows, idempotencyKey)
 	if len(rows) == 0 {
 		return
 	}

@@ -131,7 +131,7 @@ func (s *SQLite) prepare(c *sqlite.Conn) error {
 		"PRAGMA synchronous = FULL", // in WAL, NORMAL loses commits that were answered
 		"PRAGMA fullfsync = ON",     // macOS
 		"PRAGMA temp_store = MEMORY",
-		"PRAGMA cache_size = -65536",
+		fmt.Sprintf("PRAGMA cache_size = -%d", s.cacheKiB(c)),
 	}
 	if c == s.writer && !s.options.ReadOnly {
 		statements = append(statements, "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 4000")
@@ -158,6 +158,21 @@ func (s *SQLite) prepare(c *sqlite.Conn) error {
 		return fmt.Errorf("journal mode is %q, not wal", mode)
 	}
 	return nil
+}
+
+// cacheKiB is how much of the database a connection keeps. A commit looks
+// through the whole cache while the file is below 1 GiB (SQLite lends the page
+// number of the lock byte to pages that trade places, and drops what lies behind
+// the end of the file), so a small file gets a small one. There are several
+// readers, and the system's cache stands behind them.
+func (s *SQLite) cacheKiB(c *sqlite.Conn) int {
+	if c != s.writer {
+		return 8 << 10
+	}
+	if info, err := os.Stat(s.path); err == nil && info.Size() > 1<<30 {
+		return 64 << 10
+	}
+	return 16 << 10
 }
 
 func pragma(c *sqlite.Conn, statement string) error {

@@ -170,7 +170,8 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 // row, and inside one statement SQLite finds the end of a table once, so rows go
 // in as many to a statement as there are. OR FAIL leaves the rows before a bad
 // one, which saves SQLite a journal of the statement's own: whoever sees an error
-// here rolls the whole transaction back.
+// here rolls the whole transaction back. An upsert has such a journal all the
+// same, so what is known to be new is inserted.
 type insertion struct{ of [len(insertSizes)]string }
 
 // insertSizes are the numbers of rows for which a statement is prepared.
@@ -189,9 +190,11 @@ var (
 	insertTransaction = newInsertion("ledger_transaction", transactionColumns+", debits, credits", "")
 	insertEntry       = newInsertion("entry", entryColumns, "")
 	insertEvent       = newInsertion("event", eventColumns, "")
+	insertIdempotency = newInsertion("idempotency", idempotencyColumns, "")
 	upsertIdempotency = newInsertion("idempotency", idempotencyColumns, ` ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint,
 		members = excluded.members, executing = excluded.executing, owner = excluded.owner, status = excluded.status, body = excluded.body, event = excluded.event,
 		location = excluded.location, kind = excluded.kind, object = excluded.object, created = excluded.created`)
+	insertJob = newInsertion("job", jobColumns, "")
 	upsertJob = newInsertion("job", jobColumns, ` ON CONFLICT (object, kind) DO UPDATE SET book = excluded.book,
 		movement_kind = excluded.movement_kind, due = excluded.due`)
 )
@@ -214,6 +217,10 @@ func (in *insertion) rows(c *sqlite.Conn, n int, bind func(a *args, i int)) erro
 		done += insertSizes[size]
 	}
 	return nil
+}
+
+func idempotencyKey(r *giro.Idempotency) giro.IdempotencyKey {
+	return giro.IdempotencyKey{Book: r.Book, Key: r.Key}
 }
 
 // ownBody is what an idempotency row stores of its answer: nothing where an
@@ -264,13 +271,19 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes) error {
 	if err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	err = upsertIdempotency.rows(c, len(w.Idempotency), func(a *args, i int) {
-		r := w.Idempotency[i]
-		a.int(int64(r.Book)).text(r.Key).blob(r.Fingerprint).text(r.Members).bool(r.Executing).id(r.Owner)
-		a.int(int64(r.Status)).blob(ownBody(r)).int(r.Event).text(r.Location).text(string(r.Kind)).orNull(r.Object).int(r.Created)
-	})
-	if err != nil {
-		return fmt.Errorf("write idempotency rows: %w", err)
+	first, again := split(latest(w.Idempotency, idempotencyKey), func(r *giro.Idempotency) bool { return r.New })
+	for _, some := range []struct {
+		into *insertion
+		rows []*giro.Idempotency
+	}{{&insertIdempotency, first}, {&upsertIdempotency, again}} {
+		err = some.into.rows(c, len(some.rows), func(a *args, i int) {
+			r := some.rows[i]
+			a.int(int64(r.Book)).text(r.Key).blob(r.Fingerprint).text(r.Members).bool(r.Executing).id(r.Owner)
+			a.int(int64(r.Status)).blob(ownBody(r)).int(r.Event).text(r.Location).text(string(r.Kind)).orNull(r.Object).int(r.Created)
+		})
+		if err != nil {
+			return fmt.Errorf("write idempotency rows: %w", err)
+		}
 	}
 	for _, d := range w.Documents {
 		err := saveDocument(c, d)
@@ -443,18 +456,24 @@ func saveJobs(c *sqlite.Conn, w *giro.Writes) error {
 			return fmt.Errorf("shift jobs of book %d: %w", book, err)
 		}
 	}
-	jobs := make([]*giro.Job, 0, len(w.Jobs))
-	for _, j := range w.Jobs {
-		if j.Due >= 0 { // below: dropped by the batch that wrote it
-			jobs = append(jobs, j)
-		}
+	made := make(map[giro.UUID]bool, len(w.Movements))
+	for _, m := range w.Movements {
+		made[m.ID] = m.New
 	}
-	err := upsertJob.rows(c, len(jobs), func(a *args, i int) {
-		j := jobs[i]
-		a.id(j.Object).text(string(j.Kind)).int(int64(j.Book)).text(string(j.MovementKind)).int(j.Due)
-	})
-	if err != nil {
-		return fmt.Errorf("write jobs: %w", err)
+	jobs := latest(w.Jobs, func(j *giro.Job) giro.JobKey { return j.JobKey })
+	jobs = slices.DeleteFunc(jobs, func(j *giro.Job) bool { return j.Due < 0 }) // dropped by the batch that wrote it
+	first, again := split(jobs, func(j *giro.Job) bool { return made[j.Object] })
+	for _, some := range []struct {
+		into *insertion
+		rows []*giro.Job
+	}{{&insertJob, first}, {&upsertJob, again}} {
+		err := some.into.rows(c, len(some.rows), func(a *args, i int) {
+			j := some.rows[i]
+			a.id(j.Object).text(string(j.Kind)).int(int64(j.Book)).text(string(j.MovementKind)).int(j.Due)
+		})
+		if err != nil {
+			return fmt.Errorf("write jobs: %w", err)
+		}
 	}
 	return nil
 }
