@@ -2,6 +2,7 @@ package giro
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -78,11 +79,11 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 				expiry = boletoExpiry
 			}
 			m.Detail.ExpiresAt = now + expiry.Microseconds()
-			if req.ExpiresAt > now {
-				m.Detail.ExpiresAt = req.ExpiresAt
+			if req.ExpiresIn > 0 {
+				m.Detail.ExpiresAt = now + req.ExpiresIn*1_000_000
 			}
 			if m.Detail.Rail == "sandbox" || m.Detail.Rail == "manual" {
-				next, err := nextAction(m, call.Merchant)
+				next, err := nextAction(m, call.Merchant, req.Hybrid)
 				if err != nil {
 					return nil, err
 				}
@@ -99,6 +100,34 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 		return r, err
 	}
 	return e.askRail(ctx, call, r.Movement)
+}
+
+// ChooseMethod settles by which bank method a pending charge is paid that left
+// it open, and makes what its payer needs. version is the charge's as it was
+// read; wire replaces what its dialect keeps.
+func (e *Engine) ChooseMethod(ctx context.Context, call *Call, id UUID, method string, hybrid bool, version int64, wire json.RawMessage) (*Result, error) {
+	return e.act(ctx, call, KindCharge, id, nil, func(b *Batch, mer *Merchant, m, _ *Movement) error {
+		if m.Status != StatusPending || m.Sent || m.Detail.Step != nil || m.Detail.Bank == nil || m.Version != version {
+			return Refuse(CodeInvalidState, "", "the method of this charge cannot be chosen any more")
+		}
+		to := *m.Detail.Bank
+		to.Method = method
+		m.Detail.Bank, m.Detail.Method, m.Detail.Wire = &to, method, wire
+		m.Detail.Rail = mer.rail(call.Live, m.Detail.Provider, method)
+		if m.Detail.Rail == "sandbox" || m.Detail.Rail == "manual" {
+			next, err := nextAction(m, mer, hybrid)
+			if err != nil {
+				return err
+			}
+			m.Detail.Next = next
+		} else {
+			m.instruct(OpCharge, m.Amount)
+			b.queueRail(m)
+		}
+		m.stamp(b.now(m.Book))
+		b.emit(m, "updated")
+		return nil
+	})
 }
 
 // askRail submits the outstanding instruction of a card movement, waits for the

@@ -10,8 +10,9 @@ import (
 // nextAction makes what the payer of a bank charge needs where no provider is
 // asked for it: on the sandbox and the manual rail. A PIX charge carries a
 // static BR Code (Banco Central, Manual do BR Code) with the charge's amount; a
-// boleto its 44-digit bar code and the 47-digit line.
-func nextAction(m *Movement, mer *Merchant) (*NextAction, error) {
+// boleto its 44-digit bar code and the 47-digit line, and with hybrid the BR Code
+// as well.
+func nextAction(m *Movement, mer *Merchant, hybrid bool) (*NextAction, error) {
 	n := &NextAction{Type: m.Detail.Method, ExpiresAt: m.Detail.ExpiresAt / 1_000_000}
 	amount, currency := m.Outside()
 	switch m.Detail.Method {
@@ -22,8 +23,7 @@ func nextAction(m *Movement, mer *Merchant) (*NextAction, error) {
 	}
 	id := m.ID.ID("ch")
 	var err error
-	switch m.Detail.Method {
-	case "pix":
+	if m.Detail.Method == "pix" || hybrid {
 		name := bank.ASCII(mer.Name, 25)
 		if name == "" {
 			name = "GIRO"
@@ -35,7 +35,8 @@ func nextAction(m *Movement, mer *Merchant) (*NextAction, error) {
 		if n.BRCode, err = code.Encode(); err == nil {
 			n.QRSVG, err = bank.QRSVG(n.BRCode)
 		}
-	case "boleto":
+	}
+	if m.Detail.Method == "boleto" && err == nil {
 		due := TimeOf(m.Detail.ExpiresAt).Truncate(24 * time.Hour)
 		// The free field is the bank's own: here it carries the charge's place
 		// in time, so that slips differ. Bank 999 is nobody's.

@@ -44,7 +44,9 @@ type Request struct {
 	CustomerReference string    `json:",omitempty"`
 	Quote             UUID      `json:",omitzero"` // payout: fixes amount, currency and exchange; used at most once
 	Notify            *Notify   `json:",omitempty"`
-	Exchange          *Exchange `json:"-"` // follows from the amount and the rate of the moment
+	ExpiresIn         int64     `json:",omitempty"` // charge: seconds; 0: as its method has it
+	Hybrid            bool      `json:",omitempty"` // charge by boleto: it can be paid by PIX too
+	Exchange          *Exchange `json:"-"`          // follows from the amount and the rate of the moment
 }
 
 // fingerprint identifies the data of a request that carries a reference.

@@ -263,7 +263,8 @@ func (e *Engine) resize(b *Batch, mer *Merchant, m *Movement, amount int64) erro
 		m.enter(r)
 		switch {
 		case m.Detail.Card == nil && m.Detail.Next != nil:
-			if m.Detail.Next, err = nextAction(m, mer); err != nil {
+			hybrid := m.Detail.Method == "boleto" && m.Detail.Next != nil && m.Detail.Next.BRCode != ""
+			if m.Detail.Next, err = nextAction(m, mer, hybrid); err != nil {
 				return err
 			}
 		case cause == CauseRaise && m.Detail.Card != nil:

@@ -52,6 +52,7 @@ func (p *pairs) addIf(name, value string) {
 type document3 struct {
 	schemas pairs
 	seen    map[string]*schema
+	open    bool // unknown members of bodies are ignored
 }
 
 // problemSchema describes v1's errors.
@@ -108,15 +109,7 @@ func (d *document3) operation(r *route, problem any) pairs {
 	op.add("tags", []string{r.tag})
 	op.add("summary", r.summary)
 	op.addIf("description", r.about)
-	var params []any
-	for part := range strings.SplitSeq(r.path, "/") {
-		if strings.HasPrefix(part, "{") {
-			params = append(params, pairs{{"name", strings.Trim(part, "{}")}, {"in", "path"}, {"required", true}, {"schema", pairs{{"type", "string"}}}})
-		}
-	}
-	for i := range r.params {
-		params = append(params, r.params[i].openAPI()...)
-	}
+	params := d.parameters(r)
 	if (r.method == http.MethodPost || r.method == http.MethodPut) && !r.noKey {
 		params = append(params, pairs{{"name", "Idempotency-Key"}, {"in", "header"}, {"description", "A value of the caller's own per operation; the same request with the same key is answered once more, not done once more."},
 			{"schema", pairs{{"type", "string"}, {"minLength", 1}, {"maxLength", idempotencyKeyMax}}}})
@@ -167,6 +160,19 @@ func (d *document3) operation(r *route, problem any) pairs {
 		op.add("x-permission", string(r.policy()))
 	}
 	return op
+}
+
+// parameters are those of the path and of the query.
+func (d *document3) parameters(r *route) (params []any) {
+	for part := range strings.SplitSeq(r.path, "/") {
+		if strings.HasPrefix(part, "{") {
+			params = append(params, pairs{{"name", strings.Trim(part, "{}")}, {"in", "path"}, {"required", true}, {"schema", pairs{{"type", "string"}}}})
+		}
+	}
+	for i := range r.params {
+		params = append(params, r.params[i].openAPI()...)
+	}
+	return params
 }
 
 type errorResponse struct {
@@ -310,7 +316,7 @@ func (d *document3) inline(s *schema, request bool) pairs {
 		if len(required) > 0 {
 			p.add("required", required)
 		}
-		if request {
+		if request && !d.open {
 			p.add("additionalProperties", false)
 		}
 	case kindList:

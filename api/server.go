@@ -83,6 +83,17 @@ type Config struct {
 	// see that itself: the session's cookie is the one for TLS then.
 	Secure bool
 
+	// Hosts adds host names to those that choose a dialect: smartfastpay,
+	// jumppag or v1.
+	Hosts map[string]string
+
+	// URL begins links to this server that leave it, such as checkout pages:
+	// "https://pay.example.com". Empty: the host that the request names.
+	URL string
+
+	// CheckURL refuses addresses that nothing may be posted to; nil: none is.
+	CheckURL func(url string) error
+
 	RequestsPerSecond int  // per credential; 0: unlimited
 	Burst             int  // requests at once; at least RequestsPerSecond
 	RequireKey        bool // POST and PUT need an Idempotency-Key
@@ -93,6 +104,7 @@ type Server struct {
 	config  Config
 	routes  *routeNode
 	table   []*route
+	dialect dialectRoutes
 	limiter *limiter
 	cursors cursors
 	calls   sync.Pool
@@ -174,6 +186,9 @@ type call struct {
 	path  []string
 	query query
 
+	profile string // of the SmartFastPay dialect; empty: v1
+	chosen  bool   // by the host or the mount, whatever the token says
+
 	caller *Caller
 	doc    document
 	body   object
@@ -205,12 +220,15 @@ func New(config Config) (*Server, error) {
 		s.config.Authenticate = s.keyHolder
 	}
 	s.calls.New = func() any { return &call{s: s} }
+	if s.dialect, err = newDialectRoutes(config.Hosts); err != nil {
+		return nil, err
+	}
 	return s, s.setRoutes(routes())
 }
 
 // routes is the table of every part.
 func routes() []*route {
-	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes)
+	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes, []*route{dialectDocRoute}, checkoutRoutes)
 }
 
 // OpenAPI returns the document that a server answers at /openapi.json.
@@ -272,6 +290,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.id = s.config.NewID(c.at)
 	c.rid = c.id.String()
 	c.route, c.caller, c.body, c.key, c.err = nil, nil, object{}, "", nil
+	c.profile, c.chosen = "", false
 	c.status, c.written = 0, 0
 	c.path, c.buffer = c.path[:0], c.buffer[:0]
 	c.query.names, c.query.values = c.query.names[:0], c.query.values[:0]
@@ -329,6 +348,9 @@ func (c *call) serve() error {
 			return err
 		}
 	}
+	if c.profile != "" {
+		return c.serveSmartFastPay()
+	}
 	if err := parseQuery(c.r.URL.RawQuery, c.route.params, &c.query); err != nil {
 		return err
 	}
@@ -382,11 +404,16 @@ func visible(s string) bool {
 	return true
 }
 
-// findRoute looks the exact path up. Nothing is cleaned, redirected or
-// overridden: what is not the path of a route is no route.
+// findRoute chooses the dialect and looks the exact path up. Nothing is
+// cleaned, redirected or overridden: what is not the path of a route is no
+// route.
 func (c *call) findRoute() error {
-	path := c.r.URL.EscapedPath()
-	methods, values, err := c.s.routes.find(path, c.path)
+	tree, path := c.chooseDialect(c.r.URL.EscapedPath())
+	return c.findIn(tree, path)
+}
+
+func (c *call) findIn(tree *routeNode, path string) error {
+	methods, values, err := tree.find(path, c.path[:0])
 	c.path = values
 	if err != nil {
 		return err
@@ -470,6 +497,12 @@ func (c *call) authenticate() error {
 	if after, ok := c.s.limiter.allow(c.caller.credential(), c.at, c.w.Header()); !ok {
 		return &giro.Error{Code: giro.CodeRateLimited, Message: "this credential has used up its requests", RetryAfter: after}
 	}
+	if c.profile != "" && !c.chosen && c.caller.Dialect != "" {
+		c.profile = c.caller.Dialect
+	}
+	if c.profile == "" && c.caller.Dialect != "" {
+		return giro.Refuse(giro.CodeForbidden, "Authorization", "an access token speaks the SmartFastPay dialect; this route needs an API key")
+	}
 	return c.caller.may(c.route)
 }
 
@@ -477,6 +510,13 @@ func (c *call) authenticate() error {
 func (s *Server) keyHolder(ctx context.Context, token string) (*Caller, error) {
 	if s.config.Admin != nil && s.config.Admin(token) {
 		return &Caller{Admin: true}, nil
+	}
+	if strings.HasPrefix(token, giro.AccessTokenPrefix) {
+		client, merchant, profile, err := s.config.Engine.AccessToken(ctx, token)
+		if err != nil {
+			return nil, err
+		}
+		return &Caller{Merchant: merchant, Live: client.Live, Key: client.ID, Dialect: profile}, nil
 	}
 	key, merchant, err := s.config.Engine.Authenticate(ctx, token)
 	if err != nil {
@@ -661,9 +701,13 @@ func (c *call) send(status int, contentType []string, body []byte) {
 // sendJSON writes a JSON answer.
 func (c *call) sendJSON(status int, body []byte) { c.send(status, valueJSON, body) }
 
-// refuse renders an error on v1.
+// refuse renders an error in the dialect of the request.
 func (c *call) refuse(err error) {
 	e := giro.AsError(err)
+	if c.profile != "" {
+		c.refuseSmartFastPay(e)
+		return
+	}
 	if after := retryAfter(e); after != "" {
 		c.w.Header()["Retry-After"] = []string{after}
 	}

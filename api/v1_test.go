@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"os"
@@ -51,6 +52,10 @@ func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	jump, jumpSecret, err := engine.CreateClient(t.Context(), &giro.Call{Merchant: merchant}, merchant, false, "jumppag")
+	if err != nil {
+		t.Fatal(err)
+	}
 	server, err := api.New(api.Config{
 		Engine: engine, Now: time.Now, NewID: engine.NewID, Secret: engine.Secret[:],
 		Admin:    func(token string) bool { return token == "adm_of_this_test" },
@@ -60,9 +65,13 @@ func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 		t.Fatal(err)
 	}
 	r := webscript.Handler(server)
-	r.Vars = map[string]string{"secret_key": test.SecretKey, "publishable_key": test.PublishableKey, "live_key": live.SecretKey, "admin_token": "adm_of_this_test"}
+	r.Vars = map[string]string{"secret_key": test.SecretKey, "publishable_key": test.PublishableKey, "live_key": live.SecretKey, "admin_token": "adm_of_this_test",
+		"client": basic(test.ClientID, test.ClientSecret), "jump_client": basic(jump.ClientID, jumpSecret), "live_client": basic(live.ClientID, live.ClientSecret),
+		"client_id": test.ClientID, "client_secret": test.ClientSecret}
 	return r, server
 }
+
+func basic(id, secret string) string { return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret)) }
 
 // TestScripts runs every script of testdata/v1 on both databases.
 func TestScripts(t *testing.T) {

@@ -20,7 +20,7 @@
 //
 // "code x" is short for json /code == "x". {{name}} is replaced by a variable or
 // by a saved value. A body gets Content-Type: application/json unless a header
-// says otherwise; "Name:" alone leaves a header out. Lines that begin with # and
+// says otherwise; "Name:" alone leaves a header out. "Host:" names the host. Lines that begin with # and
 // empty lines are skipped.
 package webscript
 
@@ -167,7 +167,9 @@ func (r *Runner) step(s *step) error {
 		if !ok {
 			return fmt.Errorf("%d: %q is not a header", s.line, h)
 		}
-		if value = strings.TrimSpace(value); value == "" {
+		if value = strings.TrimSpace(value); strings.EqualFold(name, "Host") {
+			req.Host = value // empty: that of the URL
+		} else if value == "" {
 			req.Header.Del(name)
 		} else {
 			req.Header.Set(name, value)

@@ -1,0 +1,124 @@
+package api_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"giro"
+	"giro/bank"
+	"giro/internal/pgtest"
+	"giro/store"
+)
+
+// onStores runs a test on both databases.
+func onStores(t *testing.T, test func(t *testing.T, s giro.Store)) {
+	for database, open := range map[string]func(t *testing.T) (giro.Store, error){
+		"sqlite": func(t *testing.T) (giro.Store, error) { return store.OpenSQLite(t.TempDir(), store.Options{}) },
+		"postgres": func(t *testing.T) (giro.Store, error) {
+			return store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
+		},
+	} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			s, err := open(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, s)
+		})
+	}
+}
+
+// profileVars is what a profile writes and reads in payouts.txt.
+func profileVars(profile string) map[string]string {
+	phone, cpf := strings.TrimPrefix(bank.Sample("phone_co", 1), "+"), bank.Sample("cpf", 1)
+	if profile == "smartfastpay" {
+		body := `{"customer_id":%q,"name":"Ana Gómez","email":"ana@example.com","document":"1032456789","document_type":"CC","phone":%q,"payout_method":"transfiya","amount":%s,"currency":"COL","country":"COL","callback":"https://example.com/callback","transaction":{"id":%q}}`
+		return map[string]string{
+			"amount": "98000.00", "other_amount": "30000.00", "currency": "COL", "book_currency": "cop", "total": "98000.00", "transaction_amount": "98000.00", "minor": "9800000",
+			"body":             fmt.Sprintf(body, "d9e9557e-11a5-49df-b51b-d513a7f5b348", phone, "98000", "22dd9e47-97c7-4982-af50-3d3e0782d054"),
+			"other_body":       fmt.Sprintf(body, "58f0c005-3b7d-4c75-81f3-93b9a6fee864", phone, `"30000.00"`, "b08e3897-6505-4bb4-81a5-6e3a1d29e277"),
+			"conflicting_body": fmt.Sprintf(body, "d9e9557e-11a5-49df-b51b-d513a7f5b348", phone, "98000.5", "22dd9e47-97c7-4982-af50-3d3e0782d054"),
+		}
+	}
+	body := `{"customer_id":%q,"name":"João Souza","email":"joao@example.com","document":%q,"document_type":"CPF","payout_method":"pix","pix":{"key":%q},"amount":%s,"currency":"BRL","country":"BRA","callback":"https://example.com/callback","transaction":{"id":%q}}`
+	return map[string]string{
+		"amount": "980", "other_amount": "300", "currency": "BRL", "book_currency": "brl", "total": "980.00", "transaction_amount": "980.00", "minor": "98000",
+		"body":             fmt.Sprintf(body, "d9e9557e-11a5-49df-b51b-d513a7f5b348", cpf, cpf, "980", "22dd9e47-97c7-4982-af50-3d3e0782d054"),
+		"other_body":       fmt.Sprintf(body, "58f0c005-3b7d-4c75-81f3-93b9a6fee864", cpf, cpf, `"300"`, "b08e3897-6505-4bb4-81a5-6e3a1d29e277"),
+		"conflicting_body": fmt.Sprintf(body, "d9e9557e-11a5-49df-b51b-d513a7f5b348", cpf, cpf, "980.01", "22dd9e47-97c7-4982-af50-3d3e0782d054"),
+	}
+}
+
+// TestPayoutPages runs the pages' own calls in both profiles, on the root, at
+// the mounts and under the hosts, with and without /v1.
+func TestPayoutPages(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("testdata/smartfastpay/payouts.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type way struct{ profile, mount, version, host, credentials string }
+	ways := []way{
+		{"smartfastpay", "", "", "", "client"},
+		{"smartfastpay", "/smartfastpay", "", "", "client"},
+		{"smartfastpay", "", "/v1", "", "client"},
+		{"smartfastpay", "", "", "sandbox.smartfastpay.com", "jump_client"}, // the host decides
+		{"jumppag", "", "", "", "jump_client"},
+		{"jumppag", "/jumppag", "/v1", "", "client"}, // the mount decides
+		{"jumppag", "", "", "api-uat.jumppag.com", "client"},
+		{"jumppag", "", "/v1", "uat-api.jumppag.com:443", "jump_client"},
+	}
+	onStores(t, func(t *testing.T, s giro.Store) { // one way after the other: each its own merchant would be slow
+		for _, w := range ways {
+			t.Run(strings.Join([]string{w.profile, w.mount, w.version, w.host}, " "), func(t *testing.T) {
+				r, _ := running(t, keepOpen{s})
+				maps.Copy(r.Vars, profileVars(w.profile))
+				r.Vars["mount"], r.Vars["version"], r.Vars["host"], r.Vars["credentials"] = w.mount, w.version, w.host, r.Vars[w.credentials]
+				if err := r.Run("payouts.txt", string(script)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+}
+
+// keepOpen is a store that several servers use one after the other.
+type keepOpen struct{ giro.Store }
+
+func (keepOpen) Close() error { return nil }
+
+// TestSmartFastPayScripts runs the other scripts of the dialect.
+func TestSmartFastPayScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/smartfastpay/*.txt")
+	if err != nil || len(files) < 2 {
+		t.Fatal("no scripts", err)
+	}
+	onStores(t, func(t *testing.T, s giro.Store) {
+		for _, file := range files {
+			if filepath.Base(file) == "payouts.txt" {
+				continue
+			}
+			t.Run(filepath.Base(file), func(t *testing.T) {
+				script, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, _ := running(t, keepOpen{s})
+				for i := range uint64(3) {
+					for _, kind := range bank.SampleKinds() {
+						r.Vars[fmt.Sprintf("%s%d", kind, i)] = bank.Sample(kind, 100+i)
+					}
+				}
+				if err := r.Run(file, string(script)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+}
