@@ -91,9 +91,6 @@ type Config struct {
 	// "https://pay.example.com". Empty: the host that the request names.
 	URL string
 
-	// CheckURL refuses addresses that nothing may be posted to; nil: none is.
-	CheckURL func(url string) error
-
 	RequestsPerSecond int  // per credential; 0: unlimited
 	Burst             int  // requests at once; at least RequestsPerSecond
 	RequireKey        bool // POST and PUT need an Idempotency-Key

@@ -320,8 +320,8 @@ func (c *call) checkURL(url string) error {
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return giro.Refuse(giro.CodeURLForbidden, "", "must be an https URL")
 	}
-	if check := c.s.config.CheckURL; check != nil {
-		return check(url)
+	if hooks := c.s.config.Webhooks; hooks != nil {
+		return hooks.CheckURL(url)
 	}
 	return nil
 }

@@ -71,7 +71,9 @@ func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 	return r, server
 }
 
-func basic(id, secret string) string { return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret)) }
+func basic(id, secret string) string {
+	return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret))
+}
 
 // TestScripts runs every script of testdata/v1 on both databases.
 func TestScripts(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"time"
 
 	"giro"
 	"giro/api"
@@ -39,6 +41,13 @@ func (in *installation) dispatcher(policy webhook.Policy, log *slog.Logger) (hoo
 		Engine: in.engine,
 		Client: webhook.NewClient(webhook.Config{Policy: policy}),
 		Logf:   func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) },
+		SignNotice: func(book giro.Book, profile string, at time.Time, body []byte) (http.Header, error) {
+			name := webhook.HeaderSmartFastPay
+			if profile == "jumppag" {
+				name = webhook.HeaderJumpPag
+			}
+			return http.Header{name: {webhook.SignSmartFastPay(in.engine.Secret.NotifySecret(book), at, body)}}, nil
+		},
 	}
 	hooks = &api.Webhooks{
 		CheckURL:  func(url string) error { return webhook.CheckURL(url, policy) },

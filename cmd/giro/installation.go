@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"giro"
+	"giro/api"
 	"giro/rail"
 	"giro/store"
 )
@@ -46,7 +47,7 @@ func (p *place) open(ctx context.Context, now func() time.Time, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: secret, Logf: func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) }}
+	e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: secret, Notice: api.Notification, Logf: func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) }}
 	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}}
 	return &installation{store: s, engine: e}, nil
 }
