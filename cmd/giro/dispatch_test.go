@@ -1,0 +1,345 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	reference "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// receiver is an endpoint's other side. It keeps what it got, and checks what
+// each message must be.
+type receiver struct {
+	kind   string
+	server *httptest.Server
+	id     string // of the endpoint
+	secret string
+	oracle *reference.Webhook
+
+	mu   sync.Mutex
+	got  map[string][]time.Time // by event
+	body map[string]string
+	bad  []string
+	n    int
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	at := time.Now()
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return // cut off by a kill: nothing has arrived
+	}
+	id := req.Header.Get("Webhook-Id")
+	r.mu.Lock()
+	if err := r.oracle.Verify(body, req.Header); err != nil {
+		r.bad = append(r.bad, fmt.Sprintf("%s: %s: %v", r.kind, id, err))
+	}
+	if stamp, _ := strconv.ParseInt(req.Header.Get("Webhook-Timestamp"), 10, 64); at.Unix()-stamp > 10 || stamp > at.Unix()+1 {
+		r.bad = append(r.bad, fmt.Sprintf("%s: %s: timestamp %d at %d", r.kind, id, stamp, at.Unix()))
+	}
+	if before, seen := r.body[id]; seen && before != string(body) {
+		r.bad = append(r.bad, fmt.Sprintf("%s: %s: other bytes than before", r.kind, id))
+	}
+	r.body[id] = string(body)
+	r.got[id] = append(r.got[id], at)
+	r.n++
+	n := r.n
+	r.mu.Unlock()
+	switch r.kind {
+	case "seventy":
+		if n%10 < 7 {
+			w.WriteHeader(500)
+		}
+	case "reset":
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	case "redirect":
+		w.Header().Set("Location", "http://"+req.Host+"/elsewhere")
+		w.WriteHeader(302)
+	case "gone":
+		w.WriteHeader(410)
+	case "hang":
+		<-req.Context().Done()
+	case "slow":
+		time.Sleep(300 * time.Millisecond) // what a slow receiver is
+	}
+}
+
+func (r *receiver) count(id string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.got[id])
+}
+
+// TestWebhooksSurviveKills: giro is killed again and again while it sends. Every
+// event of an enabled endpoint arrives, with its own bytes and a good signature;
+// what was recorded is not sent again before it is due.
+//
+// GIRO_TEST_WEBHOOKS=events,endpoints,seconds makes it larger: 100000,20,2 is
+// the full size.
+func TestWebhooksSurviveKills(t *testing.T) {
+	t.Parallel()
+	events, endpoints, between := 300, 8, 700*time.Millisecond
+	if size := os.Getenv("GIRO_TEST_WEBHOOKS"); size != "" {
+		var seconds int
+		if _, err := fmt.Sscanf(size, "%d,%d,%d", &events, &endpoints, &seconds); err != nil {
+			t.Fatal(err)
+		}
+		between = time.Duration(seconds) * time.Second
+	}
+	few := min(500, events/20) // for receivers that take their time
+	data := t.TempDir()
+	var s atomic.Pointer[server]
+	s.Store(serveWith(t, "--data", data, "--webhook-allow-private"))
+	key := s.Load().Keys["test"].SecretKey
+	// call repeats a request until it is answered: the server may be dead just now.
+	call := func(method, path, body, idempotent string, into any) int {
+		t.Helper()
+		for began := time.Now(); ; {
+			if time.Since(began) > time.Minute {
+				t.Fatalf("%s %s is not answered", method, path)
+			}
+			r, err := http.NewRequest(method, s.Load().URL+path, stringReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+key)
+			if body != "" {
+				r.Header.Set("Content-Type", "application/json")
+			}
+			if idempotent != "" {
+				r.Header.Set("Idempotency-Key", idempotent)
+			}
+			a, err := http.DefaultClient.Do(r)
+			if err == nil {
+				b, err := io.ReadAll(a.Body)
+				a.Body.Close()
+				if err == nil && a.StatusCode < 500 && a.StatusCode != 429 {
+					if into != nil {
+						if err := json.Unmarshal(b, into); err != nil {
+							t.Fatalf("%s %s: %v: %s", method, path, err, b)
+						}
+					}
+					return a.StatusCode
+				}
+			}
+			time.Sleep(20 * time.Millisecond) // the server is being started
+		}
+	}
+	call("POST", "/v1/test/fund", `{"currency":"brl","amount":1000000000}`, "", nil)
+	var account struct{ ID string }
+	call("POST", "/v1/accounts", `{"name":"seller","currency":"brl"}`, "", &account)
+	kinds := []string{"fine", "seventy", "reset", "redirect", "gone", "hang", "slow", "fine"}
+	var receivers []*receiver
+	for i := range endpoints {
+		r := &receiver{kind: kinds[i%len(kinds)], got: map[string][]time.Time{}, body: map[string]string{}}
+		r.server = httptest.NewServer(r)
+		defer r.server.Close()
+		defer r.server.CloseClientConnections()
+		wants := `"charge.*"`
+		if r.kind == "hang" || r.kind == "slow" {
+			wants = `"transfer.*"`
+		}
+		var made struct{ ID, Secret string }
+		call("POST", "/v1/webhook_endpoints", `{"url":"`+r.server.URL+`/hooks","events":[`+wants+`]}`, "", &made)
+		r.id, r.secret = made.ID, made.Secret
+		var err error
+		r.mu.Lock() // what is sent from now on waits until it can be verified
+		if r.oracle, err = reference.NewWebhook(r.secret); err != nil {
+			t.Fatal(err)
+		}
+		r.mu.Unlock()
+		receivers = append(receivers, r)
+	}
+
+	// The load.
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for {
+				n := int(next.Add(1))
+				if n > (events-few)/2 {
+					return
+				}
+				call("POST", "/charges", `{"amount":100,"currency":"brl","provider":"card","card":{"token":"tok_ok"}}`, fmt.Sprint("c", n), nil)
+				if n <= few/2 {
+					call("POST", "/v1/transfers", `{"amount":1,"currency":"brl","destination":"`+account.ID+`"}`, fmt.Sprint("t", n), nil)
+				}
+			}
+		}()
+	}
+	loaded := make(chan struct{})
+	go func() { wg.Wait(); close(loaded) }()
+
+	// What was recorded by the time that giro came back, and how often it had
+	// been sent by then.
+	type recorded struct {
+		r  *receiver
+		id string
+		n  int
+	}
+	var settled []recorded
+	var kills []time.Time
+	type row struct {
+		Event, State string
+	}
+	disabled := map[*receiver]time.Time{}
+	look := func() {
+		for _, r := range receivers {
+			var rows []row
+			call("GET", "/v1/webhook_endpoints/"+r.id+"/deliveries?limit=100&state=succeeded", "", "", &rows)
+			for _, d := range rows {
+				settled = append(settled, recorded{r, d.Event, r.count(d.Event)})
+			}
+			if r.kind == "gone" && disabled[r].IsZero() {
+				var p struct{ Enabled bool }
+				if call("GET", "/v1/webhook_endpoints/"+r.id, "", "", &p); !p.Enabled {
+					disabled[r] = time.Now()
+				}
+			}
+		}
+	}
+	for done := false; !done || len(kills) < 4; {
+		time.Sleep(between) // how often giro is killed
+		select {
+		case <-loaded:
+			done = true
+		default:
+		}
+		old := s.Load()
+		old.cmd.Process.Kill()
+		kills = append(kills, time.Now())
+		old.cmd.Wait()
+		s.Store(serveWith(t, "--data", data, "--webhook-allow-private"))
+		if len(kills)%4 == 0 {
+			look()
+		}
+	}
+	wg.Wait()
+
+	// Now giro lives, and its clock goes on.
+	var all []struct{ ID, Type string }
+	wanted := map[string][]string{}
+	for after, more := int64(0), true; more; {
+		var page []struct {
+			ID, Type string
+			Sequence int64
+		}
+		call("GET", fmt.Sprintf("/v1/events?after=%d&limit=100", after), "", "", &page)
+		for _, e := range page {
+			if e.Sequence != after+1 {
+				t.Fatalf("event %d follows %d", e.Sequence, after)
+			}
+			after = e.Sequence
+			all = append(all, struct{ ID, Type string }{e.ID, e.Type})
+			kind := e.Type[:6]
+			wanted[kind] = append(wanted[kind], e.ID)
+		}
+		more = len(page) == 100
+	}
+	t.Logf("%d events, %d kills", len(all), len(kills))
+	missing := func(r *receiver) (n int) {
+		kind := "charge"
+		if r.kind == "hang" || r.kind == "slow" {
+			kind = "transf"
+		}
+		for _, id := range wanted[kind] {
+			if r.count(id) == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	advances := []string{"6s", "7m", "40m", "3h", "7h"}
+	for began := time.Now(); ; {
+		left := 0
+		for _, r := range receivers {
+			if r.kind != "gone" {
+				left += missing(r)
+			}
+		}
+		if left == 0 && len(advances) == 0 {
+			break
+		}
+		if time.Since(began) > time.Minute+time.Duration(events)*15*time.Millisecond {
+			for _, r := range receivers {
+				t.Errorf("%s: %d events have not arrived", r.kind, missing(r))
+			}
+			break
+		}
+		if left == 0 {
+			call("POST", "/v1/test/clock", `{"advance":"`+advances[0]+`"}`, "", nil)
+			advances = advances[1:]
+			look()
+		}
+		time.Sleep(100 * time.Millisecond) // until more has arrived
+	}
+	look()
+	for _, r := range receivers {
+		r.mu.Lock()
+		for _, b := range r.bad {
+			t.Error(b)
+		}
+		if gone, seen := disabled[r]; r.kind == "gone" {
+			if !seen {
+				t.Error("410 has not disabled its endpoint")
+			}
+			for id, times := range r.got {
+				if last := times[len(times)-1]; last.After(gone) {
+					t.Errorf("%s was sent %s after its endpoint was seen to be disabled", id, last.Sub(gone))
+				}
+			}
+		}
+		// Without a test clock that goes on, two attempts are at least four
+		// seconds apart, unless giro died before it could record the first.
+		if r.kind == "reset" || r.kind == "redirect" {
+			for id, times := range r.got {
+				for i := 1; i < len(times) && i < 2; i++ {
+					killed := false
+					for _, k := range kills {
+						killed = killed || k.After(times[i-1]) && k.Before(times[i])
+					}
+					if gap := times[i].Sub(times[i-1]); gap < 3900*time.Millisecond && !killed && times[i].Before(kills[len(kills)-1]) {
+						t.Errorf("%s: %s was sent again after %s", r.kind, id, gap)
+					}
+				}
+			}
+		}
+		r.mu.Unlock()
+	}
+	for _, d := range settled {
+		if n := d.r.count(d.id); n != d.n {
+			t.Errorf("%s: %s had been delivered and was sent %d times more", d.r.kind, d.id, n-d.n)
+		}
+	}
+	if len(settled) == 0 {
+		t.Error("nothing had been recorded between the kills")
+	}
+	for _, r := range receivers {
+		r.server.CloseClientConnections() // the hanging ones
+	}
+}
+
+func stringReader(s string) io.Reader {
+	if s == "" {
+		return nil
+	}
+	return strings.NewReader(s)
+}
