@@ -16,7 +16,7 @@ type UUID [16]byte
 // "ch_01h455vb4pex5vsknk084sn02q" (the TypeID specification, version 0.3: 26
 // characters of lower-case Crockford base32, most significant first).
 //
-// The prefixes: ch re po tr cus src mer acct ltx evt we key ba ap st.
+// The prefixes: ch re po tr cus src mer acct ltx evt we key oac ba ap st.
 func (u UUID) ID(prefix string) string {
 	b := make([]byte, 0, len(prefix)+27)
 	b = append(b, prefix...)

@@ -225,7 +225,7 @@ func New(config Config) (*Server, error) {
 
 // routes is the table of every part.
 func routes() []*route {
-	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes, []*route{dialectDocRoute}, checkoutRoutes)
+	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes, dialectSettings, []*route{dialectDocRoute}, checkoutRoutes)
 }
 
 // OpenAPI returns the document that a server answers at /openapi.json.

@@ -112,7 +112,11 @@ func TestSmartFastPayScripts(t *testing.T) {
 				r, _ := running(t, keepOpen{s})
 				for i := range uint64(3) {
 					for _, kind := range bank.SampleKinds() {
-						r.Vars[fmt.Sprintf("%s%d", kind, i)] = bank.Sample(kind, 100+i)
+						v := bank.Sample(kind, 100+i)
+						r.Vars[fmt.Sprintf("%s%d", kind, i)] = v
+						if last := len(v) - 1; i == 0 { // mistyped: the last digit is the next one
+							r.Vars["bad"+kind] = v[:last] + string('0'+(v[last]-'0'+1)%10)
+						}
 					}
 				}
 				if err := r.Run(file, string(script)); err != nil {
