@@ -45,7 +45,9 @@ export interface List<T> {
   filters?: Filter[]
   /** Statuses as tabs above the list. */
   tabs?: readonly string[]
+  /** How many there are by status, and `all`. */
   counts?: Record<string, number> | undefined
+  capped?: boolean
   /** The kind of event that adds a row: "charge.created". */
   adds?: string
   fixed?: Query
@@ -228,7 +230,12 @@ export function ListView<T extends object>(list: List<T>) {
             return (
               <A key={s} href={locationPath()} search={s ? { ...rest, status: s } : rest} aria-current={on ? 'page' : undefined} className={on ? 'tab on' : 'tab'}>
                 {s ? label('status', s) : t('list.all')}
-                {list.counts && <span className="count">{number(s ? (list.counts[s] ?? 0) : Object.values(list.counts).reduce((a, b) => a + b, 0))}</span>}
+                {list.counts && (
+                  <span className="count">
+                    {number(list.counts[s || 'all'] ?? 0)}
+                    {list.capped && (list.counts[s || 'all'] ?? 0) >= 10_000 && '+'}
+                  </span>
+                )}
               </A>
             )
           })}

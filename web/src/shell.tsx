@@ -179,7 +179,7 @@ export function Shell() {
             }
           </Menu>
         )}
-        <Menu label={t('request')} icon="code" className="quiet square" end>
+        <Menu label={t('request')} icon="code" className="quiet square not-small" end>
           {(close) => (
             <>
               <Item

@@ -7,8 +7,8 @@ import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { money } from '../format.ts'
 import { type Key, label, t } from '../i18n/index.ts'
-import { type Column, type Filter, type List, ListView } from '../list.tsx'
-import { A } from '../nav.tsx'
+import { apiQuery, type Column, type Filter, FirstSteps, type List, ListView } from '../list.tsx'
+import { A, useSearch } from '../nav.tsx'
 import { useMay, usePlace } from '../session.ts'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
@@ -121,8 +121,38 @@ function Peek({ kind, id }: { kind: KindName; id: string }) {
   )
 }
 
-export function MovementsPage({ kind, actions }: { kind: KindName; actions?: React.ReactNode }) {
-  return <ListView key={kind} {...movementList(kind, { actions })} />
+export function MovementsPage({ kind }: { kind: KindName }) {
+  const [search] = useSearch()
+  const list = movementList(kind)
+  // The tabs count with the list's own filters, but for the status.
+  const { status: _status, ...filters } = apiQuery(list.filters ?? [], search)
+  const counts = useRead(`/v1/${kind}/counts` as '/v1/charges/counts', [], filters, { keep: true })
+  const c = counts.data?.data
+  const may = useMay()
+  const { live, merchant } = usePlace()
+  const [, setSearch] = useSearch()
+  const creatable = kind !== 'refunds' && may(`${kind}.write`)
+  const example: Record<KindName, unknown> = {
+    charges: { amount: 1000, currency: merchant.currency ?? 'usd', provider: 'card', card: { token: live ? 'tok_…' : 'tok_ok' } },
+    refunds: { charge: 'ch_…', amount: 500 },
+    payouts: { amount: 1000, currency: 'brl', provider: 'bank', bank: { method: 'pix', key: 'maria@example.com' }, recipient: { name: 'Maria' } },
+    transfers: { amount: 1000, currency: merchant.currency ?? 'usd', destination: 'acct_…' },
+  }
+  return (
+    <ListView
+      {...list}
+      counts={c && { all: c.all, ...c.statuses }}
+      capped={c?.is_capped}
+      actions={
+        creatable && (
+          <button type="button" className="primary" onClick={() => setSearch({ create: kind }, true)}>
+            <Icon name="plus" /> {t(`create.${kind as 'charges'}`)}
+          </button>
+        )
+      }
+      empty={<FirstSteps path={`/v1/${kind}`} body={example[kind]}>{t(`empty.${kind}`)}</FirstSteps>}
+    />
+  )
 }
 
 function MovementFacts({ m }: { m: Movement }) {

@@ -1,28 +1,324 @@
-import { useEffect, useState } from 'react'
-import type { Schema } from '../api/client.ts'
+import { type ReactNode, useEffect, useState } from 'react'
+import type { Query, Schema } from '../api/client.ts'
 import { usePageRequest, useRead } from '../data.ts'
-import { instant, money, number } from '../format.ts'
+import { instant, money, moneyShort, number, percent, time } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
+import { FirstSteps, ranges } from '../list.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
-import { A, pageOf } from '../nav.tsx'
-import { useMay } from '../session.ts'
+import { A, pageOf, useGo, useSearch } from '../nav.tsx'
+import { preferences, usePreferences } from '../preferences.ts'
+import { useMay, usePlace } from '../session.ts'
+import { Bars, Lines, Ranking, Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Ago, Card, Failure, Loading, Money, Time } from '../ui/parts.tsx'
+import { Ago, Card, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
+
+type Figures = Schema<'Figures'>
+type Sums = Schema<'Sums'>
+
+const hours: Record<string, number> = { '24h': 24, '7d': 168, '30d': 720, '90d': 2160 }
+
+/** What the figures are asked for: the URL says it, so that a link shows the same. */
+function figuresQuery(search: Record<string, string>): Query {
+  const zone = preferences().timeZone
+  const q: Query = { time_zone: zone, compare: search.compare === 'no' ? undefined : 'true', currency: search.currency }
+  if (search.from || search.to) {
+    if (search.from) q.from = search.from + 'T00:00:00Z'
+    if (search.to) q.to = search.to + 'T23:59:59Z'
+  } else if (search.range === '24h') q.from = String(Math.floor(Date.now() / 3_600_000 - 24) * 3600)
+  else if (search.range && hours[search.range]) {
+    // Whole days of the reader, today included.
+    const today = new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(Date.now())
+    q.from = String(Math.floor((zoneMidnight(today, zone) - (hours[search.range]! / 24 - 1) * 86_400_000) / 3_600_000) * 3600)
+  }
+  return q
+}
+
+/** The instant at which a day begins in a zone. */
+function zoneMidnight(day: string, zone: string): number {
+  const utc = Date.parse(day + 'T00:00:00Z')
+  const there = new Date(utc).toLocaleString('en-US', { timeZone: zone, hourCycle: 'h23' })
+  const here = new Date(utc).toLocaleString('en-US', { timeZone: 'UTC', hourCycle: 'h23' })
+  return utc - (Date.parse(there + ' UTC') - Date.parse(here + ' UTC'))
+}
 
 /** Figures, what needs a person, and what is happening. */
 export function HomePage() {
   const may = useMay()
-  usePageRequest({ method: 'GET', path: '/v1/balances', command: 'giro balances' })
+  const p = usePreferences()
+  const [search, setSearch] = useSearch()
+  const [custom, setCustom] = useState(false)
+  const query = figuresQuery(search)
+  const q = useRead('/v1/figures', [], query, { keep: true })
+  const f = q.data?.data
+  usePageRequest({ method: 'GET', path: '/v1/figures', query, data: f, command: 'giro api get /v1/figures' })
+  const range = search.from || search.to ? 'custom' : (search.range ?? '30d')
   return (
     <>
       <div className="page-head">
         <h1>{t('nav.home')}</h1>
+        <div className="row wrap controls">
+          <div className="segments" role="group" aria-label={t('period')}>
+            {ranges.map((r) => (
+              <button key={r} type="button" aria-pressed={range === r} onClick={() => setSearch({ range: r === '30d' ? undefined : r, from: undefined, to: undefined })}>
+                {t(`short.${r}`)}
+              </button>
+            ))}
+            <button type="button" aria-pressed={range === 'custom'} onClick={() => setCustom(!custom)}>
+              {t('range.custom')}
+            </button>
+          </div>
+          <label className="check">
+            <input type="checkbox" checked={search.compare !== 'no'} onChange={(e) => setSearch({ compare: e.target.checked ? undefined : 'no' })} /> {t('compare')}
+          </label>
+          {f && f.currencies.length > 0 && (
+            <select aria-label={t('col.currency')} value={f.currency.toLowerCase()} onChange={(e) => setSearch({ currency: e.target.value })} className="fit">
+              {[...new Set([f.currency, ...f.currencies])].map((c) => (
+                <option key={c} value={c.toLowerCase()}>
+                  {c.toUpperCase()}
+                </option>
+              ))}
+            </select>
+          )}
+          <span className="muted small">{p.timeZone}</span>
+        </div>
       </div>
-      <div className="grid halves">
-        {may('balances.read') && <Available />}
-        <Activity />
+      {(custom || range === 'custom') && (
+        <form
+          className="row wrap custom"
+          onSubmit={(e) => {
+            e.preventDefault()
+            const form = new FormData(e.currentTarget)
+            setSearch({ range: undefined, from: String(form.get('from') ?? ''), to: String(form.get('to') ?? '') })
+            setCustom(false)
+          }}
+        >
+          <Field label={t('from')}>{(id) => <input id={id} type="date" name="from" defaultValue={search.from} required />}</Field>
+          <Field label={t('to')}>{(id) => <input id={id} type="date" name="to" defaultValue={search.to} />}</Field>
+          <button type="submit">{t('apply')}</button>
+        </form>
+      )}
+      {q.error ? <Failure error={q.error} retry={() => void q.refetch()} /> : !f ? <Loading rows={4} /> : f.currencies.length === 0 ? <FirstPayment /> : <Cards f={f} />}
+      <div className="grid home">
+        <div className="stack">
+          {f && f.currencies.length > 0 && <Volume f={f} />}
+          {f && f.currencies.length > 0 && (
+            <div className="grid halves tight">
+              <Failures f={f} />
+              <SuccessRate f={f} />
+            </div>
+          )}
+          {may('balances.read') && <Available />}
+        </div>
+        <div className="stack">
+          <Attention />
+          <Activity />
+        </div>
       </div>
     </>
+  )
+}
+
+/** Nothing has happened yet: how to make it happen. */
+function FirstPayment() {
+  const { merchant, live } = usePlace()
+  const may = useMay()
+  const [, setSearch] = useSearch()
+  return (
+    <div className="empty">
+      <FirstSteps path="/v1/charges" body={{ amount: 1000, currency: merchant.currency ?? 'usd', provider: 'card', card: { token: live ? 'tok_…' : 'tok_ok' } }}>
+        {t('empty.home')}
+      </FirstSteps>
+      {may('charges.write') && (
+        <button type="button" className="primary" onClick={() => setSearch({ create: 'charges' })}>
+          {t(live ? 'create.charges' : 'empty.test_payment')}
+        </button>
+      )}
+    </div>
+  )
+}
+
+function change(now: number | null | undefined, before: number | null | undefined): number | undefined {
+  if (now === null || now === undefined || !before) return undefined
+  return (now - before) / before
+}
+
+/** One figure, with its definition, its change and its line. */
+function KPI({ name, about, value, delta, points, values, href, search }: { name: string; about: string; value: ReactNode; delta?: number; points?: boolean; values?: number[]; href?: string; search?: Record<string, string> }) {
+  return (
+    <div className="kpi card">
+      <p className="kpi-name">
+        {href ? (
+          <A href={href} search={search}>
+            {name}
+          </A>
+        ) : (
+          name
+        )}
+        <span className="about" title={about} tabIndex={0} role="note" aria-label={about}>
+          <Icon name="info" size={13} />
+        </span>
+      </p>
+      <p className="kpi-value">{value}</p>
+      <p className="row kpi-foot">
+        {delta !== undefined && (
+          <span className={'small ' + (delta > 0 ? 'ok' : delta < 0 ? 'bad' : 'muted')}>
+            {delta > 0 ? '▲' : delta < 0 ? '▼' : '='} {points ? t('points', { n: number(Math.abs(Math.round(delta * 10) / 10)) }) : percent(Math.abs(delta))}
+          </span>
+        )}
+        <span className="grow" />
+        {values && <Spark values={values} />}
+      </p>
+    </div>
+  )
+}
+
+function Cards({ f }: { f: Figures }) {
+  const c = f.currency
+  const now = f.totals
+  const before: Sums | undefined = f.previous?.totals
+  const of = (name: 'gross_volume' | 'net_volume' | 'payouts_sent') => f.series.map((b) => b[name])
+  const rate = now.success_rate_bps
+  const open = (f.open ?? []).filter((o) => o.kind === 'payout')
+  const created = { currency: c.toLowerCase(), 'created[gte]': String(f.from), 'created[lt]': String(f.to) }
+  return (
+    <div className="grid kpis">
+      <KPI name={t('gross_volume')} about={t('about.gross_volume')} value={money(now.gross_volume, c)} delta={change(now.gross_volume, before?.gross_volume)} values={of('gross_volume')} href="/payments" search={{ ...created, status: 'succeeded' }} />
+      <KPI name={t('net_volume')} about={t('about.net_volume')} value={money(now.net_volume, c)} delta={change(now.net_volume, before?.net_volume)} values={of('net_volume')} />
+      <KPI name={t('success_rate')} about={t('about.success_rate')} value={rate === null || rate === undefined ? '—' : percent(rate / 10_000)} points delta={rate !== null && rate !== undefined && before?.success_rate_bps !== null && before?.success_rate_bps !== undefined ? (rate - before.success_rate_bps) / 100 : undefined} values={f.series.map((b) => b.success_rate_bps ?? 0)} href="/payments" search={{ ...created, status: 'failed' }} />
+      <KPI name={t('payouts_sent')} about={t('about.payouts_sent')} value={money(now.payouts_sent, c)} delta={change(now.payouts_sent, before?.payouts_sent)} values={of('payouts_sent')} href="/payouts" search={{ ...created, status: 'succeeded' }} />
+      <KPI name={t('pending_payouts')} about={t('about.pending_payouts')} value={number(open.reduce((s, o) => s + o.count, 0))} href="/payouts" search={{ status: 'pending,onhold' }} />
+    </div>
+  )
+}
+
+function bucketName(b: { from: number; to: number }, f: Figures): [string, string] {
+  const ms = b.from * 1000
+  return f.interval === 'hour' ? [time(ms, 'clock').replace(/:00(?=\D|$)/, ''), time(ms, 'short')] : [time(ms, 'day'), time(ms, 'day')]
+}
+
+function Volume({ f }: { f: Figures }) {
+  const [table, setTable] = useState(false)
+  const go = useGo()
+  return (
+    <Card
+      title={t(f.interval === 'hour' ? 'volume_hour' : 'volume_day')}
+      actions={
+        <span className="segments" role="group" aria-label={t('volume_day')}>
+          <button type="button" aria-pressed={!table} onClick={() => setTable(false)}>
+            {t('chart')}
+          </button>
+          <button type="button" aria-pressed={table} onClick={() => setTable(true)}>
+            {t('table')}
+          </button>
+        </span>
+      }
+    >
+      <Bars
+        table={table}
+        label={t(f.interval === 'hour' ? 'volume_hour' : 'volume_day')}
+        format={(v) => (table ? money(v, f.currency) : moneyShort(Math.round(v), f.currency))}
+        buckets={f.series.map((b, i) => {
+          const [label, title] = bucketName(b, f)
+          return { label, title, value: b.gross_volume, before: f.previous?.series[i]?.gross_volume, open: !b.complete, onOpen: () => go('/payments', { currency: f.currency.toLowerCase(), 'created[gte]': String(b.from), 'created[lt]': String(b.to) }) }
+        })}
+      />
+      <p className="legend muted small">
+        <span className="swatch" aria-hidden="true" /> {t('gross_volume')}
+        {f.previous && (
+          <>
+            <span className="swatch before" aria-hidden="true" /> {t('period_before')}
+          </>
+        )}
+        <span className="swatch open" aria-hidden="true" /> {t('incomplete')}
+      </p>
+    </Card>
+  )
+}
+
+function SuccessRate({ f }: { f: Figures }) {
+  return (
+    <Card title={t('success_rate')}>
+      <Lines label={t('success_rate')} top={10_000} format={(v) => percent(v / 10_000, 0)} points={f.series.map((b) => ({ label: bucketName(b, f)[0], title: bucketName(b, f)[1], value: b.success_rate_bps ?? undefined }))} />
+    </Card>
+  )
+}
+
+function Failures({ f }: { f: Figures }) {
+  const rows = f.failures.slice(0, 6)
+  const created = { currency: f.currency.toLowerCase(), 'created[gte]': String(f.from), 'created[lt]': String(f.to) }
+  const page: Record<string, string> = { charge: '/payments', refund: '/refunds', payout: '/payouts', transfer: '/transfers' }
+  return (
+    <Card title={t('failures')}>
+      {rows.length === 0 ? (
+        <p className="muted">{t('no_failures')}</p>
+      ) : (
+        <Ranking
+          label={t('failures')}
+          rows={rows.map((r) => ({
+            key: r.kind + r.reason,
+            name: (
+              <A href={page[r.kind] ?? '/payments'} search={{ ...created, status: r.status }}>
+                <code>{r.reason ?? '—'}</code> <span className="muted small">{label('noun', r.kind)}</span>
+              </A>
+            ),
+            value: r.count,
+            text: number(r.count),
+          }))}
+        />
+      )}
+    </Card>
+  )
+}
+
+/** The first thing an operator reads. */
+function Attention() {
+  const q = useRead('/v1/attention', [], undefined, { keep: true })
+  const list = (q.data?.data ?? []) as Schema<'Attention'>[]
+  const page: Record<string, string> = { charge: '/payments', refund: '/refunds', payout: '/payouts', transfer: '/transfers' }
+  const target = (a: Schema<'Attention'>): [string, Record<string, string>?] => {
+    if (a.type.startsWith('endpoint_')) return ['/developers/webhooks' + (a.object ? '/' + a.object : '')]
+    if (a.type.startsWith('ledger_')) return ['/balances']
+    if (a.object && pageOf(a.object)) return [pageOf(a.object)!]
+    if (a.kind) return [page[a.kind] ?? '/payments', { status: a.type === 'movements_onhold' ? 'onhold' : 'pending', ...(a.currency ? { currency: a.currency } : {}) }]
+    return ['/']
+  }
+  return (
+    <Card title={list.length ? t('attention_n', { n: list.length }) : t('attention')} className="attention">
+      {q.error ? (
+        <Failure error={q.error} />
+      ) : !q.data ? (
+        <Loading rows={2} />
+      ) : list.length === 0 ? (
+        <p className="ok">
+          <Icon name="check" size={14} /> {t('attention_none')}
+        </p>
+      ) : (
+        <ul>
+          {list.map((a, i) => {
+            const [href, search] = target(a)
+            return (
+              <li key={i} className={'level-' + a.level}>
+                <Icon name={a.level === 'notice' ? 'info' : 'warn'} size={15} />
+                <A href={href} search={search} className="grow">
+                  {label('attention', a.type)}
+                  {a.name && <b> {a.name}</b>}
+                  {a.kind && <span className="muted"> · {label('noun', a.kind)}</span>}
+                  {a.count > 1 && (
+                    <b>
+                      {' '}
+                      {number(a.count)}
+                      {a.is_capped && '+'}
+                    </b>
+                  )}
+                </A>
+                {a.amount !== null && a.currency && <Money amount={a.amount} currency={a.currency} />}
+                {a.since && <span className="muted small"><Ago at={a.since} /></span>}
+              </li>
+            )
+          })}
+        </ul>
+      )}
+    </Card>
   )
 }
 
@@ -89,7 +385,7 @@ export function Activity() {
           const [kind = '', what = ''] = e.type.split('.')
           return (
             <li key={e.id}>
-              <Time at={e.created} style={Date.now() - instant(e.created) < 86_400_000 ? 'clock' : 'short'} />
+              <Time at={e.created} style={Date.now() - instant(e.created) < 86_400_000 ? 'clock' : 'day'} />
               <span className="grow">
                 <A href={(o?.id && pageOf(o.id)) || '/developers/events/' + e.id}>
                   {label('noun', kind)} {label('event', what).toLowerCase()}

@@ -81,6 +81,35 @@ export function Bars({ buckets, format, label, height = 190, table = false }: { 
   )
 }
 
+/** A line per bucket; where there is no value there is no line. */
+export function Lines({ points, format, label, top, height = 150 }: { points: { label: string; title: string; value: number | undefined }[]; format: (v: number) => string; label: string; top?: number; height?: number }) {
+  const [ref, width] = useWidth()
+  const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
+  const x = scaleLinear({ domain: [0, Math.max(1, points.length - 1)], range: [0, inner.w] })
+  const y = scaleLinear({ domain: [0, top ?? Math.max(1, ...points.map((p) => p.value ?? 0))], range: [inner.h, 0], nice: top ? false : 4 })
+  const every = Math.max(1, Math.ceil(points.length / Math.max(1, Math.floor(inner.w / 64))))
+  return (
+    <div ref={ref} className="chart">
+      <svg width={width} height={height} role="img" aria-label={label}>
+        <Group left={margin.left} top={margin.top}>
+          <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
+          <LinePath data={points.map((p, i) => ({ i, v: p.value }))} defined={(d) => d.v !== undefined} x={(d) => x(d.i)} y={(d) => y(d.v ?? 0)} className="line" />
+          {points.map((p, i) =>
+            p.value === undefined ? null : (
+              <circle key={i} cx={x(i)} cy={y(p.value)} r={2.5} className="point">
+                <title>{`${p.title}: ${format(p.value)}`}</title>
+              </circle>
+            ),
+          )}
+          <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
+          <AxisBottom scale={x} top={inner.h} hideTicks axisClassName="axis" tickValues={points.map((_, i) => i).filter((i) => i % every === 0)} tickFormat={(i) => points[Number(i)]?.label ?? ''} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
+        </Group>
+      </svg>
+      <ChartTable shown={false} label={label} head={[t('period'), t('value')]} rows={points.map((p) => [p.title, p.value === undefined ? '—' : format(p.value)])} />
+    </div>
+  )
+}
+
 /** For eyes where it is asked for; always there for screen readers. */
 function ChartTable({ shown, label, head, rows }: { shown: boolean; label: string; head: string[]; rows: ReactNode[][] }) {
   return (
