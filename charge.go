@@ -60,6 +60,8 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 		}
 		now := b.now(m.Book)
 		switch {
+		case m.Detail.Rail == manual:
+			// A person collects it and says so.
 		case m.Detail.Card != nil:
 			op := OpCharge
 			if m.Detail.ManualCapture {
@@ -69,7 +71,7 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 			// The creating request asks the rail itself; the job asks for the
 			// outcome should that request die.
 			e.handOver(b, m)
-		case m.Detail.Rail != "sandbox" && m.Detail.Rail != "manual" || m.Detail.Simulate != "":
+		case m.Detail.Rail != "sandbox" || m.Detail.Simulate != "":
 			m.instruct(OpCharge, m.Amount)
 			b.queueRail(m)
 		}
@@ -82,7 +84,7 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 			if req.ExpiresIn > 0 {
 				m.Detail.ExpiresAt = now + req.ExpiresIn*1_000_000
 			}
-			if m.Detail.Rail == "sandbox" || m.Detail.Rail == "manual" {
+			if m.Detail.Rail == "sandbox" || m.Detail.Rail == manual {
 				next, err := nextAction(m, call.Merchant, req.Hybrid)
 				if err != nil {
 					return nil, err
@@ -145,9 +147,7 @@ func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result,
 				e.retryJob(ctx, m)
 			}
 		}()
-		exchange, cancel := context.WithTimeout(ctx, railTimeout)
-		defer cancel()
-		out, submitErr := e.exchange(exchange, m, nil, m.Detail.Step, false)
+		out, submitErr := e.exchange(m, nil, m.Detail.Step, false)
 		r, err := e.applyOutcome(ctx, m, false, out, submitErr)
 		if err != nil {
 			e.Logf("outcome of %s: %v", m.Detail.Step.ID, err)
@@ -194,15 +194,18 @@ func (e *Engine) Capture(ctx context.Context, call *Call, id UUID, amount int64)
 }
 
 func (e *Engine) capture(b *Batch, mer *Merchant, m *Movement, amount int64) error {
-	if m.Detail.Card == nil {
-		if m.Detail.Rail == "manual" {
-			return b.change(mer, m, nil, CauseConfirm)
-		}
-		return Refuse(CodeInvalidState, "", "only a charge on a card is captured; this one is paid by its payer")
-	}
 	rest := m.Amount - m.Captured
 	if amount == 0 {
 		amount = rest
+	}
+	if m.Detail.Rail == manual {
+		if amount != rest {
+			return Refuse(CodeInvalidState, "/amount", "a person confirms a charge as a whole; change its amount first")
+		}
+		return b.change(mer, m, nil, CauseConfirm)
+	}
+	if m.Detail.Card == nil {
+		return Refuse(CodeInvalidState, "", "only a charge on a card is captured; this one is paid by its payer")
 	}
 	if _, err := m.Next(CauseCapture); err != nil {
 		return err

@@ -601,3 +601,52 @@ func TestASlowRail(t *testing.T) {
 		}
 	})
 }
+
+// endless is a rail that answers nothing before its caller gives up.
+type endless struct{ arrived chan giro.Instruction }
+
+func (r *endless) Submit(ctx context.Context, in giro.Instruction) (giro.Outcome, error) {
+	r.arrived <- in
+	<-ctx.Done()
+	return giro.Outcome{}, ctx.Err()
+}
+
+func (r *endless) Lookup(ctx context.Context, in giro.Instruction) (giro.Outcome, error) {
+	return r.Submit(ctx, in)
+}
+
+// TestStopWithARailThatDoesNotAnswer: an engine stops nevertheless, and the next
+// one asks for what is not known.
+func TestStopWithARailThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, s)
+	dead := &endless{make(chan giro.Instruction, 10)}
+	e.Rails["sandbox"] = dead
+	e.Start()
+	m, err := e.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "Loja", Currency: "BRL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := &giro.Call{Merchant: m}
+	if _, err := e.Fund(t.Context(), call, "BRL", 10_000); err != nil {
+		t.Fatal(err)
+	}
+	p, err := e.CreatePayout(t.Context(), call, pixPayout(1234))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-dead.arrived
+	e.Stop()
+	next := newEngine(t, s)
+	rail := &script{}
+	next.Rails["sandbox"] = rail
+	b := startEngine(t, next)
+	b.until(t, p.Movement, giro.StatusSucceeded)
+	if _, acts, _ := rail.log(); len(acts) != 1 || acts[0] != "lookup" {
+		t.Errorf("the next engine asked %v", acts)
+	}
+}

@@ -53,6 +53,8 @@ type Engine struct {
 	jobsWake  chan struct{}
 	busy      busyJobs
 	jobEnded  broadcast
+	exchanges context.Context // ends when exchanges with rails are waited for no longer
+	giveUp    context.CancelFunc
 	keys      keyCache
 	clients   clientCache
 	sessions  sessionCache
@@ -152,6 +154,7 @@ func (e *Engine) Start() {
 	e.jobsWake = make(chan struct{}, 1)
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
+	e.exchanges, e.giveUp = context.WithCancel(context.Background())
 	e.inFlight.Add(3)
 	go e.commitLoop()
 	go e.beatLoop()
@@ -162,11 +165,18 @@ func (e *Engine) Start() {
 	}()
 }
 
+// stopWithin is how long a stopping engine waits for rails.
+const stopWithin = 5 * time.Second
+
 // Stop lets what is queued finish and then ends the engine. Jobs that are not
-// done stay in the store.
+// done stay in the store; a rail that has not answered after five seconds is
+// asked again by the next engine.
 func (e *Engine) Stop() {
 	close(e.stopped)
+	late := time.AfterFunc(stopWithin, e.giveUp)
 	e.inFlight.Wait()
+	late.Stop()
+	e.giveUp()
 }
 
 // Healthy returns the broken invariant that stopped the engine, or nil.

@@ -473,16 +473,6 @@ func TestManualRailWaitsForAPerson(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for p.Movement.Detail.Step != nil { // until the manual rail has answered
-			changed := b.Committed()
-			m, err := b.Store.Movement(ctx, live.Book(), giro.KindPayout, p.Movement.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p.Movement = m; m.Detail.Step != nil {
-				<-changed
-			}
-		}
 		if p, err = b.Confirm(ctx, live, giro.KindPayout, p.Movement.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -491,6 +481,30 @@ func TestManualRailWaitsForAPerson(t *testing.T) {
 		}
 		if p, err = b.CreditBack(ctx, live, p.Movement.ID); err != nil || p.Movement.Status != giro.StatusRefunded {
 			t.Fatal(p, err)
+		}
+		// A card charge whose rail is a person.
+		m := *b.merchant
+		m.Rails = map[string]string{"card": "manual"}
+		byHand := &giro.Call{Merchant: &m, Live: true}
+		if r, err = b.CreateCharge(ctx, byHand, cardCharge(1000, "a-terminal's")); err != nil || r.Movement.Status != giro.StatusPending || r.Movement.Sent {
+			t.Fatal(r, err)
+		}
+		if _, err = b.Capture(ctx, byHand, r.Movement.ID, 400); !giro.Is(err, giro.CodeInvalidState) {
+			t.Errorf("a part was captured by hand: %v", err)
+		}
+		more := int64(1200)
+		if r, err = b.Update(ctx, byHand, giro.KindCharge, r.Movement.ID, giro.Change{Amount: &more}); err != nil || r.Movement.Sent {
+			t.Fatal(r, err)
+		}
+		if r, err = b.Capture(ctx, byHand, r.Movement.ID, 0); err != nil || r.Movement.Captured != 1200 {
+			t.Fatal(r, err)
+		}
+		back, err := b.CreateRefund(ctx, byHand, giro.Request{Charge: r.Movement.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err = b.Confirm(ctx, byHand, giro.KindRefund, back.Movement.ID); err != nil || back.Movement.Status != giro.StatusSucceeded {
+			t.Fatal(back, err)
 		}
 		lb := &bank{Engine: b.Engine, call: live}
 		if got := lb.balance(t, giro.RoleAvailable); got != 90_000 {

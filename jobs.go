@@ -227,10 +227,8 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, railTimeout)
-	defer cancel()
-	out, railErr := e.exchange(ctx, m, charge, m.Detail.Step, !submit)
-	_, err := e.applyOutcome(context.WithoutCancel(ctx), m, !submit, out, railErr)
+	out, railErr := e.exchange(m, charge, m.Detail.Step, !submit)
+	_, err := e.applyOutcome(ctx, m, !submit, out, railErr)
 	return err
 }
 
@@ -279,8 +277,10 @@ func (e *Engine) lend(b *Batch, m *Movement, kind JobKind) {
 }
 
 // exchange asks the movement's rail about an instruction, outside of any
-// transaction.
-func (e *Engine) exchange(ctx context.Context, m, charge *Movement, step *Instruction, lookup bool) (Outcome, error) {
+// transaction. Nobody who leaves ends it; an engine that stops does, in a while.
+func (e *Engine) exchange(m, charge *Movement, step *Instruction, lookup bool) (Outcome, error) {
+	ctx, cancel := context.WithTimeout(e.exchanges, railTimeout)
+	defer cancel()
 	rail := e.Rails[m.Detail.Rail]
 	if rail == nil {
 		return Outcome{}, fmt.Errorf("there is no rail %q", m.Detail.Rail)

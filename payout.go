@@ -122,7 +122,7 @@ func (m *Merchant) rail(live bool, provider, method string) string {
 	if provider == "card" {
 		return ""
 	}
-	return "manual"
+	return manual
 }
 
 // instruct gives the movement its next instruction.
@@ -136,8 +136,15 @@ func (m *Movement) instruction() string {
 	return m.ID.ID(m.Kind.Prefix()) + "-" + strconv.Itoa(m.Detail.Steps)
 }
 
-// queueRail makes the movement's instruction due now.
+// manual is the rail on which nothing is sent: a person moves the money and says
+// what became of it.
+const manual = "manual"
+
+// queueRail makes the movement's instruction, if it has one, due now.
 func (b *Batch) queueRail(m *Movement) {
+	if m.Detail.Step == nil {
+		return
+	}
 	b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, b.now(m.Book))
 }
 
@@ -250,7 +257,9 @@ func (e *Engine) payoutCommand(call *Call, req Request) *command {
 		if err := b.welcome(call, m, &req); err != nil {
 			return nil, err
 		}
-		m.instruct(OpPayout, m.Amount)
+		if m.Detail.Rail != manual {
+			m.instruct(OpPayout, m.Amount)
+		}
 		err := b.reserve(call.Merchant, m, nil, m.Amount)
 		switch {
 		case Is(err, CodeInsufficientFunds) && call.Merchant.HoldOnMissingFunds:

@@ -57,7 +57,9 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		if req.Reference != "" {
 			m.Detail.Fingerprint = asked.fingerprint()
 		}
-		m.instruct(OpRefund, m.Amount)
+		if m.Detail.Rail != manual {
+			m.instruct(OpRefund, m.Amount)
+		}
 		if err := b.reserve(call.Merchant, m, charge, m.Amount); err != nil {
 			return nil, err
 		}

@@ -100,7 +100,7 @@ func (e *Engine) Return(ctx context.Context, call *Call, kind Kind, id UUID) (*R
 
 func (e *Engine) manual(ctx context.Context, call *Call, kind Kind, id UUID, cause Cause, code string) (*Result, error) {
 	return e.act(ctx, call, kind, id, nil, func(b *Batch, mer *Merchant, m, charge *Movement) error {
-		if m.Detail.Rail != "manual" {
+		if m.Detail.Rail != manual {
 			return Refuse(CodeInvalidState, "", "only a "+string(kind)+" on the manual rail takes a person's word")
 		}
 		if code != "" {
@@ -201,7 +201,7 @@ func (e *Engine) Update(ctx context.Context, call *Call, kind Kind, id UUID, ch 
 					return err
 				}
 				asks = true
-			case *ch.Status == StatusSucceeded && m.Detail.Rail == "manual":
+			case *ch.Status == StatusSucceeded && m.Detail.Rail == manual:
 				if err := b.change(mer, m, charge, CauseConfirm); err != nil {
 					return err
 				}
@@ -267,7 +267,7 @@ func (e *Engine) resize(b *Batch, mer *Merchant, m *Movement, amount int64) erro
 			if m.Detail.Next, err = nextAction(m, mer, hybrid); err != nil {
 				return err
 			}
-		case cause == CauseRaise && m.Detail.Card != nil:
+		case cause == CauseRaise && m.Detail.Card != nil && m.Detail.Rail != manual:
 			m.instruct(OpAuthorise, delta)
 			e.handOver(b, m)
 		case cause == CauseLower:
