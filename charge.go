@@ -41,7 +41,7 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 		if m.Detail.Rail == "" {
 			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries card charges in live mode; configure one for this merchant")
 		}
-		if err := knownToken(m); err != nil {
+		if err := m.knowCard(); err != nil {
 			return nil, err
 		}
 		m.Detail.ManualCapture = !req.Capture

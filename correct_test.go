@@ -239,7 +239,7 @@ func TestDecisionsRunTwice(t *testing.T) {
 	if m, err = b.UpdateMerchant(ctx, b.call, m); err != nil || m.Version != 3 {
 		t.Fatal(m, err)
 	}
-	if _, _, err := b.CreateKey(ctx, b.call, m, giro.APIKey{Name: "k"}); err != nil {
+	if _, err := b.CreateKey(ctx, b.call, m, giro.APIKey{Name: "k"}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := b.CreateCharge(ctx, b.call, cardCharge(5000, "card_token"))

@@ -50,6 +50,22 @@ func (e *Engine) CreateDocument(ctx context.Context, call *Call, d *StoredDocume
 // DeleteDocument deletes a document of the caller's book and, of a customer,
 // its sources. Movements that name them keep what they were made with.
 func (e *Engine) DeleteDocument(ctx context.Context, call *Call, kind DocumentKind, id UUID) error {
+	if err := e.deleteDocument(ctx, call, kind, id); err != nil || kind != DocCustomer {
+		return err
+	}
+	// A source may have been added between the look and the decision. Without its
+	// customer no other can be.
+	ctx = context.WithoutCancel(ctx)
+	left, err := e.Store.Documents(ctx, DocumentQuery{Kind: DocSource, Book: call.Book(), Parent: id})
+	for i := 0; err == nil && i < len(left); i++ {
+		if err = e.deleteDocument(ctx, call, DocSource, left[i].ID); Is(err, CodeNotFound) {
+			err = nil
+		}
+	}
+	return err
+}
+
+func (e *Engine) deleteDocument(ctx context.Context, call *Call, kind DocumentKind, id UUID) error {
 	book := call.Book()
 	gone := []DocumentKey{{Kind: kind, ID: id}}
 	if kind == DocCustomer {

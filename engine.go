@@ -82,14 +82,23 @@ type Call struct {
 	waits bool // for another request with the same key; see executions
 }
 
-// Book returns the books that the call works on.
-func (c *Call) Book() Book { return BookOf(c.Merchant.Number, c.Live) }
+// Book returns the books that the call works on: the installation's where it
+// speaks for no merchant.
+func (c *Call) Book() Book {
+	if c.Merchant == nil {
+		return Installation
+	}
+	return BookOf(c.Merchant.Number, c.Live)
+}
 
 // Idempotent is an Idempotency-Key with what identifies the request.
 type Idempotent struct {
 	Key         string
 	Fingerprint []byte
 	Members     string // digests of the body's top-level members: "amount:1a2b3c4d,…"
+	// Sealed keeps the answer encrypted: it shows a secret of which nothing else
+	// is stored but a hash.
+	Sealed bool
 	// Render makes the dialect's answer. It runs inside the deciding
 	// transaction, so that the answer is stored with what it answers.
 	Render func(result any, err error) Answer
@@ -470,7 +479,7 @@ func (c *command) run(e *Engine, b *Batch) {
 			row = nil // about to be swept
 		}
 		if row != nil && !(c.finish && row.Executing) {
-			c.replay(row, id)
+			c.replay(e, row, id)
 			return
 		}
 	}
@@ -510,14 +519,23 @@ func (c *command) run(e *Engine, b *Batch) {
 	if !waits {
 		c.answer = id.Render(result, err)
 		row.Status, row.Body, row.Location = c.answer.Status, c.answer.Body, c.answer.Location
+		if id.Sealed && err == nil {
+			row.Body = []byte(sealedAnswer + e.Secret.Seal(sealedAnswer, key.owner(), string(c.answer.Body)))
+		}
 		row.Event = b.told(key.Book, save.events, row.Body)
 	}
 	b.idempotency[key] = row
 	b.writes.Idempotency = append(b.writes.Idempotency, row)
 }
 
+// sealedAnswer stands before an answer that is kept encrypted.
+const sealedAnswer = "sealed answer:"
+
+// owner binds a sealed answer to its key.
+func (k IdempotencyKey) owner() string { return itoa(int(k.Book)) + "/" + k.Key }
+
 // replay answers from the row, or says what differs.
-func (c *command) replay(row *Idempotency, id *Idempotent) {
+func (c *command) replay(e *Engine, row *Idempotency, id *Idempotent) {
 	if string(row.Fingerprint) != string(id.Fingerprint) {
 		c.err = &Error{Code: CodeKeyReused, Param: "Idempotency-Key", Message: "this key was used for another request; " + differing(row.Members, id.Members)}
 		c.answer = id.Render(nil, c.err)
@@ -528,6 +546,15 @@ func (c *command) replay(row *Idempotency, id *Idempotent) {
 		return
 	}
 	c.answer = Answer{Status: row.Status, Body: row.Body, Location: row.Location, Replayed: true}
+	if sealed, ok := strings.CutPrefix(string(row.Body), sealedAnswer); ok {
+		body, err := e.Secret.Open(sealedAnswer, IdempotencyKey{row.Book, row.Key}.owner(), sealed)
+		if err != nil { // another installation's key, or a row that somebody has changed
+			c.err = &Error{Code: CodeInternal, Message: "the kept answer cannot be read", Err: err}
+			c.answer = id.Render(nil, c.err)
+			return
+		}
+		c.answer.Body = []byte(body)
+	}
 }
 
 // differing names the members of two digest lists that are not equal.

@@ -62,8 +62,14 @@ type storedKey struct {
 	Number int64 `json:"number"` // of the merchant
 }
 
-// CreateKey makes an API key and returns its secret, which is shown this once.
-func (e *Engine) CreateKey(ctx context.Context, call *Call, m *Merchant, k APIKey) (*APIKey, string, error) {
+// NewKey is an API key beside its secret, which is shown this once.
+type NewKey struct {
+	Key    *APIKey
+	Secret string
+}
+
+// newKey makes an API key and the document that keeps it.
+func (e *Engine) newKey(m *Merchant, k APIKey) (*NewKey, *StoredDocument, error) {
 	prefix := "sk"
 	if k.Publishable {
 		prefix = "pk"
@@ -73,33 +79,82 @@ func (e *Engine) CreateKey(ctx context.Context, call *Call, m *Merchant, k APIKe
 	k.ID, k.Merchant, k.Created = e.NewID(now), m.ID, Micros(now)
 	k.Hint = secret[:8] + "…" + secret[len(secret)-4:]
 	data, err := json.Marshal(&storedKey{APIKey: k, Number: m.Number})
-	if err != nil {
-		return nil, "", err
-	}
 	d := &StoredDocument{Kind: DocKey, ID: k.ID, Book: BookOf(m.Number, k.Live), Lookup: e.Secret.hashKey(secret), Data: data}
-	if _, err := e.Put(ctx, call, Refuse(CodeConflict, "", "the key exists"), d); err != nil {
-		return nil, "", err
+	return &NewKey{&k, secret}, d, err
+}
+
+// CreateKey makes an API key; its secret is shown this once. The result is nil
+// where the call's Idempotency-Key was used before: its Answer has it.
+func (e *Engine) CreateKey(ctx context.Context, call *Call, m *Merchant, k APIKey) (*NewKey, error) {
+	made, d, err := e.newKey(m, k)
+	if err != nil {
+		return nil, err
 	}
-	return &k, secret, nil
+	v, err := e.put(ctx, call, Refuse(CodeConflict, "", "the key exists"), func([]StoredDocument) (any, error) { return made, nil }, d)
+	result, _ := v.(*NewKey)
+	return result, err
+}
+
+// RollKey replaces an API key of the caller's book by a new one that may do the
+// same; the old one ends at an instant (µs). Both happen, or neither. allowed
+// may refuse by what the old key may do.
+func (e *Engine) RollKey(ctx context.Context, call *Call, id UUID, until int64, allowed func(*APIKey) error) (*NewKey, error) {
+	old, d, err := e.storedKey(ctx, call.Book(), id)
+	if err != nil {
+		return nil, err
+	}
+	if err := allowed(&old.APIKey); err != nil {
+		return nil, err
+	}
+	if now := Micros(e.Now()); old.Revoked != 0 || old.Expires != 0 && old.Expires <= now {
+		return nil, Refuse(CodeInvalidState, "", "a key that is revoked or has expired is not rolled; make another")
+	}
+	made, fresh, err := e.newKey(call.Merchant, APIKey{Live: old.Live, Publishable: old.Publishable, Name: old.Name, Scopes: old.Scopes, Expires: old.Expires})
+	if err != nil {
+		return nil, err
+	}
+	old.Revoked = until
+	if d.Data, err = json.Marshal(old); err != nil {
+		return nil, err
+	}
+	v, err := e.put(ctx, call, Refuse(CodeConflict, "", "the key exists"), func([]StoredDocument) (any, error) { return made, nil }, fresh, d)
+	e.forgetKeys()
+	result, _ := v.(*NewKey)
+	return result, err
+}
+
+// storedKey reads an API key of a book, with its document.
+func (e *Engine) storedKey(ctx context.Context, book Book, id UUID) (*storedKey, *StoredDocument, error) {
+	d, err := e.Store.Document(ctx, DocKey, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d == nil || d.Book != book {
+		return nil, nil, Refuse(CodeNotFound, "", "there is no such key")
+	}
+	k := &storedKey{}
+	return k, d, json.Unmarshal(d.Data, k)
+}
+
+// Key reads an API key of a book, or CodeNotFound.
+func (e *Engine) Key(ctx context.Context, book Book, id UUID) (*APIKey, error) {
+	k, _, err := e.storedKey(ctx, book, id)
+	if err != nil {
+		return nil, err
+	}
+	return &k.APIKey, nil
 }
 
 // RevokeKey ends an API key at an instant (µs): now, or after a grace period.
 func (e *Engine) RevokeKey(ctx context.Context, call *Call, book Book, id UUID, at int64) (*APIKey, error) {
-	d, err := e.Store.Document(ctx, DocKey, id)
+	k, d, err := e.storedKey(ctx, book, id)
 	if err != nil {
-		return nil, err
-	}
-	if d == nil || d.Book != book {
-		return nil, Refuse(CodeNotFound, "", "there is no such key")
-	}
-	var k storedKey
-	if err := json.Unmarshal(d.Data, &k); err != nil {
 		return nil, err
 	}
 	if k.Revoked == 0 || k.Revoked > at {
 		k.Revoked = at
 	}
-	if d.Data, err = json.Marshal(&k); err != nil {
+	if d.Data, err = json.Marshal(k); err != nil {
 		return nil, err
 	}
 	if _, err := e.Put(ctx, call, Refuse(CodeConflict, "", "the key exists"), d); err != nil {
@@ -109,22 +164,28 @@ func (e *Engine) RevokeKey(ctx context.Context, call *Call, book Book, id UUID, 
 	return &k.APIKey, nil
 }
 
+// newClient makes an OAuth client of the SmartFastPay dialect, its secret and
+// the document that keeps it.
+func (e *Engine) newClient(m *Merchant, live bool, profile string) (*OAuthClient, string, *StoredDocument, error) {
+	now := e.Now()
+	secret := random(40)
+	c := &OAuthClient{ID: e.NewID(now), ClientID: mode(live) + "_" + random(24), Merchant: m.Number, Live: live, Profile: profile, Created: Micros(now)}
+	c.Hash = e.Secret.hashKey(secret)
+	data, err := json.Marshal(c)
+	return c, secret, &StoredDocument{Kind: DocClient, ID: c.ID, Book: BookOf(m.Number, live), Lookup: c.ClientID, Data: data}, err
+}
+
 // CreateClient makes an OAuth client for the SmartFastPay dialect and returns
 // its secret, which is shown this once.
 func (e *Engine) CreateClient(ctx context.Context, call *Call, m *Merchant, live bool, profile string) (*OAuthClient, string, error) {
-	now := e.Now()
-	secret := random(40)
-	c := OAuthClient{ID: e.NewID(now), ClientID: mode(live) + "_" + random(24), Merchant: m.Number, Live: live, Profile: profile, Created: Micros(now)}
-	c.Hash = e.Secret.hashKey(secret)
-	data, err := json.Marshal(&c)
+	c, secret, d, err := e.newClient(m, live, profile)
 	if err != nil {
 		return nil, "", err
 	}
-	d := &StoredDocument{Kind: DocClient, ID: c.ID, Book: BookOf(m.Number, live), Lookup: c.ClientID, Data: data}
 	if _, err := e.Put(ctx, call, Refuse(CodeConflict, "", "the client exists"), d); err != nil {
 		return nil, "", err
 	}
-	return &c, secret, nil
+	return c, secret, nil
 }
 
 // KeySet is what a new merchant is given for one mode.
@@ -135,23 +196,29 @@ type KeySet struct {
 	ClientSecret   string `json:"client_secret"`
 }
 
+// newKeySet makes a merchant's first credentials of one mode, with the
+// documents that keep them.
+func (e *Engine) newKeySet(m *Merchant, live bool) (KeySet, []*StoredDocument, error) {
+	secret, a, err := e.newKey(m, APIKey{Live: live, Name: "first secret key"})
+	if err != nil {
+		return KeySet{}, nil, err
+	}
+	publishable, b, err := e.newKey(m, APIKey{Live: live, Publishable: true, Name: "first publishable key"})
+	if err != nil {
+		return KeySet{}, nil, err
+	}
+	client, clientSecret, c, err := e.newClient(m, live, "smartfastpay")
+	return KeySet{secret.Secret, publishable.Secret, client.ClientID, clientSecret}, []*StoredDocument{a, b, c}, err
+}
+
 // CreateKeySet makes a merchant's first credentials of one mode.
 func (e *Engine) CreateKeySet(ctx context.Context, m *Merchant, live bool) (KeySet, error) {
-	var set KeySet
-	call := &Call{Merchant: m, Live: live}
-	var err error
-	if _, set.SecretKey, err = e.CreateKey(ctx, call, m, APIKey{Live: live, Name: "first secret key"}); err != nil {
-		return set, err
-	}
-	if _, set.PublishableKey, err = e.CreateKey(ctx, call, m, APIKey{Live: live, Publishable: true, Name: "first publishable key"}); err != nil {
-		return set, err
-	}
-	client, secret, err := e.CreateClient(ctx, call, m, live, "smartfastpay")
+	set, docs, err := e.newKeySet(m, live)
 	if err != nil {
-		return set, err
+		return KeySet{}, err
 	}
-	set.ClientID, set.ClientSecret = client.ClientID, secret
-	return set, nil
+	_, err = e.Put(ctx, &Call{Merchant: m, Live: live}, Refuse(CodeConflict, "", "the key exists"), docs...)
+	return set, err
 }
 
 // keyCache spares a database read per request. An entry is trusted for a
@@ -207,6 +274,9 @@ func (e *Engine) Authenticate(ctx context.Context, secret string) (*APIKey, *Mer
 	m, err := e.Merchant(ctx, c.key.Number)
 	if err != nil {
 		return nil, nil, err
+	}
+	if m.Status == MerchantClosed {
+		return nil, nil, Refuse(CodeKeyRevoked, "Authorization", "the merchant is closed")
 	}
 	return &c.key.APIKey, m, nil
 }

@@ -8,7 +8,7 @@ type Merchant struct {
 	Email    string `json:"email,omitempty"`
 	Phone    string `json:"phone,omitempty"`
 	Currency string `json:"currency,omitempty"` // ISO 4217, upper case
-	Status   string `json:"status"`             // active or suspended
+	Status   string `json:"status"`             // active or closed
 	Created  int64  `json:"created"`            // µs
 	Updated  int64  `json:"updated"`            // µs
 	Version  int64  `json:"-"`
@@ -21,6 +21,12 @@ type Merchant struct {
 	// Rails names the live rail of a provider or of "provider/method".
 	Rails map[string]string `json:"rails,omitempty"`
 }
+
+// The statuses of a merchant.
+const (
+	MerchantActive = "active"
+	MerchantClosed = "closed" // shown no more; the books stay
+)
 
 // APIKey is a credential of one merchant and mode. Its secret is stored as a
 // keyed hash alone.

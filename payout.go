@@ -247,7 +247,7 @@ func (e *Engine) payoutCommand(call *Call, req Request) *command {
 		if m.Detail.Rail == "" {
 			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries payouts of this provider in live mode")
 		}
-		if err := knownToken(m); err != nil {
+		if err := m.knowCard(); err != nil {
 			return nil, err
 		}
 		b.head(m.Book, call.Merchant.ID)

@@ -30,7 +30,7 @@ func (e *Engine) Merchant(ctx context.Context, number int64) (*Merchant, error) 
 	if d == nil {
 		return nil, Refuse(CodeNotFound, "", "there is no such merchant")
 	}
-	m, err := decodeMerchant(d)
+	m, err := DecodeMerchant(d)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,8 @@ func (e *Engine) Merchant(ctx context.Context, number int64) (*Merchant, error) 
 	return m, nil
 }
 
-func decodeMerchant(d *StoredDocument) (*Merchant, error) {
+// DecodeMerchant reads a merchant's document.
+func DecodeMerchant(d *StoredDocument) (*Merchant, error) {
 	m := &Merchant{}
 	if err := json.Unmarshal(d.Data, m); err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func decodeMerchant(d *StoredDocument) (*Merchant, error) {
 	return m, nil
 }
 
-// MerchantByID returns a merchant, or CodeNotFound.
+// MerchantByID returns a merchant that is not closed, or CodeNotFound.
 func (e *Engine) MerchantByID(ctx context.Context, id UUID) (*Merchant, error) {
 	d, err := e.Store.Document(ctx, DocMerchant, id)
 	if err != nil {
@@ -56,13 +57,23 @@ func (e *Engine) MerchantByID(ctx context.Context, id UUID) (*Merchant, error) {
 	if d == nil {
 		return nil, Refuse(CodeNotFound, "", "there is no such merchant")
 	}
-	return decodeMerchant(d)
+	m, err := DecodeMerchant(d)
+	if err == nil && m.Status == MerchantClosed {
+		return nil, Refuse(CodeNotFound, "", "there is no such merchant")
+	}
+	return m, err
 }
 
 // Put writes documents of one book in one commit, each under its own id and
 // lookup; a document whose Version is not the stored one is refused with
 // CodePreconditionFailed, an existing lookup with taken.
 func (e *Engine) Put(ctx context.Context, call *Call, taken *Error, docs ...*StoredDocument) (any, error) {
+	return e.put(ctx, call, taken, nil, docs...)
+}
+
+// put is Put with a result of its own, made of the documents as they were
+// written; nil: the first of them.
+func (e *Engine) put(ctx context.Context, call *Call, taken *Error, result func(written []StoredDocument) (any, error), docs ...*StoredDocument) (any, error) {
 	keys := Keys{Books: []Book{Installation}}
 	for _, d := range docs {
 		keys.Books = append(keys.Books, d.Book)
@@ -92,6 +103,9 @@ func (e *Engine) Put(ctx context.Context, call *Call, taken *Error, docs ...*Sto
 			b.write(&w)
 			written[i] = w
 		}
+		if result != nil {
+			return result(written)
+		}
 		return &written[0], nil
 	}})
 	if err == nil && v != nil { // nil: a replay
@@ -102,23 +116,57 @@ func (e *Engine) Put(ctx context.Context, call *Call, taken *Error, docs ...*Sto
 	return v, err
 }
 
+// Tenant is a new merchant with its first credentials, which are shown this
+// once.
+type Tenant struct {
+	Merchant   *Merchant
+	Test, Live KeySet
+}
+
 // CreateMerchant makes a tenant with the books of both modes and its main
-// account in its currency.
+// account in its currency, without credentials.
 func (e *Engine) CreateMerchant(ctx context.Context, call *Call, m Merchant) (*Merchant, error) {
+	t, err := e.createTenant(ctx, call, m, false)
+	if err != nil {
+		return nil, err
+	}
+	return t.Merchant, nil
+}
+
+// CreateTenant makes a merchant and its first credentials of both modes in one
+// commit. The result is nil where the call's Idempotency-Key was used before:
+// its Answer has it.
+func (e *Engine) CreateTenant(ctx context.Context, call *Call, m Merchant) (*Tenant, error) {
+	return e.createTenant(ctx, call, m, true)
+}
+
+func (e *Engine) createTenant(ctx context.Context, call *Call, m Merchant, keyed bool) (*Tenant, error) {
 	all, err := e.Store.Documents(ctx, DocumentQuery{Kind: DocMerchant, Book: AllBooks, Limit: 1 << 20})
 	if err != nil {
 		return nil, err
 	}
 	m.Number = int64(len(all)) + 1
 	for _, d := range all {
-		old, err := decodeMerchant(d)
+		old, err := DecodeMerchant(d)
 		if err != nil {
 			return nil, err
 		}
 		m.Number = max(m.Number, old.Number+1)
 	}
 	m.ID = e.NewID(e.Now())
-	m.Status = "active"
+	m.Status = MerchantActive
+	tenant := Tenant{}
+	var secrets []*StoredDocument
+	if keyed {
+		var more []*StoredDocument
+		if tenant.Test, secrets, err = e.newKeySet(&m, false); err != nil {
+			return nil, err
+		}
+		if tenant.Live, more, err = e.newKeySet(&m, true); err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, more...)
+	}
 	test, live := BookOf(m.Number, false), BookOf(m.Number, true)
 	keys := Keys{
 		Books:     []Book{Installation, test, live},
@@ -142,29 +190,113 @@ func (e *Engine) CreateMerchant(ctx context.Context, call *Call, m Merchant) (*M
 				b.account(chartAccount(&m, book, money.Currency(m.Currency), RoleAvailable, ""))
 			}
 		}
+		for _, d := range secrets {
+			w := *d
+			w.Created, w.Updated = b.At, b.At
+			b.write(&w)
+		}
 		m.Version = 1
-		return &m, nil
+		made := tenant
+		made.Merchant = &m
+		return &made, nil
 	}})
-	if err != nil {
-		return nil, err
-	}
-	return v.(*Merchant), nil
+	t, _ := v.(*Tenant)
+	return t, err
 }
 
-// UpdateMerchant stores changed settings; m.Version must be the present one.
+// UpdateMerchant stores changed settings; m.Version must be the present one. The
+// result is nil where the call's Idempotency-Key was used before.
 func (e *Engine) UpdateMerchant(ctx context.Context, call *Call, m *Merchant) (*Merchant, error) {
 	data, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
 	d := &StoredDocument{Kind: DocMerchant, ID: m.ID, Lookup: merchantLookup(m.Number), Version: m.Version, Created: m.Created, Data: data}
-	_, err = e.Put(ctx, call, Refuse(CodeConflict, "", "the merchant's number is taken"), d)
+	v, err := e.put(ctx, call, Refuse(CodeConflict, "", "the merchant's number is taken"), func(w []StoredDocument) (any, error) {
+		return DecodeMerchant(&w[0])
+	}, d)
 	e.merchants.Delete(m.Number)
-	if err != nil {
-		return nil, err
+	m, _ = v.(*Merchant)
+	return m, err
+}
+
+// CloseMerchant ends a merchant for good: its keys work no more, and it is shown
+// no more. Its books stay, for the ledger's sake. Refused with account_not_empty
+// while an account of it holds or owes money, in_flight while a movement is open.
+func (e *Engine) CloseMerchant(ctx context.Context, call *Call, id UUID) error {
+	var err error
+	for range 5 { // until nothing moves between the look and the decision
+		if err = e.closeMerchant(ctx, call, id); !Is(err, CodeConflict) {
+			return err
+		}
 	}
-	m.Version, m.Updated = d.Version, d.Updated
-	return m, nil
+	return err
+}
+
+func (e *Engine) closeMerchant(ctx context.Context, call *Call, id UUID) error {
+	m, err := e.MerchantByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	books := []Book{BookOf(m.Number, false), BookOf(m.Number, true)}
+	seen := map[Book]BookHead{}
+	for _, book := range books {
+		h, err := e.Store.Head(ctx, book)
+		if err != nil {
+			return err
+		}
+		if h != nil {
+			seen[book] = *h
+		}
+		accounts, _, err := e.Store.Accounts(ctx, AccountQuery{Book: book, Limit: 1 << 20})
+		if err != nil {
+			return err
+		}
+		for _, a := range accounts {
+			if a.Balance != 0 && !a.Role.Outside() && a.Role != RoleFees {
+				return Refuse(CodeAccountNotEmpty, "", "an account of the merchant is not empty in "+mode(book.Live())+" mode; pay out what is left, or settle what it owes")
+			}
+		}
+		for _, kind := range Kinds {
+			open, _, err := e.Store.Movements(ctx, MovementQuery{Book: book, Kind: kind, Statuses: []Status{StatusPending, StatusOnHold}, Limit: 1})
+			if err != nil {
+				return err
+			}
+			if len(open) > 0 {
+				return Refuse(CodeInFlight, "", "a "+string(kind)+" of the merchant is open in "+mode(book.Live())+" mode; cancel it, or wait for its outcome")
+			}
+		}
+	}
+	key := DocumentKey{Kind: DocMerchant, ID: id}
+	_, err = e.do(ctx, &command{call: call, keys: Keys{Books: append([]Book{Installation}, books...), Documents: []DocumentKey{key}}, decide: func(b *Batch) (any, error) {
+		d := b.document(key)
+		if d == nil {
+			return nil, Refuse(CodeNotFound, "", "there is no such merchant")
+		}
+		for _, book := range books {
+			if h := b.heads[book]; h != nil && (h.Sequence != seen[book].Sequence || h.Events != seen[book].Events) {
+				return nil, Refuse(CodeConflict, "", "the merchant's books changed while it was closed")
+			}
+		}
+		now, err := DecodeMerchant(d)
+		if err != nil {
+			return nil, err
+		}
+		if now.Status == MerchantClosed {
+			return nil, Refuse(CodeNotFound, "", "there is no such merchant")
+		}
+		now.Status = MerchantClosed
+		w := *d
+		w.Updated = b.At
+		if w.Data, err = json.Marshal(now); err != nil {
+			return nil, err
+		}
+		b.head(Installation, UUID{})
+		b.write(&w)
+		return nil, nil
+	}})
+	e.merchants.Delete(m.Number)
+	return err
 }
 
 // CustomerLookup finds a customer by the merchant's own id of it.

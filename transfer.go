@@ -64,6 +64,9 @@ func (e *Engine) transferCommand(ctx context.Context, call *Call, req Request, t
 		if receiver, err = e.Merchant(ctx, peer.Merchant()); err != nil {
 			return nil, err
 		}
+		if receiver.Status == MerchantClosed {
+			return nil, Refuse(CodeAccountClosed, "/destination", "the account is closed")
+		}
 		keys.Books = append(keys.Books, peer)
 		keys.Accounts = append(keys.Accounts, intermerchant(call.Merchant, book, req).ID, intermerchant(receiver, peer, req).ID)
 	}
@@ -138,6 +141,31 @@ func (b *Batch) arrive(sender, receiver *Merchant, m *Movement, from *Account) e
 		return err
 	}
 	return b.post(m.Peer, m, "received", entry{theirs, to, m.Amount})
+}
+
+// TransferOf finds the books that made a transfer, whoever's it is: for the
+// installation's administrator, who has an id and no books.
+func (e *Engine) TransferOf(ctx context.Context, id UUID) (*Merchant, Book, error) {
+	all, err := e.Store.Documents(ctx, DocumentQuery{Kind: DocMerchant, Book: AllBooks, Limit: 1 << 20})
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, d := range all {
+		mer, err := DecodeMerchant(d)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, book := range []Book{BookOf(mer.Number, true), BookOf(mer.Number, false)} {
+			m, err := e.Store.Movement(ctx, book, KindTransfer, id)
+			if err != nil {
+				return nil, 0, err
+			}
+			if m != nil && m.Book == book {
+				return mer, book, nil
+			}
+		}
+	}
+	return nil, 0, notFound(KindTransfer)
 }
 
 // ReverseTransfer gives back amount of a transfer; 0: all that is left. Between

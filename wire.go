@@ -57,7 +57,11 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 	if m.Kind == KindCharge || m.Kind == KindPayout {
 		w.id("source", "src", d.Source)
 		if d.Card != nil {
-			w.any("card", map[string]string{"brand": d.Card.Brand, "last4": d.Card.Last4})
+			w.key("card")
+			w.raw('{')
+			w.opt("brand", d.Card.Brand)
+			w.opt("last4", d.Card.Last4)
+			w.raw('}')
 		}
 		if d.Mobile != nil {
 			w.any("mobile", d.Mobile)

@@ -276,10 +276,9 @@ func prepare(t *testing.T, s giro.Store, folder string, change ...func(e *giro.E
 	paid := payout()
 	must(e.TestOutcome(ctx, mine, giro.KindPayout, paid, "succeeded", ""))
 	h.vars["paid_payout"] = paid.ID("po")
-	k, secret, err := e.CreateKey(ctx, mine, first, giro.APIKey{})
-	must(k, err)
-	must(e.RevokeKey(ctx, mine, mine.Book(), k.ID, giro.Micros(e.Now())))
-	h.vars["revoked_key"] = secret
+	k := must(e.CreateKey(ctx, mine, first, giro.APIKey{})).(*giro.NewKey)
+	must(e.RevokeKey(ctx, mine, mine.Book(), k.Key.ID, giro.Micros(e.Now())))
+	h.vars["revoked_key"] = k.Secret
 	bea := &giro.StoredDocument{Kind: giro.DocCustomer, ID: e.NewID(e.Now()), Book: theirs.Book(), Data: []byte(`{"name":"Bea"}`)}
 	must(e.CreateDocument(ctx, theirs, bea, nil, nil))
 	h.vars["foreign_customer"] = bea.ID.ID("cus")

@@ -1,9 +1,15 @@
 package api_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
 	"context"
 	"errors"
 	"fmt"
+	"giro/store"
 	"math"
 	"net/url"
 	"slices"
@@ -334,4 +340,96 @@ func TestCursorRows(t *testing.T) {
 			t.Errorf("row 205: read %v, want %v", seen, want)
 		}
 	})
+}
+
+// TestChangesAtOnce: updates that name no version do not refuse each other, and
+// none is lost; a source does not outlive its customer.
+func TestChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
+		h := prepare(t, s, folder)
+		customer := h.send(t, "POST /v1/customers", nil, `{"name":"Ana"}`).text("id")
+		for _, path := range []string{"/v1/customers/" + customer, "/v1/merchants/" + h.vars["merchant"]} {
+			var puts []func() wireAnswer
+			for _, member := range []string{`"name":"Bea"`, `"email":"bea@example.com"`, `"phone":"+5511987654321"`, `"name":"Bea"`} {
+				puts = append(puts, func() wireAnswer { return h.send(t, "PUT "+path, nil, "{"+member+"}") })
+			}
+			if got := tally(h.together(t, puts...)); got["200"] != len(puts) {
+				t.Errorf("%s: %v", path, got)
+			}
+			after := h.send(t, "GET "+path, nil, "")
+			if after.text("name") != "Bea" || after.text("email") != "bea@example.com" || after.text("phone") != "+5511987654321" || after.text("version") != "5" {
+				t.Errorf("%s: an update was lost: %s", path, after.body)
+			}
+			first := after.header.Get("ETag")
+			put := func() wireAnswer { return h.send(t, "PUT "+path, []string{"If-Match: " + first}, `{"name":"Caio"}`) }
+			if got := tally(h.together(t, put, put, put)); got["200"] != 1 || got["412 precondition_failed"] != 2 {
+				t.Errorf("%s, with a version: %v", path, got)
+			}
+		}
+
+		for range 5 {
+			customer := h.send(t, "POST /v1/customers", nil, `{"name":"Ana"}`).text("id")
+			requests := []func() wireAnswer{func() wireAnswer { return h.send(t, "DELETE /v1/customers/"+customer, nil, "") }}
+			for range 6 {
+				requests = append(requests, func() wireAnswer {
+					return h.send(t, "POST /v1/sources", nil, `{"customer":"`+customer+`","provider":"card","card":{"token":"tok_ok"}}`)
+				})
+			}
+			got := tally(h.together(t, requests...))
+			if got["200"] != 1 || got["201"]+got["422 customer_unknown"] != 6 {
+				t.Errorf("sources of a deleted customer: %v", got)
+			}
+			if left := h.send(t, "GET /v1/sources?customer="+customer, nil, ""); string(left.body) != "[]" {
+				t.Errorf("left: %s", left.body)
+			}
+		}
+	})
+}
+
+// TestSecretsAreSealed: what is answered once, and again under its key, stands
+// in the store as a hash or encrypted.
+func TestSecretsAreSealed(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s, err := store.OpenSQLite(folder, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := prepare(t, s, folder)
+	admin := []string{"-Authorization", "Authorization: Bearer «admin_token»", "Idempotency-Key: k"}
+	first := h.send(t, "POST /v1/merchants", admin, `{"name":"Shop"}`)
+	again := h.send(t, "POST /v1/merchants", admin, `{"name":"Shop"}`)
+	if first.status != 201 || string(first.body) != string(again.body) || again.header.Get("Idempotent-Replayed") != "true" {
+		t.Fatalf("%s\n%s", first.body, again.body)
+	}
+	key := h.send(t, "POST /v1/api_keys", []string{"Idempotency-Key: k"}, `{"name":"x"}`)
+	var shop struct {
+		Keys map[string]giro.KeySet `json:"keys"`
+	}
+	if err := json.Unmarshal(first.body, &shop); err != nil || len(shop.Keys) != 2 {
+		t.Fatal(err)
+	}
+	secrets := []string{key.text("secret")}
+	for _, set := range shop.Keys {
+		secrets = append(secrets, set.SecretKey, set.PublishableKey, set.ClientSecret)
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range secrets {
+			if len(secret) < 30 || bytes.Contains(content, []byte(secret)) {
+				t.Errorf("%s holds a secret of %d characters", filepath.Base(name), len(secret))
+			}
+		}
+	}
+	if row := h.send(t, "GET /v1/idempotency/k", nil, ""); strings.Contains(string(row.body), secrets[0]) || row.text("state") != "answered" {
+		t.Errorf("%s", row.body)
+	}
 }

@@ -116,6 +116,7 @@ var policies = map[string]giro.Permission{
 
 	// For developers. A live key that may do everything is made by owners and admins alone.
 	"listKeys":            giro.MayReadDevelopers,
+	"retrieveKey":         giro.MayReadDevelopers,
 	"retrieveIdempotency": giro.MayReadDevelopers,
 
 	"listWebhookEndpoints":    giro.MayReadDevelopers,
@@ -170,4 +171,5 @@ var policies = map[string]giro.Permission{
 
 	// The installation's.
 	"createMerchant": giro.MayNever,
+	"deleteMerchant": giro.MayNever,
 }

@@ -161,6 +161,7 @@ type route struct {
 	access  access
 	body    *schema // nil: the route takes no body
 	noKey   bool    // a POST or PUT that ignores Idempotency-Key
+	sealed  bool    // its answer shows a secret: what is kept of it under a key is encrypted
 	bare    bool    // a body may be missing: {} is meant
 	params  []param
 	status  int     // of success

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ func (c *call) giroCall(answer func(result any) giro.Answer) *giro.Call {
 		return g
 	}
 	print, rid := c.print, c.rid
-	g.Idempotent = &giro.Idempotent{Key: c.key, Fingerprint: print.hash[:], Members: print.members, Render: func(result any, err error) giro.Answer {
+	g.Idempotent = &giro.Idempotent{Key: c.key, Fingerprint: print.hash[:], Members: print.members, Sealed: c.route.sealed, Render: func(result any, err error) giro.Answer {
 		if err != nil {
 			e := giro.AsError(err)
 			return giro.Answer{Status: statusOf(e), Body: appendProblem(nil, e, rid)}
@@ -221,13 +222,11 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // operationRoutes are what the machinery around giro asks.
 var operationRoutes = []*route{
-	{method: http.MethodGet, path: "/", id: "root", tag: "operations", access: accessPublic, status: 200, answer: &schema{kind: kindObject, fields: []field{{name: "name", schema: plainText}, {name: "docs", schema: plainText}}},
+	{method: http.MethodGet, path: "/", id: "root", tag: "operations", access: accessPublic, status: 200, answer: &schema{kind: kindObject, fields: []field{{name: "name", schema: plainText}, {name: "version", schema: plainText}, {name: "docs", schema: plainText}}},
 		summary: "What this is", handler: func(c *call) error {
 			var a appender
 			a.text("name", "giro")
-			if v := c.s.config.Version; v != "" {
-				a.text("version", v)
-			}
+			a.text("version", cmp.Or(c.s.config.Version, buildVersion))
 			a.text("docs", "/docs")
 			c.sendJSON(http.StatusOK, a.close())
 			return nil

@@ -38,7 +38,7 @@ var accountsAnswer = &schema{kind: kindObject, name: "AccountsSnapshot", fields:
 var accountCreateSchema = &schema{kind: kindObject, name: "AccountCreate", readOnly: []string{"id", "object", "kind", "balance", "closed", "created", "created_at", "livemode", "version"}, fields: []field{
 	{name: "name", schema: text(1, 255), required: true},
 	{name: "currency", schema: currencySchema, required: true},
-	{name: "allow_negative", schema: flagSchema},
+	{name: "allow_negative", schema: flagSchema, about: "It may fall below zero; in live mode only where the merchant's negative_balance_allowed is set."},
 	metadataField,
 }}
 
@@ -81,6 +81,9 @@ var moneyRoutes = []*route{
 	{method: "POST", path: "/v1/accounts", id: "createAccount", tag: "accounts", summary: "Open a sub-account", access: accessSecret, body: accountCreateSchema, status: 201, answer: accountAnswer,
 		handler: func(c *call) error {
 			name, currency, negative, metadata := c.body.text("name"), c.body.currency("currency"), c.body.flag("allow_negative", false), c.body.metadata("metadata")
+			if negative && c.caller.Live && !c.caller.Merchant.NegativeBalanceAllowed {
+				return giro.Refuse(giro.CodeForbidden, "/allow_negative", "in live mode an account may fall below zero where the merchant's balances may")
+			}
 			return c.command(renderAccount(http.StatusCreated), func(g *giro.Call) (any, error) {
 				return c.engine().CreateAccount(c.ctx, g, name, currency, negative, metadata)
 			})

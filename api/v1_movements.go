@@ -57,8 +57,17 @@ func movementRoutes() []*route {
 			})
 		case giro.KindTransfer:
 			verb("reverse", "Give back a transfer or a part of it", amountBody, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
+				if g.Merchant == nil { // the administrator has an id and no books
+					mer, book, err := c.engine().TransferOf(c.ctx, id)
+					if err != nil {
+						return nil, err
+					}
+					g.Merchant, g.Live = mer, book.Live()
+				}
 				return c.engine().ReverseTransfer(c.ctx, g, id, c.body.amount("amount"))
 			})
+			reverse := list[len(list)-1]
+			reverse.access, reverse.about = accessEither, "Between merchants the receiver's or the installation's to do: the receiver's key, or the admin token."
 			verb("post", "Move what a pending transfer has reserved", emptySchema, func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error) {
 				return c.engine().PostTransfer(c.ctx, g, id)
 			})

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -25,6 +24,9 @@ var merchantAnswer = &schema{kind: kindObject, name: "Merchant", fields: []field
 
 var merchantReadOnly = []string{"id", "object", "status", "created", "created_at", "updated_at", "version", "keys"}
 
+// railsSchema names the live rail of a provider or of provider/method.
+var railsSchema = &schema{kind: kindMetadata, example: map[string]any{"bank/pix": "manual"}}
+
 func merchantFields(required bool) []field {
 	return []field{
 		{name: "name", schema: text(1, 255), required: required},
@@ -35,6 +37,7 @@ func merchantFields(required bool) []field {
 		{name: "negative_balance_allowed", schema: flagSchema},
 		{name: "hold_on_missing_funds", schema: flagSchema},
 		{name: "require_idempotency_key", schema: flagSchema},
+		{name: "rails", schema: railsSchema, about: "The live rail of a provider (bank) or of provider/method (bank/pix); the whole is replaced."},
 	}
 }
 
@@ -96,7 +99,7 @@ var (
 )
 
 var peopleRoutes = slices.Concat([]*route{
-	{method: "POST", path: "/v1/merchants", id: "createMerchant", tag: "merchants", summary: "Create a merchant", access: accessAdmin, body: merchantCreateSchema, noKey: true, status: 201, answer: merchantAnswer,
+	{method: "POST", path: "/v1/merchants", id: "createMerchant", tag: "merchants", summary: "Create a merchant", access: accessAdmin, body: merchantCreateSchema, sealed: true, status: 201, answer: merchantAnswer,
 		about: "Answers once with the keys of both modes.", handler: createMerchant},
 	{method: "GET", path: "/v1/merchants", id: "listMerchants", tag: "merchants", summary: "List merchants, newest first", access: accessEither, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: merchantAnswer},
 		about: "With a key: its own.", handler: listMerchants},
@@ -110,10 +113,24 @@ var peopleRoutes = slices.Concat([]*route{
 			c.sendJSON(http.StatusOK, appendMerchant(nil, m, nil))
 			return nil
 		}},
-	{method: "PUT", path: "/v1/merchants/{id}", id: "updateMerchant", tag: "merchants", summary: "Update a merchant", access: accessEither, body: merchantUpdateSchema, noKey: true, status: 200, answer: merchantAnswer,
+	{method: "PUT", path: "/v1/merchants/{id}", id: "updateMerchant", tag: "merchants", summary: "Update a merchant", access: accessEither,
+		about: "A merchant's own credential makes it safer, never less safe: to let balances fall below zero, to settle sooner and to choose rails takes the admin token.", body: merchantUpdateSchema, status: 200, answer: merchantAnswer,
 		errors: []giro.Code{giro.CodeNotFound, giro.CodePreconditionFailed}, handler: updateMerchant},
+	{method: "DELETE", path: "/v1/merchants/{id}", id: "deleteMerchant", tag: "merchants", summary: "Close a merchant", access: accessAdmin, status: 200, answer: messageAnswer,
+		about:  "Its keys work no more and it is shown no more; its books stay. Refused while one of its accounts holds or owes money, or a movement is open, in either mode.",
+		errors: []giro.Code{giro.CodeNotFound, giro.CodeAccountNotEmpty, giro.CodeInFlight},
+		handler: func(c *call) error {
+			id, err := c.pathID("mer", "merchant")
+			if err != nil {
+				return err
+			}
+			if err := c.engine().CloseMerchant(c.ctx, c.giroCall(nil), id); err != nil {
+				return err
+			}
+			return c.deleted("merchant")
+		}},
 
-	{method: "POST", path: "/v1/api_keys", id: "createKey", tag: "api_keys", summary: "Create an API key", access: accessSecret, body: keyCreateSchema, noKey: true, status: 201, answer: keyAnswer,
+	{method: "POST", path: "/v1/api_keys", id: "createKey", tag: "api_keys", summary: "Create an API key", access: accessSecret, body: keyCreateSchema, sealed: true, status: 201, answer: keyAnswer,
 		about: "Of the same merchant and mode. Its secret is answered this once. A restricted key makes no key with more scopes than its own.", handler: createKey},
 	{method: "GET", path: "/v1/api_keys", id: "listKeys", tag: "api_keys", summary: "List API keys, newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: keyAnswer},
 		handler: func(c *call) error {
@@ -125,7 +142,20 @@ var peopleRoutes = slices.Concat([]*route{
 				return appendKey(b, &k, ""), nil
 			})
 		}},
-	{method: "POST", path: "/v1/api_keys/{id}/roll", id: "rollKey", tag: "api_keys", summary: "Replace an API key", access: accessSecret, body: keyRollSchema, bare: true, noKey: true, status: 201, answer: keyAnswer,
+	{method: "GET", path: "/v1/api_keys/{id}", id: "retrieveKey", tag: "api_keys", summary: "Retrieve an API key", access: accessSecret, status: 200, answer: keyAnswer, errors: []giro.Code{giro.CodeNotFound},
+		handler: func(c *call) error {
+			id, err := c.pathID("key", "key")
+			if err != nil {
+				return err
+			}
+			k, err := c.engine().Key(c.ctx, c.book(), id)
+			if err != nil {
+				return err
+			}
+			c.sendJSON(http.StatusOK, appendKey(nil, k, ""))
+			return nil
+		}},
+	{method: "POST", path: "/v1/api_keys/{id}/roll", id: "rollKey", tag: "api_keys", summary: "Replace an API key", access: accessSecret, body: keyRollSchema, bare: true, sealed: true, status: 201, answer: keyAnswer,
 		about: "The new key may do what the old one may. Its secret is answered this once. The old one ends at once, or after the grace period.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState}, handler: rollKey},
 	{method: "DELETE", path: "/v1/api_keys/{id}", id: "revokeKey", tag: "api_keys", summary: "Revoke an API key", access: accessSecret, status: 200, answer: keyAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
@@ -162,41 +192,32 @@ func (c *call) merchant() (*giro.Merchant, error) {
 
 func createMerchant(c *call) error {
 	m := giro.Merchant{Name: c.body.text("name"), Currency: string(c.body.currency("currency"))}
-	if err := setMerchant(&m, c.body); err != nil {
+	if err := c.setMerchant(&m); err != nil {
 		return err
 	}
-	e := c.engine()
-	made, err := e.CreateMerchant(c.ctx, &giro.Call{Merchant: &m, Admin: true, RequestID: c.rid}, m)
-	if err != nil {
-		return err
-	}
-	sets, err := keySets(c.ctx, e, made)
-	if err != nil {
-		return err
-	}
-	c.w.Header()["Location"] = []string{"/v1/merchants/" + made.ID.ID("mer")}
-	c.sendJSON(http.StatusCreated, appendMerchant(nil, made, sets))
-	return nil
+	return c.command(func(v any) giro.Answer {
+		t := v.(*giro.Tenant)
+		keys, err := json.Marshal(struct {
+			Test giro.KeySet `json:"test"`
+			Live giro.KeySet `json:"live"`
+		}{t.Test, t.Live})
+		if err != nil { // strings alone
+			panic(err)
+		}
+		return giro.Answer{Status: http.StatusCreated, Body: appendMerchant(nil, t.Merchant, keys), Location: "/v1/merchants/" + t.Merchant.ID.ID("mer")}
+	}, func(g *giro.Call) (any, error) { return c.engine().CreateTenant(c.ctx, g, m) })
 }
 
-// keySets makes the first keys of both modes, as JSON.
-func keySets(ctx context.Context, e *giro.Engine, m *giro.Merchant) ([]byte, error) {
-	test, err := e.CreateKeySet(ctx, m, false)
-	if err != nil {
-		return nil, err
+// setMerchant takes over what the body has. What makes a merchant less safe is
+// the administrator's to decide.
+func (c *call) setMerchant(m *giro.Merchant) error {
+	body := c.body
+	only := func(name, what string) error {
+		if c.caller.Admin {
+			return nil
+		}
+		return giro.Refuse(giro.CodeForbidden, "/"+name, what+" takes the installation's admin token")
 	}
-	live, err := e.CreateKeySet(ctx, m, true)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(struct {
-		Test giro.KeySet `json:"test"`
-		Live giro.KeySet `json:"live"`
-	}{test, live})
-}
-
-// setMerchant takes over what the body has.
-func setMerchant(m *giro.Merchant, body object) error {
 	if body.has("name") {
 		m.Name = body.text("name")
 	}
@@ -211,38 +232,78 @@ func setMerchant(m *giro.Merchant, body object) error {
 		m.Phone = phone
 	}
 	if body.has("settlement_delay") {
-		m.SettlementDelaySeconds = body.integer("settlement_delay")
+		delay := body.integer("settlement_delay")
+		if delay < m.SettlementDelaySeconds {
+			if err := only("settlement_delay", "to settle sooner"); err != nil {
+				return err
+			}
+		}
+		m.SettlementDelaySeconds = delay
 	}
-	m.NegativeBalanceAllowed = body.flag("negative_balance_allowed", m.NegativeBalanceAllowed)
+	if negative := body.flag("negative_balance_allowed", m.NegativeBalanceAllowed); negative != m.NegativeBalanceAllowed {
+		if negative {
+			if err := only("negative_balance_allowed", "to let balances fall below zero"); err != nil {
+				return err
+			}
+		}
+		m.NegativeBalanceAllowed = negative
+	}
 	m.HoldOnMissingFunds = body.flag("hold_on_missing_funds", m.HoldOnMissingFunds)
 	m.RequireIdempotencyKey = body.flag("require_idempotency_key", m.RequireIdempotencyKey)
+	if body.has("rails") {
+		if err := only("rails", "to choose rails"); err != nil {
+			return err
+		}
+		m.Rails = map[string]string{}
+		for means, name := range body.metadata("rails") {
+			provider, method, named := strings.Cut(means, "/")
+			if !slices.Contains(providerSchema.enum, provider) || named && (provider != "bank" || !slices.Contains(giro.BankMethods, method)) {
+				return giro.Refuse(giro.CodeInvalidValue, "/rails", "a name must be card, mobile or bank, or bank/ and a method such as bank/pix")
+			}
+			if name == "sandbox" || c.engine().Rails[name] == nil {
+				return giro.Refuse(giro.CodeInvalidValue, appendPointer("/rails", means), "there is no such rail for live mode")
+			}
+			m.Rails[means] = name
+		}
+	}
 	return nil
 }
 
-func updateMerchant(c *call) error {
-	m, err := c.merchant()
-	if err != nil {
-		return err
+// again runs an update that read a document before it changed it. Where another
+// change came between and the caller did not insist on a version, it is done
+// once more on the new one.
+func again(version int64, update func() error) error {
+	for range 10 {
+		if err := update(); version > 0 || !giro.Is(err, giro.CodePreconditionFailed) {
+			return err
+		}
 	}
+	return &giro.Error{Code: giro.CodeUnavailable, Message: "the object is being changed too often; send the request again", RetryAfter: time.Second}
+}
+
+func updateMerchant(c *call) error {
 	version, err := ifMatch(c.r.Header)
 	if err != nil {
 		return err
 	}
-	if version > 0 && version != m.Version {
-		return giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
-	}
-	if c.doc.nodes[0].count == 0 {
-		return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
-	}
-	if err := setMerchant(m, c.body); err != nil {
-		return err
-	}
-	m, err = c.engine().UpdateMerchant(c.ctx, &giro.Call{Merchant: m, RequestID: c.rid, Admin: c.caller.Admin}, m)
-	if err != nil {
-		return err
-	}
-	c.sendJSON(http.StatusOK, appendMerchant(nil, m, nil))
-	return nil
+	return again(version, func() error {
+		m, err := c.merchant()
+		if err != nil {
+			return err
+		}
+		if c.doc.nodes[0].count == 0 {
+			return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
+		}
+		if err := c.setMerchant(m); err != nil {
+			return err
+		}
+		if version > 0 {
+			m.Version = version
+		}
+		return c.command(func(v any) giro.Answer {
+			return giro.Answer{Status: http.StatusOK, Body: appendMerchant(nil, v.(*giro.Merchant), nil)}
+		}, func(g *giro.Call) (any, error) { return c.engine().UpdateMerchant(c.ctx, g, m) })
+	})
 }
 
 func listMerchants(c *call) error {
@@ -254,29 +315,30 @@ func listMerchants(c *call) error {
 		return err
 	}
 	limit := c.query.integer("limit", listLimit)
-	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: giro.DocMerchant, Book: giro.AllBooks, Before: before, Limit: limit + 1})
-	if err != nil {
-		return err
-	}
-	if len(docs) > limit {
-		docs = docs[:limit]
-		c.linkNext(docs[limit-1].ID)
-	}
-	b := append(c.buffer[:0], '[')
-	for i, d := range docs {
-		var m giro.Merchant
-		if err := json.Unmarshal(d.Data, &m); err != nil {
+	var page []*giro.Merchant
+	for len(page) <= limit { // closed ones are passed over
+		docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: giro.DocMerchant, Book: giro.AllBooks, Before: before, Limit: limit + 1})
+		if err != nil {
 			return err
 		}
-		m.Version, m.Updated = d.Version, d.Updated
-		if i > 0 {
-			b = append(b, ',')
+		for _, d := range docs {
+			m, err := giro.DecodeMerchant(d)
+			if err != nil {
+				return err
+			}
+			if before = d.ID; m.Status != giro.MerchantClosed {
+				page = append(page, m)
+			}
 		}
-		b = appendMerchant(b, &m, nil)
+		if len(docs) <= limit {
+			break
+		}
 	}
-	c.buffer = append(b, ']')
-	c.sendJSON(http.StatusOK, c.buffer)
-	return nil
+	if len(page) > limit {
+		page = page[:limit]
+		c.linkNext(page[limit-1].ID)
+	}
+	return sendList(c, page, func(b []byte, m *giro.Merchant) []byte { return appendMerchant(b, m, nil) })
 }
 
 func appendMerchant(b []byte, m *giro.Merchant, keys []byte) []byte {
@@ -323,12 +385,12 @@ func createKey(c *call) error {
 			return giro.Refuse(giro.CodeInvalidValue, "/expires_at", "must be in the future")
 		}
 	}
-	made, secret, err := c.engine().CreateKey(c.ctx, c.giroCall(nil), c.caller.Merchant, k)
-	if err != nil {
-		return err
-	}
-	c.sendJSON(http.StatusCreated, appendKey(nil, made, secret))
-	return nil
+	return c.command(renderNewKey, func(g *giro.Call) (any, error) { return c.engine().CreateKey(c.ctx, g, c.caller.Merchant, k) })
+}
+
+func renderNewKey(v any) giro.Answer {
+	n := v.(*giro.NewKey)
+	return giro.Answer{Status: http.StatusCreated, Body: appendKey(nil, n.Key, n.Secret), Location: "/v1/api_keys/" + n.Key.ID.ID("key")}
 }
 
 // covers refuses scopes that the caller does not have.
@@ -366,38 +428,10 @@ func rollKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	d, err := c.engine().Store.Document(c.ctx, giro.DocKey, id)
-	if err != nil {
-		return err
-	}
-	if d == nil || d.Book != c.book() {
-		return missing("key")
-	}
-	var old giro.APIKey
-	if err := json.Unmarshal(d.Data, &old); err != nil {
-		return err
-	}
-	now := giro.Micros(c.at)
-	if old.Revoked != 0 || old.Expires != 0 && old.Expires <= now {
-		return giro.Refuse(giro.CodeInvalidState, "", "a key that is revoked or has expired is not rolled; make another")
-	}
-	if err := c.caller.covers(old.Scopes); err != nil {
-		return err
-	}
-	if err := c.caller.mayMake(&old); err != nil {
-		return err
-	}
-	made, secret, err := c.engine().CreateKey(c.ctx, c.giroCall(nil), c.caller.Merchant,
-		giro.APIKey{Live: old.Live, Publishable: old.Publishable, Name: old.Name, Scopes: old.Scopes, Expires: old.Expires})
-	if err != nil {
-		return err
-	}
-	if _, err := c.engine().RevokeKey(c.ctx, c.giroCall(nil), c.book(), id, now+c.body.integer("grace_seconds")*1_000_000); err != nil {
-		return err
-	}
-	c.w.Header()["Location"] = []string{"/v1/api_keys/" + made.ID.ID("key")}
-	c.sendJSON(http.StatusCreated, appendKey(nil, made, secret))
-	return nil
+	until := giro.Micros(c.at) + c.body.integer("grace_seconds")*1_000_000
+	return c.command(renderNewKey, func(g *giro.Call) (any, error) {
+		return c.engine().RollKey(c.ctx, g, id, until, func(old *giro.APIKey) error { return c.caller.covers(old.Scopes) })
+	})
 }
 
 func appendKey(b []byte, k *giro.APIKey, secret string) []byte {
@@ -515,24 +549,26 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 			}},
 		{method: "PUT", path: path + "/{id}", id: "update" + name, tag: tag, summary: "Update a " + noun, access: accessSecret, body: update, status: 200, answer: answer, errors: []giro.Code{giro.CodeNotFound, giro.CodePreconditionFailed},
 			handler: func(c *call) error {
-				d, err := read(c)
-				if err != nil {
-					return err
-				}
 				version, err := ifMatch(c.r.Header)
 				if err != nil {
 					return err
 				}
-				if version > 0 && version != d.Version {
-					return giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
-				}
-				if c.doc.nodes[0].count == 0 {
-					return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
-				}
-				if err := write(c, d); err != nil {
-					return err
-				}
-				return c.command(render(http.StatusOK), func(g *giro.Call) (any, error) { return c.engine().Put(c.ctx, g, taken, d) })
+				return again(version, func() error {
+					d, err := read(c)
+					if err != nil {
+						return err
+					}
+					if c.doc.nodes[0].count == 0 {
+						return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
+					}
+					if err := write(c, d); err != nil {
+						return err
+					}
+					if version > 0 {
+						d.Version = version
+					}
+					return c.command(render(http.StatusOK), func(g *giro.Call) (any, error) { return c.engine().Put(c.ctx, g, taken, d) })
+				})
 			}},
 		{method: "DELETE", path: path + "/{id}", id: "delete" + name, tag: tag, summary: "Delete a " + noun, access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
 			handler: func(c *call) error {
@@ -655,6 +691,13 @@ func writeSource(c *call, d *giro.StoredDocument) error {
 		if err := provider(c.body, v.Provider, "", true, &v.Card, &v.Mobile, &v.Bank); err != nil {
 			return err
 		}
+		if v.Card != nil && !d.Book.Live() {
+			card, err := giro.SandboxCard(v.Card.Token)
+			if err != nil {
+				return err
+			}
+			v.Card = card
+		}
 		d.Parent = customer
 	}
 	if c.body.has("metadata") {
@@ -678,8 +721,8 @@ func appendSource(b []byte, d *giro.StoredDocument) ([]byte, error) {
 	if v.Card != nil {
 		// The token is a secret between its provider and the merchant.
 		card := appender{}
-		card.text("brand", v.Card.Brand)
-		card.text("last4", v.Card.Last4)
+		card.maybe("brand", v.Card.Brand)
+		card.maybe("last4", v.Card.Last4)
 		a.raw("card", card.close())
 	}
 	for _, part := range []struct {

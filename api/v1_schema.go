@@ -195,7 +195,7 @@ func movementAnswer(name string, k giro.Kind, own ...field) *schema {
 
 var paidFields = []field{
 	{name: "source", schema: null(idOf("src"))},
-	{name: "card", optional: true, schema: &schema{kind: kindObject, name: "Card", fields: []field{{name: "brand", schema: plainText}, {name: "last4", schema: plainText}}}},
+	{name: "card", optional: true, schema: &schema{kind: kindObject, name: "Card", fields: []field{{name: "brand", schema: null(plainText)}, {name: "last4", schema: null(plainText)}}}},
 	{name: "mobile", optional: true, schema: &schema{kind: kindObject, name: "Mobile", fields: []field{{name: "phone", schema: plainText}}}},
 	{name: "bank", optional: true, schema: bankAnswer},
 	{name: "expires_at", optional: true, schema: plainInteger},

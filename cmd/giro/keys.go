@@ -203,11 +203,11 @@ func (c *keysCreateCommand) Run(t *terminal) error {
 		if !expires.IsZero() {
 			key.Expires = giro.Micros(expires)
 		}
-		made, secret, err := e.CreateKey(ctx, &giro.Call{Merchant: m, Live: c.Live}, m, key)
+		made, err := e.CreateKey(ctx, &giro.Call{Merchant: m, Live: c.Live}, m, key)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(t.out, "%s\t%s\n", made.ID.ID("key"), secret)
+		_, err = fmt.Fprintf(t.out, "%s\t%s\n", made.Key.ID.ID("key"), made.Secret)
 		return err
 	})
 }
