@@ -48,6 +48,7 @@ var policies = map[string]giro.Permission{
 	// Where the money is.
 	"retrieveVerification":      giro.MayReadBalances,
 	"balances":                  giro.MayReadBalances,
+	"listRates":                 giro.MayReadBalances,
 	"listAccounts":              giro.MayReadBalances,
 	"retrieveAccount":           giro.MayReadBalances,
 	"accountEntries":            giro.MayReadBalances,
@@ -116,6 +117,7 @@ var policies = map[string]giro.Permission{
 
 	// For developers. A live key that may do everything is made by owners and admins alone.
 	"listKeys":            giro.MayReadDevelopers,
+	"listOAuthClients":    giro.MayReadDevelopers,
 	"retrieveKey":         giro.MayReadDevelopers,
 	"retrieveIdempotency": giro.MayReadDevelopers,
 
@@ -134,9 +136,11 @@ var policies = map[string]giro.Permission{
 	"reportDelivery":         giro.MayDevelop,
 	"resendEvent":            giro.MayDevelop,
 
-	"createKey": giro.MayDevelop,
-	"rollKey":   giro.MayDevelop,
-	"revokeKey": giro.MayDevelop,
+	"createKey":         giro.MayDevelop,
+	"createOAuthClient": giro.MayDevelop,
+	"revokeOAuthClient": giro.MayDevelop,
+	"rollKey":           giro.MayDevelop,
+	"revokeKey":         giro.MayDevelop,
 
 	// The sandbox.
 	"testFund":         giro.MayUseSandbox,
@@ -159,6 +163,8 @@ var policies = map[string]giro.Permission{
 
 	// The merchant.
 	"updateMerchant": giro.MaySetUp,
+	"setRate":        giro.MaySetUp,
+	"createRate":     giro.MaySetUp,
 
 	// One's own.
 	"retrieveSession":   giro.MayOwn,
