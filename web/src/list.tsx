@@ -59,6 +59,10 @@ export interface List<T> {
   bulk?: (selected: T[], clear: () => void) => ReactNode
   peek?: (row: T) => ReactNode
   command?: string
+  /** The route answers everything at once. */
+  unpaged?: boolean
+  /** Milliseconds; for what no event tells of. */
+  poll?: number
   /** Under a detail page: no title, no shortcuts of its own. */
   inner?: boolean
 }
@@ -106,9 +110,9 @@ export function ListView<T extends object>(list: List<T>) {
   const go = useGo()
   const p = usePreferences()
   const size = String(list.pageSize ?? 25)
-  const query: Query = { ...apiQuery(filters, search, list.fixed), limit: size }
-  for (const name of pagers) if (search[name]) query[name] = search[name]
-  const q = useRead(list.path, list.values, query, { keep: true })
+  const query: Query = { ...apiQuery(filters, search, list.fixed), ...(list.unpaged ? {} : { limit: size }) }
+  if (!list.unpaged) for (const name of pagers) if (search[name]) query[name] = search[name]
+  const q = useRead(list.path, list.values, query, { keep: true, poll: list.poll })
   const rows = (q.data?.data as T[] | undefined) ?? []
   const next = q.data?.next
   const url = fill(list.path, list.values)
@@ -373,7 +377,7 @@ export function ListView<T extends object>(list: List<T>) {
           </table>
         </div>
       )}
-      <div className="pager">
+      <div className={'pager' + (list.unpaged && !list.bulk ? ' hidden' : '')}>
         {selected.length > 0 && list.bulk ? (
           <div className="bulk" role="status">
             <span>{tn('list.selected', selected.length)}</span>

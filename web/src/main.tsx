@@ -16,6 +16,7 @@ import { HomePage } from './pages/home.tsx'
 import { KeysPage } from './pages/keys.tsx'
 import { SandboxPage } from './pages/sandbox.tsx'
 import { PreferencesPage, ProvidersPage, TeamPage } from './pages/settings.tsx'
+import { WebhookPage, WebhooksPage } from './pages/webhooks.tsx'
 import { preferences, setPreferences, usePreferences } from './preferences.ts'
 import { type Place, PlaceContext, type Session } from './session.ts'
 import { Shell } from './shell.tsx'
@@ -72,6 +73,8 @@ const pages: Record<string, ComponentType> = {
   '/ledger/transactions/$id': LedgerTransactionPage,
   '/developers': DevelopersPage,
   '/developers/keys': KeysPage,
+  '/developers/webhooks': WebhooksPage,
+  '/developers/webhooks/$id': WebhookPage,
   '/developers/events': EventsPage,
   '/developers/events/$id': EventPage,
   '/developers/sandbox': SandboxPage,

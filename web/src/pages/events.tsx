@@ -6,6 +6,7 @@ import { ListView } from '../list.tsx'
 import type { Event } from '../live.ts'
 import { pageOf } from '../nav.tsx'
 import { Card, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/parts.tsx'
+import { EventDeliveries } from './webhooks.tsx'
 
 /** The object that an event is about. */
 function objectOf(e: Event): string {
@@ -63,6 +64,7 @@ export function EventPage() {
         </Card>
       }
     >
+      <EventDeliveries event={id} />
       <Card title={t('event_body')}>
         <p className="muted small">{t('event_body_note')}</p>
         <JSONView value={e} />

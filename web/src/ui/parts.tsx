@@ -24,6 +24,8 @@ const statusIcons: Record<string, IconName> = {
   exhausted: 'cross',
   waiting: 'clock',
   blocked: 'ban',
+  failing: 'warn',
+  retrying: 'clock',
 }
 
 /** Icon, word and colour: none of them alone. */

@@ -1,0 +1,409 @@
+import { useParams } from '@tanstack/react-router'
+import { useState } from 'react'
+import { type Action, Confirm } from '../actions.tsx'
+import { post, put, type Schema, send } from '../api/client.ts'
+import { changed, useRead } from '../data.ts'
+import { Detail } from '../detail.tsx'
+import { number } from '../format.ts'
+import { label, t, tn } from '../i18n/index.ts'
+import { ListView } from '../list.tsx'
+import { A, useGo, useSearch } from '../nav.tsx'
+import { useMay } from '../session.ts'
+import { Icon } from '../ui/icon.tsx'
+import { Ago, Card, Code, Copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
+import { Secret } from './keys.tsx'
+
+type Endpoint = Schema<'WebhookEndpoint'>
+type Delivery = Schema<'Delivery'>
+type DeliveryDetail = Schema<'DeliveryDetail'>
+
+function endpointState(e: Endpoint): string {
+  if (!e.enabled) return e.disabled_reason ? 'disabled' : 'paused'
+  return e.failing_since ? 'failing' : 'enabled'
+}
+
+const name = (e: Endpoint) => e.url ?? e.description ?? t('webhooks.listener')
+
+export function WebhooksPage() {
+  const may = useMay()
+  const [making, setMaking] = useState(false)
+  const [secret, setSecret] = useState('')
+  return (
+    <>
+      <ListView<Endpoint>
+        name="webhook_endpoints"
+        title="nav.webhooks"
+        path="/v1/webhook_endpoints"
+        id={(e) => e.id}
+        href={(e) => '/developers/webhooks/' + e.id}
+        command="giro webhooks list"
+        unpaged
+        actions={
+          may('developers.write') && (
+            <button type="button" className="primary" onClick={() => setMaking(true)}>
+              <Icon name="plus" /> {t('webhooks.create')}
+            </button>
+          )
+        }
+        columns={[
+          { id: 'url', header: 'webhooks.url', cell: (e) => <span className="clip wide">{name(e)}</span> },
+          { id: 'events', header: 'nav.events', cell: (e) => <span className="clip">{e.events.join(', ')}</span> },
+          { id: 'state', header: 'col.status', cell: (e) => <Status value={endpointState(e)} /> },
+          { id: 'since', header: 'webhooks.failing_since', cell: (e) => (e.failing_since ? <Ago at={e.failing_since} /> : '—') },
+          { id: 'created', header: 'col.created', cell: (e) => <Time at={e.created} /> },
+          { id: 'description', header: 'col.description', off: true, cell: (e) => <span className="clip">{e.description ?? '—'}</span> },
+        ]}
+        empty={
+          <div className="first">
+            <p>{t('webhooks_note')}</p>
+            <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
+          </div>
+        }
+      />
+      {making && <EndpointForm onClose={() => setMaking(false)} onSecret={setSecret} />}
+      {secret && <Secret value={secret} title={t('webhooks.secret')} onClose={() => setSecret('')} />}
+    </>
+  )
+}
+
+function EndpointForm({ endpoint, onClose, onSecret }: { endpoint?: Endpoint; onClose: () => void; onSecret?: (s: string) => void }) {
+  const [url, setURL] = useState(endpoint?.url ?? '')
+  const [events, setEvents] = useState(endpoint?.events.join(', ') ?? '*')
+  const [description, setDescription] = useState(endpoint?.description ?? '')
+  const title = t(endpoint ? 'edit' : 'webhooks.create')
+  return (
+    <Confirm
+      title={title}
+      label={title}
+      onClose={onClose}
+      run={async () => {
+        const body = { ...(url ? { url } : {}), events: events.split(/[\s,]+/).filter(Boolean), description }
+        if (endpoint) await put('/v1/webhook_endpoints/{id}', [endpoint.id], body)
+        else {
+          const made = await post('/v1/webhook_endpoints', [], body)
+          if (made.data.secret) onSecret?.(made.data.secret)
+        }
+        changed('/v1/webhook_endpoints')
+      }}
+    >
+      <Field label={t('webhooks.url')} hint={t('webhooks.url_note')}>
+        {(id, d) => <input id={id} aria-describedby={d} type="url" value={url} autoComplete="off" autoFocus onChange={(e) => setURL(e.target.value)} />}
+      </Field>
+      <Field label={t('nav.events')} hint={t('webhooks.events_note')}>
+        {(id, d) => <input id={id} aria-describedby={d} value={events} required autoComplete="off" onChange={(e) => setEvents(e.target.value)} />}
+      </Field>
+      <Field label={t('field.description')}>{(id) => <input id={id} value={description} autoComplete="off" onChange={(e) => setDescription(e.target.value)} />}</Field>
+    </Confirm>
+  )
+}
+
+export function WebhookPage() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  const go = useGo()
+  const may = useMay()
+  const q = useRead('/v1/webhook_endpoints/{id}', [id])
+  const [editing, setEditing] = useState(false)
+  const [secret, setSecret] = useState('')
+  const [recovering, setRecovering] = useState(false)
+  const [since, setSince] = useState(() => new Date(Date.now() - 86_400_000).toISOString().slice(0, 16))
+  const [tested, setTested] = useState<DeliveryDetail>()
+  const e = q.data?.data
+  if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
+  if (!e) return <Loading />
+  const touches = ['/v1/webhook_endpoints']
+  const path = '/v1/webhook_endpoints/{id}' as const
+  const may_write = 'developers.write' as const
+  const actions: Action<Endpoint>[] = [
+    { id: 'enable', label: 'webhooks.enable', may: may_write, when: (o) => !o.enabled, effect: () => [t('webhooks.enable_note')], method: 'PUT', path, values: (o) => [o.id], body: () => ({ enabled: true }), done: 'done.saved', touches },
+    { id: 'pause', label: 'webhooks.pause', may: may_write, when: (o) => o.enabled, danger: true, effect: () => [t('webhooks.pause_note')], method: 'PUT', path, values: (o) => [o.id], body: () => ({ enabled: false }), done: 'done.saved', touches },
+    {
+      id: 'roll', label: 'webhooks.roll', may: may_write, danger: true, when: (o) => !!o.url, effect: () => [t('webhooks.roll_note')], path: '/v1/webhook_endpoints/{id}/roll_secret', values: (o) => [o.id], body: () => ({}), done: 'done.saved', touches,
+      then: (a) => setSecret((a as Endpoint).secret ?? ''),
+    },
+    { id: 'delete', label: 'delete', may: may_write, danger: true, when: () => true, effect: () => [t('webhooks.delete_note')], method: 'DELETE', path, values: (o) => [o.id], done: 'done.deleted', touches, then: () => go('/developers/webhooks') },
+  ]
+  const test = async () => {
+    try {
+      setTested((await post('/v1/webhook_endpoints/{id}/test', [id], {})).data)
+    } catch (err) {
+      toast(err instanceof Error ? err.message : String(err))
+    }
+  }
+  return (
+    <>
+      <Detail
+        object={e}
+        path={'/v1/webhook_endpoints/' + id}
+        back="/developers/webhooks"
+        backName={t('nav.webhooks')}
+        title={
+          <span className="headline">
+            {name(e)} <Status value={endpointState(e)} />
+          </span>
+        }
+        actions={actions}
+        command={`giro webhooks get ${id}`}
+      >
+        <div className="grid halves tight">
+          <Card
+            title={t('details')}
+            actions={
+              may('developers.write') && (
+                <>
+                  <button type="button" className="small" onClick={() => setEditing(true)}>
+                    {t('edit')}…
+                  </button>
+                  {e.url && e.enabled && (
+                    <button type="button" className="small" onClick={() => void test()}>
+                      {t('webhooks.test')}
+                    </button>
+                  )}
+                  <button type="button" className="small" onClick={() => setRecovering(true)}>
+                    {t('webhooks.recover')}…
+                  </button>
+                </>
+              )
+            }
+          >
+            <Facts
+              items={[
+                [t('nav.events'), e.events.join(', ')],
+                [t('col.description'), e.description],
+                [t('webhooks.failing_since'), e.failing_since ? <Ago key="f" at={e.failing_since} /> : undefined],
+                [t('webhooks.disabled_reason'), e.disabled_reason ? label('disabled_reason', e.disabled_reason) : undefined],
+                [t('col.created'), <Time key="c" at={e.created} style="long" />],
+              ]}
+            />
+          </Card>
+          <Card title={t('webhooks.local')}>
+            <p className="muted small">{t('webhooks.local_note')}</p>
+            <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
+          </Card>
+        </div>
+        <Deliveries endpoint={e} />
+      </Detail>
+      {editing && <EndpointForm endpoint={e} onClose={() => setEditing(false)} />}
+      {secret && <Secret value={secret} title={t('webhooks.secret')} onClose={() => setSecret('')} />}
+      {recovering && (
+        <Confirm
+          title={t('webhooks.recover')}
+          label={t('webhooks.recover')}
+          onClose={() => setRecovering(false)}
+          run={async () => {
+            const r = await post('/v1/webhook_endpoints/{id}/recover', [id], { since: new Date(since + 'Z').toISOString() })
+            changed(`/v1/webhook_endpoints/${id}`)
+            toast(tn('webhooks.recovered', (r.data as Schema<'Recovered'>).recovered))
+          }}
+        >
+          <p>{t('webhooks.recover_note')}</p>
+          <Field label={t('webhooks.since')}>{(fid) => <input id={fid} type="datetime-local" required value={since} onChange={(x) => setSince(x.target.value)} />}</Field>
+        </Confirm>
+      )}
+      {tested && (
+        <Confirm title={t('webhooks.test')} label={t('close')} onClose={() => setTested(undefined)} run={async () => undefined}>
+          <DeliveryView d={tested} />
+        </Confirm>
+      )}
+    </>
+  )
+}
+
+const deliveryStates = ['pending', 'succeeded', 'failed'] as const
+
+function deliveryStatus(d: Delivery): string {
+  return { pending: d.attempts > 0 ? 'retrying' : 'waiting', succeeded: 'delivered', failed: 'exhausted' }[d.state]
+}
+
+function Deliveries({ endpoint }: { endpoint: Endpoint }) {
+  const may = useMay()
+  const [search, setSearch] = useSearch()
+  const state = search.state
+  const chosen = search.delivery
+  const resend = async (events: string[]) => {
+    try {
+      for (const event of events) await post('/v1/events/{id}/resend', [event], { endpoint: endpoint.id })
+      toast(tn('webhooks.resent', events.length))
+    } catch (err) {
+      toast(err instanceof Error ? err.message : String(err))
+    }
+    changed(`/v1/webhook_endpoints/${endpoint.id}`)
+  }
+  return (
+    <Card title={t('webhooks.deliveries')}>
+      <div className="segments" role="group" aria-label={t('col.status')}>
+        {[undefined, ...deliveryStates].map((s) => (
+          <button key={s ?? 'all'} type="button" aria-pressed={state === s} onClick={() => setSearch({ state: s, before: undefined })}>
+            {s ? label('delivery', s) : t('list.all')}
+          </button>
+        ))}
+      </div>
+      <div className={chosen ? 'split' : undefined}>
+        <ListView<Delivery>
+          name="deliveries"
+          title="webhooks.deliveries"
+          path="/v1/webhook_endpoints/{id}/deliveries"
+          values={[endpoint.id]}
+          id={(d) => d.event}
+          href={(d) => `/developers/webhooks/${endpoint.id}?delivery=${d.event}${state ? '&state=' + state : ''}`}
+          inner
+          poll={5000}
+          fixed={state ? { state } : undefined}
+          bulk={may('developers.write') && endpoint.url ? (rows, clear) => (
+            <button
+              type="button"
+              onClick={() => {
+                clear()
+                void resend(rows.map((r) => r.event))
+              }}
+            >
+              {t('webhooks.resend')}
+            </button>
+          ) : undefined}
+          columns={[
+            { id: 'type', header: 'col.type', cell: (d) => <code>{d.type}</code> },
+            { id: 'state', header: 'col.status', cell: (d) => <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : d.error ? label('delivery_error', d.error) : undefined} /> },
+            { id: 'attempts', header: 'webhooks.attempts', end: true, cell: (d) => number(d.attempts) },
+            { id: 'next', header: 'webhooks.next', cell: (d) => (d.next_attempt_at ? <Ago at={d.next_attempt_at} /> : '—') },
+            { id: 'last', header: 'webhooks.last', cell: (d) => <Time at={d.last_attempt_at} /> },
+            ...(may('developers.write') && endpoint.url
+              ? [
+                  {
+                    id: 'act',
+                    header: 'actions' as const,
+                    cell: (d: Delivery) => (
+                      <button type="button" className="small" onClick={() => void resend([d.event])}>
+                        {t('webhooks.resend')}
+                      </button>
+                    ),
+                  },
+                ]
+              : []),
+          ]}
+        />
+        {chosen && (
+          <section className="side" aria-label={t('webhooks.delivery')}>
+            <p className="row">
+              <ID value={chosen} />
+              <span className="grow" />
+              <button type="button" className="quiet square" onClick={() => setSearch({ delivery: undefined })} aria-label={t('close')}>
+                <Icon name="cross" />
+              </button>
+            </p>
+            <OneDelivery endpoint={endpoint.id} event={chosen} />
+          </section>
+        )}
+      </div>
+    </Card>
+  )
+}
+
+function OneDelivery({ endpoint, event }: { endpoint: string; event: string }) {
+  const q = useRead('/v1/webhook_endpoints/{id}/deliveries/{event}', [endpoint, event], undefined, { keep: true })
+  if (q.error) return <Failure error={q.error} />
+  if (!q.data) return <Loading />
+  return <DeliveryView d={q.data.data} />
+}
+
+const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"
+
+/** What was sent and what was answered: text from outside, shown as text. */
+export function DeliveryView({ d }: { d: DeliveryDetail }) {
+  const headers = Object.entries((d.request?.headers as Record<string, string> | undefined) ?? {})
+  const curl = d.request?.url ? [`curl -X POST ${quote(d.request.url)}`, ...headers.map(([k, v]) => `-H ${quote(`${k}: ${v}`)}`), `--data-binary ${quote(d.request.body)}`].join(' \\\n  ') : ''
+  return (
+    <div className="stack">
+      <p className="row wrap">
+        <Status value={deliveryStatus(d)} />
+        {d.status !== null && <code>{d.status}</code>}
+        {d.error && <span className="bad">{label('delivery_error', d.error)}</span>}
+      </p>
+      <table className="plain">
+        <thead>
+          <tr>
+            <th scope="col">{t('webhooks.attempt')}</th>
+            <th scope="col">{t('col.status')}</th>
+            <th scope="col">{t('webhooks.took')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {d.log.map((a, i) => (
+            <tr key={i}>
+              <th scope="row">
+                <Time at={a.at} style="long" />
+              </th>
+              <td>{a.status ?? (a.error ? label('delivery_error', a.error) : '—')}</td>
+              <td>{t('unit.ms', { n: number(a.took_ms) })}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {d.request && (
+        <details>
+          <summary>{t('webhooks.request')}</summary>
+          {headers.length > 0 && <Code text={headers.map(([k, v]) => `${k}: ${v}`).join('\n')} label={t('webhooks.request')} />}
+          <Code text={d.request.body} label={t('event_body')} />
+        </details>
+      )}
+      {d.response && (
+        <details open>
+          <summary>{t('webhooks.response')}</summary>
+          <Code text={d.response.body || '—'} label={t('webhooks.response')} />
+        </details>
+      )}
+      {curl && (
+        <p className="row">
+          <Copy text={curl} label={t('copy_curl')} /> {t('copy_curl')}
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** To which endpoints an event went, and sending it again. */
+export function EventDeliveries({ event }: { event: string }) {
+  const may = useMay()
+  const q = useRead('/v1/events/{id}/deliveries', [event], undefined, { enabled: may('developers.read'), poll: 5000 })
+  const endpoints = useRead('/v1/webhook_endpoints', [], undefined, { enabled: may('developers.read') })
+  if (!may('developers.read')) return null
+  const list = (q.data?.data ?? []) as Delivery[]
+  const names = new Map(((endpoints.data?.data ?? []) as Endpoint[]).map((e) => [e.id, name(e)]))
+  const resend = async (endpoint?: string) => {
+    try {
+      await send('POST', `/v1/events/${event}/resend`, { body: endpoint ? { endpoint } : {} })
+      toast(tn('webhooks.resent', 1))
+    } catch (err) {
+      toast(err instanceof Error ? err.message : String(err))
+    }
+    changed(`/v1/events/${event}`)
+  }
+  return (
+    <Card
+      title={t('webhooks.deliveries')}
+      actions={
+        may('developers.write') && names.size > 0 && (
+          <button type="button" className="small" onClick={() => void resend()}>
+            {t('webhooks.resend_all')}
+          </button>
+        )
+      }
+    >
+      {q.error ? <Failure error={q.error} /> : !q.data ? <Loading rows={2} /> : list.length === 0 ? <p className="muted">{t('webhooks.no_deliveries')}</p> : null}
+      <ul className="plain-list">
+        {list.map((d) => (
+          <li key={d.endpoint} className="row wrap">
+            <A href={`/developers/webhooks/${d.endpoint}?delivery=${d.event}`} className="grow clip">
+              {names.get(d.endpoint) ?? d.endpoint}
+            </A>
+            <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : undefined} />
+            <span className="muted small">{tn('webhooks.attempts_n', d.attempts)}</span>
+            {may('developers.write') && (
+              <button type="button" className="small" onClick={() => void resend(d.endpoint)}>
+                {t('webhooks.resend')}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
