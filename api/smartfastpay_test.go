@@ -3,10 +3,13 @@ package api_test
 import (
 	"fmt"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"giro"
 	"giro/bank"
@@ -125,4 +128,29 @@ func TestSmartFastPayScripts(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestSmartFastPayOpenAPI: the dialect's document is valid, and has every route.
+func TestSmartFastPayOpenAPI(t *testing.T) {
+	t.Parallel()
+	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, server := running(t, s)
+	w := httptest.NewRecorder()
+	server.ServeHTTP(w, httptest.NewRequest("GET", "/openapi/smartfastpay.json", nil))
+	doc, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/payout", "/v1/payout", "/v2/payout", "/payouts", "/v1/payouts", "/v2/payouts", "/payout/{id}", "/payment/{id}", "/payments", "/transaction/{id}", "/transactions", "/balance", "/webhook/secret", "/documents-type",
+		"/oauth2/token", "/boleto", "/picpay", "/credit_card", "/transaction/checkout", "/v2/payin", "/v2/payins", "/v2/transaction/checkout", "/v2/trade/payout", "/v2/trade/quote"} {
+		if doc.Paths.Value(path) == nil {
+			t.Errorf("%s is not in the document", path)
+		}
+	}
 }
