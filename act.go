@@ -9,15 +9,17 @@ import (
 // Act is what a person did, as the audit log keeps it: written in the commit
 // of what was done, changed by nothing after it.
 type Act struct {
-	ID        UUID         `json:"id"`
-	Person    UUID         `json:"person"`
-	Name      string       `json:"name"`
-	Email     string       `json:"email"`
-	Action    string       `json:"action"` // the operation of the API: createRefund
-	Address   string       `json:"address,omitempty"`
-	RequestID string       `json:"request_id,omitempty"`
-	At        int64        `json:"at"` // µs
-	Changes   []Difference `json:"changes,omitempty"`
+	ID        UUID            `json:"id"`
+	Person    UUID            `json:"person"`
+	Name      string          `json:"name"`
+	Email     string          `json:"email"`
+	Action    string          `json:"action"` // the operation of the API: createRefund
+	Address   string          `json:"address,omitempty"`
+	RequestID string          `json:"request_id,omitempty"`
+	At        int64           `json:"at"`                // µs, real time
+	Clock     int64           `json:"clock,omitempty"`   // µs that the book's clock was ahead
+	Request   json.RawMessage `json:"request,omitempty"` // what was asked of a movement
+	Changes   []Difference    `json:"changes,omitempty"`
 }
 
 // Difference is what an act did to one object: the members that differ.
@@ -54,7 +56,7 @@ func (w *watch) seen(m, before *Movement) {
 // act writes a row of the audit log. object is what its page is found by.
 func (b *Batch) act(a *Act, book Book, object UUID) error {
 	row := *a
-	row.ID, row.At = b.newID(b.At), b.At
+	row.ID, row.At, row.Clock = b.newID(b.At), b.At, b.now(book)-b.At
 	data, err := json.Marshal(&row)
 	if err != nil {
 		return err
@@ -85,9 +87,7 @@ func (b *Batch) record(call *Call, result any) error {
 		if err != nil {
 			return err
 		}
-		if before != nil || after != nil {
-			note(Difference{string(m.Kind), m.ID, before, after})
-		}
+		note(Difference{string(m.Kind), m.ID, before, after})
 	}
 	for _, d := range w.documents {
 		if d.after.Kind == DocSession {

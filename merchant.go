@@ -69,3 +69,9 @@ type Source struct {
 	Updated  int64             `json:"updated"` // µs
 	Version  int64             `json:"-"`
 }
+
+// Rail returns the name of the rail that carries a provider and method; "" where
+// there is none: live card charges without a card rail.
+func (m *Merchant) Rail(live bool, provider, method string) string {
+	return m.rail(live, provider, method)
+}

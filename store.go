@@ -282,6 +282,7 @@ const (
 	DocMember     DocumentKind = "member"     // a person (parent) in a merchant's team
 	DocInvitation DocumentKind = "invitation" // lookup: a link's hash
 	DocSession    DocumentKind = "session"    // of a person (parent); lookup: the token's hash
+	DocView       DocumentKind = "view"       // a saved list
 	DocAct        DocumentKind = "act"        // a line of the audit log, about an object (parent)
 )
 

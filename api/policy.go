@@ -7,7 +7,9 @@ import (
 )
 
 // dashboardRoutes are what the dashboard's pages need beside the rest of v1.
-func dashboardRoutes() []*route { return slices.Concat(figureRoutes, sessionRoutes, teamRoutes) }
+func dashboardRoutes() []*route {
+	return slices.Concat(figureRoutes, exportRoutes, viewRoutes, auditRoutes, providerRoutes, sessionRoutes, teamRoutes)
+}
 
 // policy is what the route asks of a person; empty: nobody has decided.
 func (r *route) policy() giro.Permission { return policies[r.id] }
@@ -42,11 +44,19 @@ var policies = map[string]giro.Permission{
 	"countRefunds":       giro.MayReadPayments,
 	"countPayouts":       giro.MayReadPayments,
 	"countTransfers":     giro.MayReadPayments,
+	"exportCharges":      giro.MayReadPayments,
+	"exportRefunds":      giro.MayReadPayments,
+	"exportPayouts":      giro.MayReadPayments,
+	"exportTransfers":    giro.MayReadPayments,
+	"exportCustomers":    giro.MayReadPayments,
+	"listViews":          giro.MayReadPayments,
+	"listProviders":      giro.MayReadPayments,
 	"listMerchants":      giro.MayReadPayments,
 	"retrieveMerchant":   giro.MayReadPayments,
 
 	// Where the money is.
 	"retrieveVerification":      giro.MayReadBalances,
+	"exportEntries":             giro.MayReadBalances,
 	"balances":                  giro.MayReadBalances,
 	"listRates":                 giro.MayReadBalances,
 	"listAccounts":              giro.MayReadBalances,
@@ -162,9 +172,14 @@ var policies = map[string]giro.Permission{
 	"createVerification": giro.MayVerify,
 
 	// The merchant.
-	"updateMerchant": giro.MaySetUp,
-	"setRate":        giro.MaySetUp,
-	"createRate":     giro.MaySetUp,
+	"setRate":         giro.MaySetUp,
+	"createRate":      giro.MaySetUp,
+	"updateProviders": giro.MaySetUp,
+	"listActs":        giro.MayReadAudit,
+	"createView":      giro.MayShareViews,
+	"updateView":      giro.MayShareViews,
+	"deleteView":      giro.MayShareViews,
+	"updateMerchant":  giro.MaySetUp,
 
 	// One's own.
 	"retrieveSession":   giro.MayOwn,

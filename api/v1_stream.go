@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -307,14 +308,15 @@ func wanted(types []string, typ string) bool {
 }
 
 var timelineAnswer = &schema{kind: kindList, item: &schema{kind: kindObject, name: "TimelineEntry", fields: []field{
-	{name: "at", schema: plainText}, {name: "type", schema: oneOf("request", "ledger_transaction", "attempt", "event")},
-	{name: "id", schema: null(plainText)}, {name: "what", schema: plainText}, {name: "detail", schema: null(plainText)},
+	{name: "at", schema: plainText}, {name: "type", schema: oneOf("request", "act", "ledger_transaction", "attempt", "event", "delivery")},
+	{name: "id", schema: null(plainText), about: "Of the request, act, ledger transaction, instruction or event; of a delivery the endpoint's."}, {name: "what", schema: plainText},
+	{name: "detail", schema: null(plainText), about: "Who, a code, or a receiver's status."},
 }}}
 
 // moment is one line of an object's story.
 type moment struct {
 	at               int64
-	order            int // of what happened in the same microsecond: request, ledger, attempt, event
+	order            int // of what happened in the same microsecond: request, act, ledger, attempt, event, delivery
 	kind, id         string
 	what, annotation string
 }
@@ -332,17 +334,23 @@ func timeline(k giro.Kind) func(c *call) error {
 			return err
 		}
 		for _, t := range ledger {
-			story = append(story, moment{t.At, 1, "ledger_transaction", giro.UUID(t.ID).ID("ltx"), t.Cause, ""})
+			story = append(story, moment{t.At, 2, "ledger_transaction", giro.UUID(t.ID).ID("ltx"), t.Cause, ""})
 		}
 		for _, a := range m.Detail.Attempts {
-			story = append(story, moment{a.At, 2, "attempt", a.Instruction, a.Act + " " + a.Result, a.Code})
+			story = append(story, moment{a.At, 3, "attempt", a.Instruction, a.Act + " " + a.Result, a.Code})
 		}
 		events, err := c.engine().Store.Events(c.ctx, giro.EventQuery{Book: c.book(), Object: m.ID, Ascending: true, Limit: 1000})
 		if err != nil {
 			return err
 		}
 		for _, e := range events {
-			story = append(story, moment{e.At, 3, "event", e.ID.ID("evt"), e.Type, ""})
+			story = append(story, moment{e.At, 4, "event", e.ID.ID("evt"), e.Type, ""})
+		}
+		if story, err = c.addActs(story, m.ID); err != nil {
+			return err
+		}
+		if story, err = c.addDeliveries(story, events); err != nil {
+			return err
 		}
 		slices.SortStableFunc(story, func(a, b moment) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) })
 		return sendList(c, story, func(b []byte, one moment) []byte {
@@ -362,4 +370,50 @@ func keyName(id giro.UUID) string {
 		return ""
 	}
 	return id.ID("key")
+}
+
+// addActs adds what people did to an object.
+func (c *call) addActs(story []moment, object giro.UUID) ([]moment, error) {
+	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: giro.DocAct, Book: c.book(), Parent: object, Ascending: true, Limit: 200})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range docs {
+		var act giro.Act
+		if err := json.Unmarshal(d.Data, &act); err != nil {
+			return nil, err
+		}
+		story = append(story, moment{act.At + act.Clock, 1, "act", act.ID.ID("act"), act.Action, act.Email})
+	}
+	return story, nil
+}
+
+// timelineEvents bounds the events of an object whose deliveries its timeline
+// shows.
+const timelineEvents = 50
+
+// addDeliveries adds what became of an object's latest events at the endpoints.
+func (c *call) addDeliveries(story []moment, events []*giro.Event) ([]moment, error) {
+	endpoints, err := c.engine().Endpoints(c.ctx, c.book())
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range endpoints {
+		for _, e := range events[max(0, len(events)-timelineEvents):] {
+			found, err := c.engine().Store.Deliveries(c.ctx, giro.DeliveryQuery{Endpoint: p.ID, Sequence: e.Sequence, Limit: 1})
+			if err != nil {
+				return nil, err
+			}
+			for _, d := range found {
+				detail := ""
+				if n := len(d.Detail.Attempts); n > 0 {
+					if detail = d.Detail.Attempts[n-1].Error; detail == "" {
+						detail = itoa(int64(d.Detail.Attempts[n-1].Status))
+					}
+				}
+				story = append(story, moment{d.At, 5, "delivery", d.Endpoint.ID("we"), string(d.State) + " " + d.Type, detail})
+			}
+		}
+	}
+	return story, nil
 }
