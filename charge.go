@@ -14,7 +14,8 @@ const (
 
 // CreateCharge makes a charge. On a card it waits for the rail and returns the
 // outcome, or the pending charge once RailWait has passed; any other charge is
-// pending and carries what its payer has to do.
+// pending and carries what its payer has to do, which on a provider's rail is
+// waited for in the same way.
 func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Result, error) {
 	keys := createKeys(call, KindCharge, &req, call.Merchant.rail(call.Live, req.Provider, methodOf(req.Bank)))
 	card := func(v any) bool {
@@ -71,7 +72,11 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 			// The creating request asks the rail itself; the job asks for the
 			// outcome should that request die.
 			e.handOver(b, m)
-		case m.Detail.Rail != "sandbox" || m.Detail.Simulate != "":
+		case m.Detail.Rail != "sandbox":
+			// What the payer has to do comes from the rail: the request waits for it.
+			m.instruct(OpCharge, m.Amount)
+			e.handOver(b, m)
+		case m.Detail.Simulate != "":
 			m.instruct(OpCharge, m.Amount)
 			b.queueRail(m)
 		}

@@ -2,6 +2,7 @@ package giro
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -181,6 +182,8 @@ func (e *Engine) runJob(ctx context.Context, j *Job) error {
 		return e.settle(ctx, mer, m)
 	case JobVoid:
 		return e.carryVoid(ctx, mer, m)
+	case JobAsk:
+		return e.ask(ctx, mer, m)
 	}
 	return e.carry(ctx, mer, m)
 }
@@ -295,6 +298,19 @@ func (e *Engine) exchange(m, charge *Movement, step *Instruction, lookup bool) (
 		return Outcome{}, err
 	}
 	in.Now = clock
+	if m.Kind == KindCharge && !m.Customer.IsZero() {
+		d, err := e.Store.Document(ctx, DocCustomer, m.Customer)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if d != nil { // a customer may be deleted meanwhile
+			var c Customer
+			if err := json.Unmarshal(d.Data, &c); err != nil {
+				return Outcome{}, err
+			}
+			in.Payer = &c.Party
+		}
+	}
 	if lookup {
 		return rail.Lookup(ctx, in)
 	}

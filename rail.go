@@ -32,6 +32,7 @@ type Instruction struct {
 	Book     Book      `json:"-"`
 	Movement *Movement `json:"-"` // the movement it belongs to; rails read, never write it
 	Charge   *Movement `json:"-"` // for a refund: the charge that is given back
+	Payer    *Party    `json:"-"` // of a charge with a customer
 	Now      time.Time `json:"-"` // the book's clock
 }
 
@@ -75,3 +76,22 @@ type Rail interface {
 	// never arrived.
 	Lookup(ctx context.Context, in Instruction) (Outcome, error)
 }
+
+// Listener is a rail whose provider sends messages. They are hints: giro asks
+// the rail for what they announce.
+type Listener interface {
+	Rail
+	// Read checks that a message to a merchant is the provider's and says which
+	// instructions it is about; CodeUnauthenticated: it is not the provider's.
+	Read(ctx context.Context, book Book, header func(name string) string, body []byte) (Message, error)
+}
+
+// Message is what a provider has sent unasked.
+type Message struct {
+	ID           string // the same for the same message, sent again
+	Instructions []string
+}
+
+// Refunder is a rail that says whether it can give charges back. One that
+// cannot leaves their refunds to a person: they go to the manual rail.
+type Refunder interface{ Refunds() bool }

@@ -18,7 +18,11 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		return nil, Refuse(CodeCurrencyMismatch, "/currency", "a refund has its charge's currency")
 	}
 	req.Currency, req.Account, req.Provider = seen.Currency, seen.Detail.Account, seen.Detail.Provider
-	probe := &Movement{Book: seen.Book, Kind: KindRefund, Currency: seen.Currency, Detail: Detail{Account: req.Account, Rail: seen.Detail.Rail, Exchange: seen.Detail.Exchange}}
+	rail := seen.Detail.Rail
+	if r, ok := e.Rails[rail].(Refunder); ok && !r.Refunds() {
+		rail = manual // a person gives it back, and says so
+	}
+	probe := &Movement{Book: seen.Book, Kind: KindRefund, Currency: seen.Currency, Detail: Detail{Account: req.Account, Rail: rail, Exchange: seen.Detail.Exchange}}
 	keys := Keys{
 		Books: []Book{seen.Book}, Accounts: sideKeys(call.Merchant, probe),
 		Movements: []MovementKey{{seen.Book, KindCharge, seen.ID}},
@@ -50,7 +54,7 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		}
 		m := e.draft(b, call, KindRefund, &req)
 		m.Parent, m.Customer = charge.ID, charge.Customer
-		m.Detail.Rail, m.Detail.Source = charge.Detail.Rail, UUID{}
+		m.Detail.Rail, m.Detail.Source = rail, UUID{}
 		if m.Detail.Exchange, err = charge.Detail.Exchange.share(m.Amount, charge.Captured); err != nil {
 			return nil, err
 		}

@@ -278,6 +278,9 @@ const (
 	DocSetting  DocumentKind = "setting"
 	DocQuote    DocumentKind = "quote"
 
+	DocRailAccount DocumentKind = "rail_account" // lookup: merchant and rail
+	DocRailMessage DocumentKind = "rail_message" // lookup: book, rail and the message's own id
+
 	DocPerson     DocumentKind = "person"     // lookup: the e-mail address
 	DocMember     DocumentKind = "member"     // a person (parent) in a merchant's team
 	DocInvitation DocumentKind = "invitation" // lookup: a link's hash
@@ -319,6 +322,7 @@ type JobKind string
 
 const (
 	JobRail   JobKind = "rail"   // submit a movement's instruction, or ask for its outcome
+	JobAsk    JobKind = "ask"    // ask a rail about a movement, because its provider sent a message
 	JobExpire JobKind = "expire" // cancel what was not paid or posted in time
 	JobSettle JobKind = "settle" // pending money becomes available
 	JobVoid   JobKind = "void"   // let the rail go of what it holds of a card

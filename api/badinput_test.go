@@ -31,6 +31,7 @@ import (
 	"giro/internal/webscript"
 	"giro/rail"
 	"giro/store"
+	"giro/webhook"
 )
 
 // The table of bad input is testdata/bad_input.jsonl, one row per line; the
@@ -201,9 +202,9 @@ func prepare(t *testing.T, s giro.Store, folder string, change ...func(e *giro.E
 	t.Helper()
 	h := &hostile{store: s, folder: folder, log: &lockedBuffer{}, vars: map[string]string{}}
 	e := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}, Paused: func() bool { return true }}
-	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}}
+	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}, "smartfastpay": provider(e)}
 	config := api.Config{Engine: e, Now: e.Now, NewID: e.NewID, Secret: bytes.Repeat([]byte{9}, 32),
-		Log: slog.New(slog.NewTextHandler(h.log, nil)), Admin: func(token string) bool { return token == adminToken }}
+		Log: slog.New(slog.NewTextHandler(h.log, nil)), Admin: func(token string) bool { return token == adminToken }, Webhooks: hooks(e, webhook.Policy{})}
 	for _, change := range change {
 		change(e, &config)
 	}

@@ -223,7 +223,7 @@ func TestExamples(t *testing.T) {
 				conformAnswer(t, id, op, resp, answer)
 				if resp.StatusCode == o.Status {
 					covered[id] = true
-				} else if id != "returnCharge" {
+				} else if id != "returnCharge" && id != "railNotification" { // which a script cannot make succeed
 					return resp, nil
 				}
 				covered[id] = true

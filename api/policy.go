@@ -191,6 +191,9 @@ var policies = map[string]giro.Permission{
 	"listRoles":         giro.MayOwn,
 
 	// The installation's.
-	"createMerchant": giro.MayNever,
-	"deleteMerchant": giro.MayNever,
+	"createMerchant":      giro.MayNever,
+	"deleteMerchant":      giro.MayNever,
+	"putRailAccount":      giro.MayNever,
+	"retrieveRailAccount": giro.MayNever,
+	"deleteRailAccount":   giro.MayNever,
 }

@@ -162,6 +162,7 @@ type route struct {
 	body    *schema // nil: the route takes no body
 	noKey   bool    // a POST or PUT that ignores Idempotency-Key
 	sealed  bool    // its answer shows a secret: what is kept of it under a key is encrypted
+	raw     bool    // the handler reads the body itself; body only describes it
 	bare    bool    // a body may be missing: {} is meant
 	params  []param
 	status  int     // of success
@@ -226,7 +227,7 @@ func New(config Config) (*Server, error) {
 
 // routes is the table of every part.
 func routes() []*route {
-	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes, dialectSettings, []*route{dialectDocRoute}, checkoutRoutes)
+	return slices.Concat(movementRoutes(), bulkRoutes(), moneyRoutes, peopleRoutes, dashboardRoutes(), webhookRoutes, railRoutes, []*route{streamRoute}, sandboxRoutes, operationRoutes, healthRoutes, docRoutes, dialectSettings, []*route{dialectDocRoute}, checkoutRoutes)
 }
 
 // OpenAPI returns the document that a server answers at /openapi.json.
@@ -355,7 +356,7 @@ func (c *call) serve() error {
 	if err := c.placed(); err != nil {
 		return err
 	}
-	if c.route.body != nil {
+	if c.route.body != nil && !c.route.raw {
 		if err := c.readBody(); err != nil {
 			return err
 		}

@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -34,7 +36,7 @@ func hooks(e *giro.Engine, p webhook.Policy) *api.Webhooks {
 func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 	t.Helper()
 	engine := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}}
-	engine.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: engine}, "manual": rail.Manual{}}
+	engine.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: engine}, "manual": rail.Manual{}, "smartfastpay": provider(engine)}
 	engine.Start()
 	t.Cleanup(func() {
 		engine.Stop()
@@ -73,6 +75,24 @@ func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 
 func basic(id, secret string) string {
 	return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret))
+}
+
+// provider is the rail to a provider that no test of this package reaches.
+func provider(e *giro.Engine) giro.Rail {
+	return &rail.SmartFastPay{Now: time.Now, HTTP: &http.Client{Transport: unreachable{}}, Verify: webhook.VerifySmartFastPay,
+		Account: func(ctx context.Context, book giro.Book) (*giro.RailAccount, error) {
+			m, err := e.Merchant(ctx, book.Merchant())
+			if err != nil {
+				return nil, err
+			}
+			return e.RailAccount(ctx, m, "smartfastpay")
+		}}
+}
+
+type unreachable struct{}
+
+func (unreachable) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no route to the provider")
 }
 
 // TestScripts runs every script of testdata/v1 on both databases.

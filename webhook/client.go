@@ -80,6 +80,10 @@ func NewClient(config Config) *Client {
 	return c
 }
 
+// HTTP is the client itself, under the same policy, for requests that are no
+// messages; its callers bring a context that ends.
+func (c *Client) HTTP() *http.Client { return &c.http }
+
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

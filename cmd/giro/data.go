@@ -152,6 +152,7 @@ func (p *place) with(f func(ctx context.Context, e *giro.Engine) error) error {
 		return err
 	}
 	defer in.store.Close()
+	in.engine.Paused = func() bool { return true } // jobs are the server's
 	in.engine.Start()
 	defer in.engine.Stop()
 	if d, err := in.store.DocumentByLookup(ctx, giro.DocSetting, settingInstallation); err != nil || d == nil {

@@ -35,7 +35,8 @@ func (o outgoing) policy(listen net.Addr) webhook.Policy {
 }
 
 // dispatcher sends what the engine writes, under a policy. run sends until ctx
-// ends; the engine has to run until it has returned.
+// ends; the engine has to run until it has returned. The providers behind live
+// rails are reached under the same policy.
 func (in *installation) dispatcher(policy webhook.Policy, log *slog.Logger) (hooks *api.Webhooks, run func(ctx context.Context)) {
 	d := &webhook.Dispatcher{
 		Engine: in.engine,
@@ -49,6 +50,7 @@ func (in *installation) dispatcher(policy webhook.Policy, log *slog.Logger) (hoo
 			return http.Header{name: {webhook.SignSmartFastPay(in.engine.Secret.NotifySecret(book), at, body)}}, nil
 		},
 	}
+	in.out.allow(d.Client.HTTP().Transport)
 	hooks = &api.Webhooks{
 		CheckURL:  func(url string) error { return webhook.CheckURL(url, policy) },
 		NewSecret: func() string { return webhook.NewSecret().Reveal() },

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"giro/api"
 	"giro/rail"
 	"giro/store"
+	"giro/webhook"
 )
 
 // place says where an installation keeps its data and its key.
@@ -32,6 +34,7 @@ type installation struct {
 	store  giro.Store
 	engine *giro.Engine
 	admin  func(token string) bool
+	out    *lateTransport // to the providers behind live rails
 
 	lastBackup  func() time.Time // nil: not known
 	verifyEvery time.Duration    // 0: never by itself
@@ -48,8 +51,52 @@ func (p *place) open(ctx context.Context, now func() time.Time, log *slog.Logger
 		return nil, err
 	}
 	e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: secret, Notice: api.Notification, Logf: func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) }}
-	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}}
-	return &installation{store: s, engine: e}, nil
+	out := &lateTransport{ready: make(chan struct{})}
+	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}, "smartfastpay": &rail.SmartFastPay{
+		HTTP:   &http.Client{Transport: out, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		Verify: webhook.VerifySmartFastPay, Now: now,
+		Account: func(ctx context.Context, book giro.Book) (*giro.RailAccount, error) {
+			m, err := e.Merchant(ctx, book.Merchant())
+			if err != nil {
+				return nil, err
+			}
+			return e.RailAccount(ctx, m, "smartfastpay")
+		},
+	}}
+	return &installation{store: s, engine: e, out: out}, nil
+}
+
+// lateTransport sends requests to providers once it is known where they may go,
+// which depends on the address that is served; until then they wait.
+type lateTransport struct {
+	ready chan struct{}
+	to    http.RoundTripper
+}
+
+// allow lets the requests go; once.
+func (t *lateTransport) allow(to http.RoundTripper) {
+	t.to = to
+	close(t.ready)
+}
+
+// closed reports whether requests still have to wait.
+func (t *lateTransport) closed() bool {
+	select {
+	case <-t.ready:
+		return false
+	default:
+		return true
+	}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *lateTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-t.ready:
+		return t.to.RoundTrip(r)
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
 }
 
 func (p *place) openStore(ctx context.Context, now func() time.Time, readOnly bool) (giro.Store, error) {

@@ -40,7 +40,7 @@ func (c *serveCommand) Run() error {
 		return err
 	}
 	defer in.store.Close()
-	in.engine.Paused = func() bool { return c.PauseJobs }
+	in.engine.Paused = func() bool { return c.PauseJobs || in.out.closed() } // no rail is asked before it can be reached
 	in.verifyEvery = c.VerifyEvery
 	if c.Database == "" {
 		in.lastBackup = c.lastBackup
