@@ -49,8 +49,8 @@ func (f *reading) has(path string) bool {
 	return ok
 }
 
-// text reads a string, or a number as it was written, of min to max characters;
-// blanks around it are not part of it. min 0: it may be absent.
+// text reads a string, or a number as it was written, of min to max characters.
+// min 0: it may be absent.
 func (f *reading) text(path string, min, max int) string {
 	i, ok := f.node(path)
 	if f.err != nil {
@@ -60,7 +60,7 @@ func (f *reading) text(path string, min, max int) string {
 	if ok {
 		switch d := f.root.d; d.nodes[i].kind {
 		case jsonString:
-			v = strings.TrimSpace(d.str(i))
+			v = d.str(i)
 		case jsonNumber:
 			v = d.raw(i)
 		default:
