@@ -116,7 +116,7 @@ func (c *Client) Post(ctx context.Context, url string, header http.Header, body 
 		return Answer{}, fmt.Errorf("%w: %w", ErrBlocked, err)
 	}
 	for name, values := range header {
-		req.Header[http.CanonicalHeaderKey(name)] = values
+		req.Header[name] = values // as it is spelt: receivers in use compare names exactly
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "giro-webhook")

@@ -359,3 +359,35 @@ func TestTimeLimits(t *testing.T) {
 		}
 	})
 }
+
+// TestHeaderNamesAreSpeltAsGiven: receivers in use look headers up by their
+// exact spelling, so it goes over the wire as it is.
+func TestHeaderNamesAreSpeltAsGiven(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	head := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			head <- err.Error()
+			return
+		}
+		defer c.Close()
+		b := make([]byte, 4096)
+		n, _ := io.ReadAtLeast(c, b, 1)
+		head <- string(b[:n])
+		io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+	}()
+	client := webhook.NewClient(webhook.Config{Policy: webhook.Policy{AllowPrivate: true}})
+	defer client.Close()
+	if _, err := client.Post(t.Context(), "http://"+l.Addr().String()+"/", http.Header{"SmartFastPay-Signature": {"t=1,v1=a"}}, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-head; !strings.Contains(got, "\r\nSmartFastPay-Signature: t=1,v1=a\r\n") {
+		t.Errorf("sent\n%s", got)
+	}
+}

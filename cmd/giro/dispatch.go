@@ -43,9 +43,9 @@ func (in *installation) dispatcher(policy webhook.Policy, log *slog.Logger) (hoo
 		Client: webhook.NewClient(webhook.Config{Policy: policy}),
 		Logf:   func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) },
 		SignNotice: func(book giro.Book, profile string, at time.Time, body []byte) (http.Header, error) {
-			name := webhook.HeaderSmartFastPay
+			name := "SmartFastPay-Signature" // as it is spelt on the pages
 			if profile == "jumppag" {
-				name = webhook.HeaderJumpPag
+				name = "Jump-Signature"
 			}
 			return http.Header{name: {webhook.SignSmartFastPay(in.engine.Secret.NotifySecret(book), at, body)}}, nil
 		},
