@@ -204,8 +204,7 @@ func (e *Engine) BatchStats() (batches, commands int64) {
 
 // do queues a command and waits for its answer, which is durable then.
 func (e *Engine) do(ctx context.Context, c *command) (any, error) {
-	giveUp := time.NewTimer(e.KeyWait)
-	defer giveUp.Stop()
+	var giveUp *time.Timer // nearly no command waits for another's answer
 	for {
 		c.done = make(chan struct{})
 		if err := e.push(c); err != nil {
@@ -225,6 +224,10 @@ func (e *Engine) do(ctx context.Context, c *command) (any, error) {
 				c.call.Act = nil // it is written; what the call goes on to do belongs to it
 			}
 			return c.result, c.err
+		}
+		if giveUp == nil {
+			giveUp = time.NewTimer(e.KeyWait)
+			defer giveUp.Stop()
 		}
 		select {
 		case <-giveUp.C:

@@ -13,8 +13,10 @@ const (
 	railTimeout  = 30 * time.Second // of one exchange with a rail
 	jobLease     = 45 * time.Second // longer than an exchange may take
 	jobRetry     = 5 * time.Second  // until a job that failed on our side is tried again
-	jobsAtOnce   = 256              // exchanges in flight per process
-	jobsIdlePoll = time.Second      // how soon jobs of another process' commits are seen
+	jobsAtOnce   = 512              // exchanges in flight per process
+	jobsFew      = jobsAtOnce / 4   // fewer free slots than these wait for more, or for claimPause
+	claimPause   = 5 * time.Millisecond
+	jobsIdlePoll = time.Second // how soon jobs of another process' commits are seen
 
 	idempotencyKept = 30 * 24 * time.Hour // an Idempotency-Key's answer is kept so long
 	batchKept       = 24 * time.Hour      // a batch's own row: far longer than a COMMIT can be in doubt
@@ -80,11 +82,25 @@ func (e *Engine) jobLoop() {
 }
 
 func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error) {
-	now := e.Now()
-	free := cap(slots) - len(slots)
-	if free == 0 {
-		free = 1 // wait for a slot below rather than spin
+	// A claim costs the same for one job as for many: not one for each slot that
+	// comes free.
+	pause := time.NewTimer(claimPause)
+	defer pause.Stop()
+	free := 0
+	for paused := false; ; {
+		ended := e.jobEnded.wait()
+		if free = cap(slots) - len(slots); free >= jobsFew || paused && free > 0 {
+			break
+		}
+		select {
+		case <-ended:
+		case <-pause.C:
+			paused = true
+		case <-e.stopped:
+			return 0, nil
+		}
 	}
+	now := e.Now()
 	jobs, err := e.Store.ClaimJobs(context.Background(), e.process, Micros(now), Micros(now.Add(jobLease)), free)
 	if err != nil {
 		return 0, err
@@ -164,12 +180,19 @@ func (b *busyJobs) end(k JobKey) (again bool) {
 
 // runJob does what is due. A job whose movement has moved on is dropped.
 func (e *Engine) runJob(ctx context.Context, j *Job) error {
-	m, err := e.Store.Movement(ctx, j.Book, j.MovementKind, j.Object)
-	if err != nil {
-		return err
-	}
-	if m == nil {
-		return fmt.Errorf("the movement is missing")
+	m := j.Movement
+	j.Movement = nil // run again, it is read anew
+	var now time.Time
+	if m != nil {
+		now = e.Now().Add(time.Duration(j.Clock) * time.Microsecond)
+	} else {
+		var err error
+		if m, err = e.Store.Movement(ctx, j.Book, j.MovementKind, j.Object); err != nil {
+			return err
+		}
+		if m == nil {
+			return fmt.Errorf("the movement is missing")
+		}
 	}
 	mer, err := e.Merchant(ctx, j.Book.Merchant())
 	if err != nil {
@@ -185,7 +208,7 @@ func (e *Engine) runJob(ctx context.Context, j *Job) error {
 	case JobAsk:
 		return e.ask(ctx, mer, m)
 	}
-	return e.carry(ctx, mer, m)
+	return e.carry(ctx, mer, m, now)
 }
 
 // machine is the call of a job: nobody's key.
@@ -194,7 +217,7 @@ func machine(mer *Merchant, book Book) *Call { return &Call{Merchant: mer, Live:
 // carry takes a movement's instruction one step on: hands it over if it was
 // not, else asks what became of it. That it is handed over is durable before it
 // is: after a crash giro asks, it never sends again unasked.
-func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
+func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time.Time) error {
 	submit := false
 	if !m.Sent {
 		keys := movementKeys(mer, m)
@@ -213,7 +236,7 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
 			}
 			e.handOver(b, w)
 			c := w.clone()
-			m, submit = &c, true
+			m, submit, now = &c, true, TimeOf(b.now(w.Book))
 			return nil, nil
 		}})
 		if err != nil || !submit {
@@ -230,7 +253,7 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement) error {
 			return err
 		}
 	}
-	out, railErr := e.exchange(m, charge, m.Detail.Step, !submit)
+	out, railErr := e.exchange(m, charge, m.Detail.Step, !submit, now)
 	_, err := e.applyOutcome(ctx, m, !submit, out, railErr)
 	return err
 }
@@ -281,7 +304,8 @@ func (e *Engine) lend(b *Batch, m *Movement, kind JobKind) {
 
 // exchange asks the movement's rail about an instruction, outside of any
 // transaction. Nobody who leaves ends it; an engine that stops does, in a while.
-func (e *Engine) exchange(m, charge *Movement, step *Instruction, lookup bool) (Outcome, error) {
+// now is the book's time; zero: not known here.
+func (e *Engine) exchange(m, charge *Movement, step *Instruction, lookup bool, now time.Time) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(e.exchanges, railTimeout)
 	defer cancel()
 	rail := e.Rails[m.Detail.Rail]
@@ -293,11 +317,12 @@ func (e *Engine) exchange(m, charge *Movement, step *Instruction, lookup bool) (
 	if m.Detail.Exchange != nil {
 		in.Amount, in.Currency = m.Outside()
 	}
-	clock, err := e.Clock(ctx, m.Book)
-	if err != nil {
-		return Outcome{}, err
+	if in.Now = now; now.IsZero() {
+		var err error
+		if in.Now, err = e.Clock(ctx, m.Book); err != nil {
+			return Outcome{}, err
+		}
 	}
-	in.Now = clock
 	if m.Kind == KindCharge && !m.Customer.IsZero() {
 		d, err := e.Store.Document(ctx, DocCustomer, m.Customer)
 		if err != nil {

@@ -475,7 +475,30 @@ func (p *Postgres) ClaimJobs(ctx context.Context, owner giro.UUID, now, lease in
 		ORDER BY greatest(due, leased) LIMIT $4 FOR UPDATE SKIP LOCKED
 	) ready WHERE object = o AND kind = k RETURNING `+pgJobColumns, uuid(owner), now, lease, int64(limit))
 	slices.SortStableFunc(jobs, func(a, b *giro.Job) int { return cmp.Compare(a.Due, b.Due) })
+	if err == nil && len(jobs) > 0 {
+		p.attach(ctx, jobs)
+	}
 	return jobs, err
+}
+
+// attach reads what claimed jobs are about, all of it in one round trip. Where
+// that fails the jobs are the caller's all the same, who then reads it himself.
+func (p *Postgres) attach(ctx context.Context, jobs []*giro.Job) {
+	movements, clocks := map[giro.UUID]*giro.Movement{}, map[giro.Book]int64{}
+	books := column(jobs, func(j *giro.Job) int64 { return int64(j.Book) })
+	var q pgx.Batch
+	queueLoad(&q, scanMovement, func(m *giro.Movement) { movements[m.ID] = m },
+		"SELECT "+pgMovementColumns+" FROM movement WHERE (book, kind, id) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::uuid[]))", books,
+		column(jobs, func(j *giro.Job) string { return string(j.MovementKind) }),
+		column(jobs, func(j *giro.Job) uuid { return uuid(j.Object) }))
+	queueLoad(&q, scanHead, func(h *giro.BookHead) { clocks[h.Book] = h.Clock },
+		"SELECT "+pgBookColumns+" FROM book WHERE book = ANY($1::bigint[])", books)
+	if p.pool.SendBatch(ctx, &q).Close() != nil {
+		return
+	}
+	for _, j := range jobs {
+		j.Movement, j.Clock = movements[j.Object], clocks[j.Book]
+	}
 }
 
 // NextJob is giro.Store's. A leased job comes up when its lease ends.

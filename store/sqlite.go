@@ -33,6 +33,7 @@ type SQLite struct {
 	turn    chan struct{} // holds a token while nobody writes
 	writer  *sqlite.Conn
 	readers *sqlitex.Pool
+	log     *checkpointer // nil when read-only
 
 	mu     sync.Mutex
 	leases map[giro.JobKey]lease // a single process needs no leases on disk
@@ -119,6 +120,12 @@ func (s *SQLite) open(dir string) error {
 	if err != nil {
 		return err
 	}
+	if !s.options.ReadOnly {
+		s.log, err = s.startCheckpointer()
+		if err != nil {
+			return err
+		}
+	}
 	s.turn <- struct{}{}
 	return nil
 }
@@ -134,7 +141,7 @@ func (s *SQLite) prepare(c *sqlite.Conn) error {
 		fmt.Sprintf("PRAGMA cache_size = -%d", s.cacheKiB(c)),
 	}
 	if c == s.writer && !s.options.ReadOnly {
-		statements = append(statements, "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 4000")
+		statements = append(statements, "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 64000")
 	}
 	for _, statement := range statements {
 		err := pragma(c, statement)
@@ -279,6 +286,9 @@ func (s *SQLite) Close() error {
 		return nil
 	}
 	var errs []error
+	if s.log != nil {
+		errs = append(errs, s.log.stop())
+	}
 	if s.readers != nil {
 		<-s.turn // never given back: whoever waits to write sees closed
 		close(s.turn)
@@ -372,6 +382,7 @@ func (s *SQLite) write(ctx context.Context, f func(*sqlite.Conn) (commit bool, e
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCommit, err)
 	}
+	s.log.wrote()
 	return nil
 }
 

@@ -23,7 +23,7 @@ func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.
 	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
 		at := giro.Micros(s.options.Now())
 		batch = giro.NewBatch(s.options.NewID(at), at, s.options.NewID, s.options.Salt)
-		err := loadBatch(c, keys, batch)
+		stored, err := loadBatch(c, keys, batch)
 		if err != nil {
 			return false, fmt.Errorf("load: %w", err)
 		}
@@ -35,7 +35,7 @@ func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.
 		if nothing(w) {
 			return false, nil
 		}
-		err = s.save(c, w)
+		err = s.save(c, w, stored)
 		if err != nil {
 			return false, err
 		}
@@ -79,15 +79,21 @@ func (s *SQLite) settle(batch giro.UUID, failure error) error {
 	return failure
 }
 
-// loadBatch hands the rows that keys names to the batch. Nobody else can write: the
+// loadBatch hands the rows that keys names to the batch, and returns how the
+// movements among them stand in their indexes. Nobody else can write: the
 // transaction has begun.
-func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
+func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) (map[giro.UUID]indexed, error) {
+	stored := make(map[giro.UUID]indexed, len(keys.Movements)+len(keys.References))
+	put := func(m *giro.Movement) {
+		b.PutMovement(m)
+		stored[m.ID] = indexed{m.Status, m.Deleted, m.Customer}
+	}
 	for _, book := range keys.Books {
 		err := query(c, "SELECT "+headColumns+" FROM book WHERE book = ?",
 			func(a *args) { a.int(int64(book)) },
 			func(r *row) error { b.PutHead(r.head()); return nil })
 		if err != nil {
-			return fmt.Errorf("book: %w", err)
+			return nil, fmt.Errorf("book: %w", err)
 		}
 	}
 	for _, id := range keys.Accounts {
@@ -101,32 +107,32 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 				return err
 			})
 		if err != nil {
-			return fmt.Errorf("account: %w", err)
+			return nil, fmt.Errorf("account: %w", err)
 		}
 	}
 	for _, k := range keys.Movements {
 		m, err := movementOf(c, k.Book, k.Kind, k.ID)
 		if err != nil {
-			return fmt.Errorf("movement: %w", err)
+			return nil, fmt.Errorf("movement: %w", err)
 		}
 		if m != nil {
-			b.PutMovement(m)
+			put(m)
 		}
 	}
 	for _, k := range keys.References {
 		m, err := movementByReference(c, k.Book, k.Kind, k.Reference)
 		if err != nil {
-			return fmt.Errorf("reference: %w", err)
+			return nil, fmt.Errorf("reference: %w", err)
 		}
 		if m != nil {
 			b.PutReference(k, m.ID)
-			b.PutMovement(m)
+			put(m)
 		}
 	}
 	for _, k := range keys.Idempotency {
 		row, err := idempotencyOf(c, k.Book, k.Key)
 		if err != nil {
-			return fmt.Errorf("idempotency: %w", err)
+			return nil, fmt.Errorf("idempotency: %w", err)
 		}
 		if row != nil {
 			b.PutIdempotency(row)
@@ -141,7 +147,7 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 			d, err = documentOf(c, k.Kind, k.ID)
 		}
 		if err != nil {
-			return fmt.Errorf("document: %w", err)
+			return nil, fmt.Errorf("document: %w", err)
 		}
 		if d != nil {
 			b.PutDocument(d)
@@ -152,7 +158,7 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 			func(a *args) { a.text(instruction) },
 			func(r *row) error { b.PutSandbox(r.sandbox()); return nil })
 		if err != nil {
-			return fmt.Errorf("sandbox: %w", err)
+			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 	}
 	for _, k := range keys.Jobs {
@@ -160,10 +166,10 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) error {
 			func(a *args) { a.id(k.Object).text(string(k.Kind)) },
 			func(r *row) error { b.PutJob(r.job()); return nil })
 		if err != nil {
-			return fmt.Errorf("job: %w", err)
+			return nil, fmt.Errorf("job: %w", err)
 		}
 	}
-	return nil
+	return stored, nil
 }
 
 // insertion is an INSERT of any number of rows. A statement costs more than a
@@ -239,7 +245,7 @@ func nothing(w *giro.Writes) bool {
 }
 
 // save writes what a batch decided. Rows come before those that refer to them.
-func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes) error {
+func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, stored map[giro.UUID]indexed) error {
 	for _, h := range w.Heads {
 		err := saveHead(c, h)
 		if err != nil {
@@ -252,7 +258,7 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes) error {
 			return fmt.Errorf("write account %s: %w", a.ID, err)
 		}
 	}
-	err := saveMovements(c, w.Movements)
+	err := saveMovements(c, w.Movements, stored)
 	if err != nil {
 		return err
 	}
@@ -337,7 +343,7 @@ func saveAccount(c *sqlite.Conn, r *giro.Account) error {
 	})
 }
 
-func saveMovements(c *sqlite.Conn, movements []*giro.Movement) error {
+func saveMovements(c *sqlite.Conn, movements []*giro.Movement, stored map[giro.UUID]indexed) error {
 	made, changed := split(movements, func(m *giro.Movement) bool { return m.New })
 	details := make([]string, len(made))
 	for i, m := range made {
@@ -359,7 +365,7 @@ func saveMovements(c *sqlite.Conn, movements []*giro.Movement) error {
 		return fmt.Errorf("write movements: %w", err)
 	}
 	for _, m := range changed {
-		err := updateMovement(c, m)
+		err := updateMovement(c, m, stored[m.ID])
 		if err != nil {
 			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 		}
@@ -367,13 +373,27 @@ func saveMovements(c *sqlite.Conn, movements []*giro.Movement) error {
 	return nil
 }
 
-func updateMovement(c *sqlite.Conn, m *giro.Movement) error {
+// indexed is what can change of a movement and stands in an index.
+type indexed struct {
+	status   giro.Status
+	deleted  bool
+	customer giro.UUID
+}
+
+// updateMovement writes a movement that was loaded as was.
+func updateMovement(c *sqlite.Conn, m *giro.Movement, was indexed) error {
 	detail, err := encode(&m.Detail)
 	if err != nil {
 		return err
 	}
-	// The reference, the currency and the other parties never change, and a
-	// column that is not named costs no index.
+	// The reference, the currency and the other parties never change. A column
+	// that is named costs its indexes, changed or not.
+	if was == (indexed{m.Status, m.Deleted, m.Customer}) {
+		return update(c, "UPDATE movement SET sent = ?, in_doubt = ?, amount = ?, amount_captured = ?, amount_refunded = ?, fee = ?, reserved = ?, updated = ?, version = ?, detail = ? WHERE book = ? AND kind = ? AND id = ?", func(a *args) {
+			a.bool(m.Sent).bool(m.InDoubt).int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved)
+			a.int(m.Updated).int(m.Version).text(detail).int(int64(m.Book)).text(string(m.Kind)).id(m.ID)
+		})
+	}
 	return update(c, "UPDATE movement SET status = ?, sent = ?, in_doubt = ?, deleted = ?, amount = ?, amount_captured = ?, amount_refunded = ?, fee = ?, reserved = ?, updated = ?, version = ?, customer = ?, detail = ? WHERE book = ? AND kind = ? AND id = ?", func(a *args) {
 		a.text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
 		a.int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved)
@@ -524,20 +544,53 @@ func (s *SQLite) ClaimJobs(ctx context.Context, owner giro.UUID, now, until int6
 	}
 	var jobs []*giro.Job
 	err := s.read(ctx, func(c *sqlite.Conn) error {
-		err := query(c, "SELECT "+jobColumns+" FROM job WHERE due <= ? ORDER BY due, object, kind",
+		// The index alone, past what is leased.
+		var keys []giro.JobKey
+		err := query(c, "SELECT object, kind FROM job WHERE due <= ? ORDER BY due, object, kind",
 			func(a *args) { a.int(now) },
 			func(r *row) error {
-				j := r.job()
-				if _, leased := s.leases[j.JobKey]; leased {
+				k := giro.JobKey{Object: r.id(), Kind: giro.JobKind(r.text())}
+				if _, leased := s.leases[k]; leased {
 					return nil
 				}
-				jobs = append(jobs, j)
-				if len(jobs) == limit {
+				keys = append(keys, k)
+				if len(keys) == limit {
 					return errEnough
 				}
 				return nil
 			})
-		return enough(err)
+		if err = enough(err); err != nil {
+			return err
+		}
+		clocks := map[giro.Book]int64{}
+		for _, k := range keys {
+			j, err := one(c, "SELECT "+jobColumns+" FROM job WHERE object = ? AND kind = ?",
+				func(a *args) { a.id(k.Object).text(string(k.Kind)) }, plain((*row).job))
+			if err != nil {
+				return err
+			}
+			if j == nil {
+				continue // done since
+			}
+			j.Movement, err = movementOf(c, j.Book, j.MovementKind, j.Object)
+			if err != nil {
+				return err
+			}
+			clock, known := clocks[j.Book]
+			if !known && j.Movement != nil {
+				head, err := headOf(c, j.Book)
+				if err != nil {
+					return err
+				}
+				if head != nil {
+					clock = head.Clock
+				}
+				clocks[j.Book] = clock
+			}
+			j.Clock = clock
+			jobs = append(jobs, j)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim jobs: %w", err)
@@ -555,13 +608,13 @@ func (s *SQLite) NextJob(ctx context.Context) (int64, error) {
 	defer s.mu.Unlock()
 	var next int64
 	err := s.read(ctx, func(c *sqlite.Conn) error {
-		return enough(query(c, "SELECT "+jobColumns+" FROM job ORDER BY due", nil, func(r *row) error {
-			j := r.job()
-			if next > 0 && j.Due >= next {
+		return enough(query(c, "SELECT object, kind, due FROM job ORDER BY due", nil, func(r *row) error {
+			k, due := giro.JobKey{Object: r.id(), Kind: giro.JobKind(r.text())}, r.int()
+			if next > 0 && due >= next {
 				return errEnough
 			}
-			l, leased := s.leases[j.JobKey]
-			at := max(j.Due, 1) // 0 says that there is none
+			l, leased := s.leases[k]
+			at := max(due, 1) // 0 says that there is none
 			if leased {
 				at = max(at, l.until)
 			}

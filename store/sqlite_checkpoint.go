@@ -1,0 +1,97 @@
+package store
+
+import (
+	"sync/atomic"
+
+	"zombiezen.com/go/sqlite"
+)
+
+const (
+	checkpointEvery = 32    // commits between checkpoints beside the writer
+	restartFrames   = 16000 // of the log, 64 MiB: then it is begun anew
+)
+
+// checkpointer copies what the write-ahead log holds into the database, beside
+// the writer: done by the writer itself, every commit that meets it would wait
+// for the copy and its sync. The log can begin anew only where all of it has
+// been copied, which never happens while the writer runs ahead. So once the log
+// is long the last short piece is copied while nobody writes.
+type checkpointer struct {
+	conn    *sqlite.Conn
+	commits atomic.Int64
+	wake    chan struct{}
+	quit    chan struct{}
+	ended   chan struct{}
+}
+
+func (s *SQLite) startCheckpointer() (*checkpointer, error) {
+	c, err := sqlite.OpenConn(s.path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, err
+	}
+	err = s.prepare(c)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	l := &checkpointer{conn: c, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		defer close(l.ended)
+		for {
+			select {
+			case <-l.quit:
+				return
+			case <-l.wake:
+				l.run(s)
+			}
+		}
+	}()
+	return l, nil
+}
+
+// wrote counts a commit.
+func (l *checkpointer) wrote() {
+	if l.commits.Add(1)%checkpointEvery != 0 {
+		return
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default: // one is running
+	}
+}
+
+// run checkpoints once. A failure leaves the log as it is; the writer's own
+// checkpoint, far beyond, is the one whose failure shows.
+func (l *checkpointer) run(s *SQLite) {
+	if frames, err := l.checkpoint(); err != nil || frames < restartFrames {
+		return
+	}
+	select {
+	case <-l.quit:
+		return
+	case _, open := <-s.turn:
+		if !open {
+			return
+		}
+	}
+	defer func() { s.turn <- struct{}{} }()
+	l.checkpoint()
+}
+
+// checkpoint copies what no reader still needs from the log, and returns the
+// log's length.
+func (l *checkpointer) checkpoint() (frames int64, err error) {
+	err = query(l.conn, "PRAGMA wal_checkpoint(PASSIVE)", nil, func(r *row) error {
+		r.int() // 1: another connection checkpoints just now
+		frames = r.int()
+		return nil
+	})
+	return frames, err
+}
+
+// stop waits for a running checkpoint.
+func (l *checkpointer) stop() error {
+	close(l.quit)
+	<-l.ended
+	return l.conn.Close()
+}
