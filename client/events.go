@@ -89,6 +89,11 @@ const streamSilence = 45 * time.Second
 
 var errNoEvent = errors.New("the stream holds what is no event")
 
+// Resync is the type of what Stream yields where the place behind which it was
+// asked to read no longer exists: an Event without an id, whose Sequence is the
+// one behind which it goes on.
+const Resync = "resync"
+
 // Stream reads events behind a sequence as they happen, without a gap: a
 // connection that ends is made anew, where it ended. It ends with the context,
 // without an error, or with the first refusal.
@@ -159,15 +164,37 @@ func (r Events) connection(ctx context.Context, after *int64, types []string, yi
 		return true, refused(&Answer{Status: resp.StatusCode, Header: resp.Header, Body: b, RequestID: resp.Header.Get("Request-Id")})
 	}
 	lines := bufio.NewReader(resp.Body)
+	var place int64
+	typ := ""
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
 			return true, err
 		}
 		silence.Reset(streamSilence)
-		data, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "data: ")
+		line = strings.TrimRight(line, "\r\n")
+		if v, ok := strings.CutPrefix(line, "id: "); ok {
+			place, _ = strconv.ParseInt(v, 10, 64)
+			continue
+		}
+		if v, ok := strings.CutPrefix(line, "event: "); ok {
+			typ = v
+			continue
+		}
+		if line == "" { // the end of a message; one without data only tells the place
+			*after, typ = max(*after, place), ""
+			continue
+		}
+		data, ok := strings.CutPrefix(line, "data: ")
 		if !ok {
-			continue // the id and type stand in the data too
+			continue
+		}
+		if typ == Resync {
+			*after = place
+			if !yield(&Event{Type: Resync, Sequence: place}) {
+				return false, nil
+			}
+			continue
 		}
 		e := &Event{}
 		if err := json.Unmarshal([]byte(data), e); err != nil {

@@ -146,7 +146,11 @@ func (p *Postgres) Deliveries(ctx context.Context, q giro.DeliveryQuery) ([]*gir
 	if q.Before > 0 {
 		s.add(" AND sequence < ?", q.Before)
 	}
-	if q.State != "" {
+	switch q.State {
+	case "":
+	case giro.DeliveryPending: // few, in an index of their own
+		s.add(" AND due > 0")
+	default:
 		s.add(" AND state = ?", string(q.State))
 	}
 	switch {

@@ -184,7 +184,12 @@ func (s *SQLite) Deliveries(ctx context.Context, q giro.DeliveryQuery) (found []
 	if q.Before > 0 {
 		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
 	}
-	if q.State != "" {
+	switch q.State {
+	case "":
+	case giro.DeliveryPending: // few, in an index of their own
+		w.add("due > 0", nil)
+		index = " INDEXED BY delivery_due"
+	default:
 		w.add("state = ?", func(a *args) { a.text(string(q.State)) })
 	}
 	if q.Due > 0 {

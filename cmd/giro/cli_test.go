@@ -199,7 +199,7 @@ func leaves(n *kong.Node) (list []*kong.Node) {
 // error.
 func TestOnlyJSON(t *testing.T) {
 	t.Parallel()
-	s := serve(t, t.TempDir())
+	s := serveWith(t, "--data", t.TempDir(), "--webhook-allow-private")
 	c := newConsole(t, s)
 	c.must(0, "fund", "--amount", "90000", "--currency", "usd")
 	id := func(args ...string) string { return strings.TrimSpace(c.must(0, append(args, "-o", "id")...)) }
@@ -227,6 +227,13 @@ func TestOnlyJSON(t *testing.T) {
 	key := func() string { return strings.TrimSpace(c.must(0, "keys", "create", "-o", "id")) }
 	ltx := strings.TrimSpace(c.must(0, "transactions", "list", "-o", "id", "--limit", "1"))
 
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer receiver.Close()
+	hook := id("webhooks", "create", receiver.URL, "--events", "payout.*")
+	event := strings.TrimSpace(c.must(0, "events", "list", "-o", "id", "--limit", "1"))
+	c.must(0, "events", "resend", event, "--endpoint", hook)
+	secret := "whsec_" + strings.Repeat("A", 43) + "="
+
 	// A command that only manual live money has is refused here: 5.
 	rows := []struct {
 		line string
@@ -253,6 +260,11 @@ func TestOnlyJSON(t *testing.T) {
 		{"transactions list", 0}, {"transactions get " + ltx, 0}, {"trial-balance", 0},
 		{"simulate " + charge("tok_pending") + " succeeded", 0}, {"fund --amount 1 --currency usd", 0}, {"clock show", 0}, {"clock advance 1h", 0}, {"clock to 2001-01-01", 6}, {"rail-log", 0},
 		{"api get /v1/balances", 0}, {"keys create", 0}, {"keys list", 0}, {"keys roll " + key(), 0}, {"keys revoke " + key(), 0}, {"keys scopes", 0},
+		{"events list", 0}, {"events get " + event, 0}, {"events resend " + event, 0}, {"events tail --after 0 --limit 1", 0},
+		{"webhooks create " + receiver.URL + " --events *", 0}, {"webhooks list", 0}, {"webhooks get " + hook, 0}, {"webhooks update " + hook + " --description x", 0},
+		{"deliveries list --endpoint " + hook, 0}, {"deliveries get " + event + " --endpoint " + hook, 0}, {"deliveries resend " + event + " --endpoint " + hook, 0}, {"deliveries recover --endpoint " + hook + " --since 1h", 0},
+		{"webhooks test " + hook, 0}, {"webhooks pause " + hook, 0}, {"webhooks test " + hook, 5}, {"webhooks resume " + hook, 0}, {"webhooks roll-secret " + hook, 0}, {"webhooks delete " + hook, 0},
+		{"webhooks exam " + receiver.URL + " --secret " + secret, 7}, {"listen --print-secret", 0}, {"trigger charge.failed", 0}, {"trigger transfer.failed", 2},
 		{"merchants create --name x", 3}, {"merchants list", 0}, {"merchants get " + merchant, 0}, {"merchants update " + merchant + " --name y", 0},
 		{"whoami", 0}, {"status", 0}, {"profiles list", 0}, {"commands", 0},
 	}

@@ -41,6 +41,7 @@ type commands struct {
 	moneyCommands
 	ledgerCommands
 	developCommands
+	hookCommands
 	adminCommands
 	helpCommands
 }
