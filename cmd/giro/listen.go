@@ -64,7 +64,8 @@ var listenAgain = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Mi
 const (
 	listenPoll   = time.Second // how soon an event that is sent again by hand is seen
 	listenWait   = 15 * time.Second
-	listenReport = 1000 // outcomes that wait to be told to giro
+	listenGrace  = 2 * time.Second // for the answer under way when it is stopped
+	listenReport = 1000            // outcomes that wait to be told to giro
 )
 
 // parcel is an event on its way to the receiver.
@@ -295,12 +296,9 @@ func (l *listener) run() error {
 			p = again[i]
 			again = slices.Delete(again, i, i+1)
 		}
-		taken, err := l.hand(ctx, &p)
-		if err != nil {
+		answered, taken, err := l.hand(ctx, &p)
+		if err != nil || !answered {
 			return err
-		}
-		if ctx.Err() != nil {
-			return nil
 		}
 		if !taken && p.tries <= len(listenAgain) {
 			p.due = s.now().Add(listenAgain[p.tries-1])
@@ -318,21 +316,24 @@ func (l *listener) run() error {
 }
 
 // hand gives one event to the receiver and prints what it said. Where nobody
-// answers it waits for somebody, so that the order stays. It returns early when
-// ctx ends, and then nothing has happened.
-func (l *listener) hand(ctx context.Context, p *parcel) (taken bool, err error) {
+// answers it waits for somebody, so that the order stays. When ctx ends an answer
+// has two more seconds to come, so that the next run does not repeat the event.
+func (l *listener) hand(ctx context.Context, p *parcel) (answered, taken bool, err error) {
 	s := l.s
 	if l.c.ForwardTo == "" {
-		return true, s.told(p.event)
+		return true, true, s.told(p.event)
 	}
+	posting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(listenGrace, cancel) })()
 	for waiting := false; ; waiting = true {
 		began := time.Now()
-		status, answer, err := l.post(ctx, p.event)
+		status, answer, err := l.post(posting, p.event)
 		took := time.Since(began)
-		if ctx.Err() != nil {
-			return false, nil
-		}
 		if err != nil {
+			if ctx.Err() != nil {
+				return false, false, nil
+			}
 			if !waiting {
 				s.note("%s is not handed over: %v; waiting for the receiver", p.event.ID, err)
 			}
@@ -340,7 +341,7 @@ func (l *listener) hand(ctx context.Context, p *parcel) (taken bool, err error) 
 			select {
 			case <-ctx.Done():
 				pause.Stop()
-				return false, nil
+				return false, false, nil
 			case <-pause.C:
 			}
 			continue
@@ -351,7 +352,7 @@ func (l *listener) hand(ctx context.Context, p *parcel) (taken bool, err error) 
 		case l.reports <- outcome{p.event.ID, status, took, answer}:
 		default: // giro does not take them just now; the events themselves go on
 		}
-		return taken, l.print(p, status, took, taken)
+		return true, taken, l.print(p, status, took, taken)
 	}
 }
 
