@@ -83,8 +83,8 @@ type outcome struct {
 	answer string
 }
 
-// listener hands events over, one after the other.
-type listener struct {
+// forwarder hands events over, one after the other.
+type forwarder struct {
 	s       *session
 	c       *listenCommand
 	state   *listening
@@ -105,7 +105,7 @@ func (c *listenCommand) Run(t *terminal) error {
 	if u, err := url.Parse(c.ForwardTo); err != nil || c.ForwardTo != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return exitError{exitUsage, errors.New("--forward-to takes an address like localhost:3000/hooks")}
 	}
-	l := &listener{s: s, c: c, reports: make(chan outcome, listenReport), headers: http.Header{}}
+	l := &forwarder{s: s, c: c, reports: make(chan outcome, listenReport), headers: http.Header{}}
 	for _, h := range c.Headers {
 		name, v, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {
@@ -140,7 +140,7 @@ func (c *listenCommand) Run(t *terminal) error {
 
 // resume finds the listener of an earlier run, or makes one, and the place
 // where to begin.
-func (l *listener) resume() error {
+func (l *forwarder) resume() error {
 	s := l.s
 	mine, _, err := s.read("/v1/merchants", nil)
 	if err != nil {
@@ -228,7 +228,7 @@ func (l *listener) resume() error {
 	return l.state.save()
 }
 
-func (l *listener) run() error {
+func (l *forwarder) run() error {
 	s := l.s
 	stream, err := s.streaming()
 	if err != nil {
@@ -318,7 +318,7 @@ func (l *listener) run() error {
 // hand gives one event to the receiver and prints what it said. Where nobody
 // answers it waits for somebody, so that the order stays. When ctx ends an answer
 // has two more seconds to come, so that the next run does not repeat the event.
-func (l *listener) hand(ctx context.Context, p *parcel) (answered, taken bool, err error) {
+func (l *forwarder) hand(ctx context.Context, p *parcel) (answered, taken bool, err error) {
 	s := l.s
 	if l.c.ForwardTo == "" {
 		return true, true, s.told(p.event)
@@ -356,7 +356,7 @@ func (l *listener) hand(ctx context.Context, p *parcel) (answered, taken bool, e
 	}
 }
 
-func (l *listener) post(ctx context.Context, e *client.Event) (status int, answer string, err error) {
+func (l *forwarder) post(ctx context.Context, e *client.Event) (status int, answer string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.c.ForwardTo, bytes.NewReader(e.Raw))
 	if err != nil {
 		return 0, "", err
@@ -379,7 +379,7 @@ func (l *listener) post(ctx context.Context, e *client.Event) (status int, answe
 }
 
 // print says what became of an event.
-func (l *listener) print(p *parcel, status int, took time.Duration, taken bool) error {
+func (l *forwarder) print(p *parcel, status int, took time.Duration, taken bool) error {
 	s := l.s
 	object := ""
 	if v, err := parseTree(p.event.Raw); err == nil {
@@ -415,7 +415,7 @@ func (l *listener) print(p *parcel, status int, took time.Duration, taken bool) 
 }
 
 // tell reports outcomes to giro, where the endpoint's deliveries show them.
-func (l *listener) tell(ctx context.Context, reported chan<- string) {
+func (l *forwarder) tell(ctx context.Context, reported chan<- string) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -447,7 +447,7 @@ func (l *listener) tell(ctx context.Context, reported chan<- string) {
 }
 
 // fetch looks for events that were sent again by hand.
-func (l *listener) fetch(ctx context.Context, resent chan<- *client.Event, reported <-chan string) {
+func (l *forwarder) fetch(ctx context.Context, resent chan<- *client.Event, reported <-chan string) {
 	if l.c.ForwardTo == "" {
 		return
 	}
