@@ -64,8 +64,8 @@ func (d *desk) list() []string {
 	return slices.Clone(d.got)
 }
 
-// listen runs giro listen until stop is called.
-func listen(t *testing.T, c *console, args ...string) (stop func()) {
+// runListen runs giro listen until stop is called.
+func runListen(t *testing.T, c *console, args ...string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	own := newConsole(t, nil)
@@ -114,7 +114,7 @@ func TestListenSurvivesKills(t *testing.T) {
 	c := newConsole(t, s.Load())
 	d := newDesk(t)
 	d.secret = strings.TrimSpace(c.must(0, "listen", "--forward-to", d.URL+"/hooks", "--print-secret"))
-	stop := listen(t, c, "--forward-to", d.URL+"/hooks")
+	stop := runListen(t, c, "--forward-to", d.URL+"/hooks")
 	var wg sync.WaitGroup
 	ended := make(chan struct{})
 	for worker := range 4 {
@@ -143,7 +143,7 @@ func TestListenSurvivesKills(t *testing.T) {
 		}
 		s.Store(start())
 		if n%7 == 3 {
-			stop = listen(t, c, "--forward-to", d.URL+"/hooks")
+			stop = runListen(t, c, "--forward-to", d.URL+"/hooks")
 		}
 	}
 	close(ended)
@@ -210,13 +210,13 @@ func TestListenRetries(t *testing.T) {
 		return 204
 	}
 	d.secret = strings.TrimSpace(c.must(0, "listen", "--forward-to", d.URL, "--events", "charge.created", "--print-secret"))
-	stop := listen(t, c, "--forward-to", d.URL, "--events", "charge.created", "--json")
+	stop := runListen(t, c, "--forward-to", d.URL, "--events", "charge.created", "--json")
 	c.must(0, "trigger", "charge.created")
 	eventually(t, "the event arrives", func() bool { return len(d.list()) == 1 })
 	c.must(0, "trigger", "charge.created")
 	eventually(t, "another arrives meanwhile", func() bool { return len(d.list()) == 2 })
 	stop()
-	stop = listen(t, c, "--forward-to", d.URL, "--events", "charge.created")
+	stop = runListen(t, c, "--forward-to", d.URL, "--events", "charge.created")
 	eventually(t, "the refused one comes again", func() bool { return len(d.list()) == 3 })
 	stop()
 	if got := d.list(); got[2] != got[0] || got[1] == got[0] {
