@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -648,5 +649,76 @@ func TestStopWithARailThatDoesNotAnswer(t *testing.T) {
 	b.until(t, p.Movement, giro.StatusSucceeded)
 	if _, acts, _ := rail.log(); len(acts) != 1 || acts[0] != "lookup" {
 		t.Errorf("the next engine asked %v", acts)
+	}
+}
+
+// failing is a store that holds its first Update until it is told, and fails
+// every later one.
+type failing struct {
+	giro.Store
+	arrived, proceed chan struct{}
+	calls            atomic.Int32
+	err              error
+}
+
+func (s *failing) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.Batch) error) error {
+	if s.calls.Add(1) > 1 {
+		return s.err
+	}
+	close(s.arrived)
+	<-s.proceed
+	return s.Store.Update(ctx, keys, decide)
+}
+
+// TestABatchThatFails: where the database refuses a batch its commands are tried
+// one by one, for the sake of those that are not at fault; where it does not
+// answer at all, everybody is told so at once.
+func TestABatchThatFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		err  error
+		each bool
+	}{{"refused", errors.New("a constraint"), true}, {"unreachable", giro.ErrUnreachable, false}, {"unknown", giro.ErrCommitUnknown, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			real, err := store.OpenSQLite(t.TempDir(), store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer real.Close()
+			s := &failing{Store: real, arrived: make(chan struct{}), proceed: make(chan struct{}), err: c.err}
+			e := newEngine(t, s)
+			e.Paused = func() bool { return true }
+			e.Start()
+			defer e.Stop()
+			call := &giro.Call{Merchant: &giro.Merchant{ID: e.NewID(e.Now()), Number: 1}}
+			const n = 30
+			errs := make(chan error, n+1)
+			fund := func() {
+				_, err := e.Fund(t.Context(), call, "BRL", 1)
+				errs <- err
+			}
+			go fund()
+			<-s.arrived
+			for range n {
+				go fund()
+			}
+			for e.Waiting() < n { // all have queued
+				<-time.After(time.Millisecond)
+			}
+			close(s.proceed)
+			refused := 0
+			for range n + 1 {
+				if err := <-errs; giro.Is(err, giro.CodeUnavailable) {
+					refused++
+				} else if err != nil {
+					t.Error(err)
+				}
+			}
+			if calls := int(s.calls.Load()); refused != n || c.each != (calls == n+2) || !c.each && calls != 2 {
+				t.Errorf("%d of %d were refused, with %d calls of the store", refused, n, calls)
+			}
+		})
 	}
 }

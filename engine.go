@@ -202,6 +202,13 @@ func (e *Engine) BatchStats() (batches, commands int64) {
 	return e.batches.Load(), e.commands.Load()
 }
 
+// Waiting returns how many commands wait for the next batch.
+func (e *Engine) Waiting() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.queue)
+}
+
 // do queues a command and waits for its answer, which is durable then.
 func (e *Engine) do(ctx context.Context, c *command) (any, error) {
 	var giveUp *time.Timer // nearly no command waits for another's answer
@@ -400,7 +407,7 @@ func (e *Engine) commit(batch []*command) {
 		cause := error(broken)
 		e.broken.Store(&cause)
 		e.Logf("the engine stops: %v", err)
-	case len(batch) > 1 && !errors.Is(err, ErrCommitUnknown):
+	case len(batch) > 1 && !errors.Is(err, ErrCommitUnknown) && !errors.Is(err, ErrUnreachable):
 		for _, c := range batch {
 			e.commit([]*command{c})
 		}

@@ -89,6 +89,8 @@ type Store interface {
 var (
 	ErrCommitUnknown = errors.New("the outcome of COMMIT is not known")
 	ErrClosed        = errors.New("the store is closed")
+	// ErrUnreachable: the database did not answer, whatever it was asked.
+	ErrUnreachable = errors.New("the database does not answer")
 )
 
 // MovementKey names a movement.

@@ -49,13 +49,14 @@ type engineMetrics struct{ e *giro.Engine }
 var (
 	batchesTotal  = prometheus.NewDesc("giro_batches_total", "Database transactions that this process committed.", nil, nil)
 	commandsTotal = prometheus.NewDesc("giro_commands_total", "Commands in those transactions.", nil, nil)
+	commandsQueue = prometheus.NewDesc("giro_commands_waiting", "Commands that wait for the next transaction.", nil, nil)
 	engineHealthy = prometheus.NewDesc("giro_engine_healthy", "1 while the books add up; 0: an operator has to look.", nil, nil)
 	buildInfo     = prometheus.NewDesc("giro_build_info", "1, with the version that runs.", []string{"version"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m engineMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{batchesTotal, commandsTotal, engineHealthy, buildInfo} {
+	for _, d := range []*prometheus.Desc{batchesTotal, commandsTotal, commandsQueue, engineHealthy, buildInfo} {
 		ch <- d
 	}
 }
@@ -69,6 +70,7 @@ func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
 	batches, commands := m.e.BatchStats()
 	ch <- prometheus.MustNewConstMetric(batchesTotal, prometheus.CounterValue, float64(batches))
 	ch <- prometheus.MustNewConstMetric(commandsTotal, prometheus.CounterValue, float64(commands))
+	ch <- prometheus.MustNewConstMetric(commandsQueue, prometheus.GaugeValue, float64(m.e.Waiting()))
 	healthy := 1.0
 	if m.e.Healthy() != nil {
 		healthy = 0

@@ -21,7 +21,7 @@ var clockBody = &schema{kind: kindObject, name: "ClockChange", about: "One of th
 
 var clockAnswer = &schema{kind: kindObject, name: "Clock", fields: []field{
 	{name: "now", schema: answerTime}, {name: "fired", optional: true, about: "What became due and has run.", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "FiredJob", fields: []field{
-		{name: "object", schema: plainText}, {name: "kind", schema: oneOf(string(giro.JobRail), string(giro.JobExpire), string(giro.JobSettle))}}}}}}}
+		{name: "object", schema: plainText}, {name: "kind", schema: oneOf(string(giro.JobRail), string(giro.JobExpire), string(giro.JobSettle), string(giro.JobVoid))}}}}}}}
 
 var railLogAnswer = &schema{kind: kindObject, name: "RailLogLine", fields: []field{
 	{name: "instruction", schema: plainText}, {name: "object", schema: plainText}, {name: "kind", schema: plainText},

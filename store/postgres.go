@@ -220,14 +220,14 @@ func (p *Postgres) update(ctx context.Context, keys *giro.Keys, decide func(*gir
 	id := p.options.NewID(at)
 	c, err := p.acquire(ctx)
 	if err != nil {
-		return transient(err), fmt.Errorf("connect: %w", err)
+		return transient(err), fmt.Errorf("connect: %w", unanswered(err))
 	}
 	// A connection that is not idle by then is closed, which rolls back.
 	defer c.Release()
 	batch := giro.NewBatch(id, at, p.options.NewID, p.options.Salt)
 	if err := loadKeys(ctx, c, keys, batch); err != nil {
 		rollback(ctx, c)
-		return transient(err), fmt.Errorf("load: %w", err)
+		return transient(err), fmt.Errorf("load: %w", unanswered(err))
 	}
 	if err := decide(batch); err != nil {
 		rollback(ctx, c)
@@ -262,7 +262,7 @@ func (p *Postgres) update(ctx context.Context, keys *giro.Keys, decide func(*gir
 	case committed:
 		return false, nil
 	}
-	return true, fmt.Errorf("write: %w", err)
+	return true, fmt.Errorf("write: %w", unanswered(err))
 }
 
 func (p *Postgres) acquire(ctx context.Context) (*pgxpool.Conn, error) {
@@ -371,6 +371,16 @@ func transient(err error) bool {
 	}
 	// No answer of the server. A deadline has already waited long enough.
 	return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errScan)
+}
+
+// unanswered marks an error that says nothing of what was asked: no server, no
+// connection, no answer in time.
+func unanswered(err error) error {
+	state := sqlState(err)
+	if strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P") || state == "" && !errors.Is(err, errScan) {
+		return fmt.Errorf("%w: %w", giro.ErrUnreachable, err)
+	}
+	return err
 }
 
 // uuid is giro.UUID for pgx: the zero id is NULL.
