@@ -29,6 +29,8 @@ type Engine struct {
 	RailWait      time.Duration // how long a card's creation or capture waits for its rail
 	KeyWait       time.Duration // how long a repeated Idempotency-Key waits for the first request's answer
 	DoubtDeadline time.Duration // unknown for so long: a person decides
+	KeysKept      time.Duration // how long an Idempotency-Key's answer is kept
+	EventsKept    time.Duration // how long events are kept; 0: for good
 	QueueMax      int           // commands that may wait; beyond, CodeUnavailable
 	BatchMax      int           // commands in one database transaction
 	Paused        func() bool   // true: jobs wait (benchmarks of creation alone)
@@ -146,6 +148,9 @@ func (e *Engine) Start() {
 	if e.KeyWait == 0 {
 		e.KeyWait = 5 * time.Second
 	}
+	if e.KeysKept == 0 {
+		e.KeysKept = 30 * 24 * time.Hour
+	}
 	if e.DoubtDeadline == 0 {
 		e.DoubtDeadline = 24 * time.Hour
 	}
@@ -164,8 +169,12 @@ func (e *Engine) Start() {
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
 	e.exchanges, e.giveUp = context.WithCancel(context.Background())
-	e.inFlight.Add(3)
+	e.inFlight.Add(4)
 	go e.commitLoop()
+	go func() {
+		defer e.inFlight.Done()
+		e.sweepLoop()
+	}()
 	go e.beatLoop()
 	go func() {
 		defer e.inFlight.Done()
@@ -485,7 +494,7 @@ func (c *command) run(e *Engine, b *Batch) {
 	if id != nil {
 		key = IdempotencyKey{c.call.Book(), id.Key}
 		row := b.idempotency[key]
-		if row != nil && row.Created < b.At-idempotencyKept.Microseconds() {
+		if row != nil && row.Created < b.At-e.KeysKept.Microseconds() {
 			row = nil // about to be swept
 		}
 		if row != nil && !(c.finish && row.Executing) {

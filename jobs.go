@@ -18,10 +18,6 @@ const (
 	claimPause   = 5 * time.Millisecond
 	jobsIdlePoll = time.Second // how soon jobs of another process' commits are seen
 
-	idempotencyKept = 30 * 24 * time.Hour // an Idempotency-Key's answer is kept so long
-	batchKept       = 24 * time.Hour      // a batch's own row: far longer than a COMMIT can be in doubt
-	sweepEvery      = 10 * time.Second
-	sweepStep       = 2000 // rows of each table at once, so that no commit waits for long
 )
 
 // lookupDelay is when a rail is asked again after n look-ups: 1, 2, 4 … 60 s,
@@ -39,15 +35,8 @@ func (e *Engine) jobLoop() {
 	slots := make(chan struct{}, jobsAtOnce)
 	var running sync.WaitGroup
 	defer running.Wait()
-	var swept time.Time
 	for {
 		wait := jobsIdlePoll
-		if now := e.Now(); now.Sub(swept) > sweepEvery {
-			swept = now
-			if _, err := e.Store.Sweep(context.Background(), Micros(now.Add(-idempotencyKept)), Micros(now.Add(-batchKept)), sweepStep); err != nil && !errors.Is(err, ErrClosed) {
-				e.Logf("sweep: %v", err)
-			}
-		}
 		if e.Paused == nil || !e.Paused() {
 			n, err := e.claim(slots, &running)
 			switch {

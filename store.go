@@ -77,6 +77,11 @@ type Store interface {
 	// (µs of their book's clock) and are not due, at most limit.
 	SweepDeliveries(ctx context.Context, before int64, limit int) (int, error)
 
+	// SweepEvents removes events from before a time (µs, of their book's clock):
+	// the oldest of each book, never its last one, at most limit in all. It
+	// returns how many went; what is left of a book has no gap.
+	SweepEvents(ctx context.Context, before int64, limit int) (int, error)
+
 	// Sweep removes idempotency rows and batch rows older than before (µs), at
 	// most limit of each, and returns how many went.
 	Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error)

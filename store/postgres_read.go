@@ -546,6 +546,33 @@ func (p *Postgres) SandboxLog(ctx context.Context, book giro.Book, after int64, 
 	return all(ctx, p.pool, scanSandbox, "SELECT "+pgSandboxColumns+" FROM sandbox WHERE book = $1 AND number > $2 ORDER BY number LIMIT $3", int64(book), after, atMostRows(limit))
 }
 
+// SweepEvents is giro.Store's. It walks from book to book and looks at the oldest
+// events of each alone.
+func (p *Postgres) SweepEvents(ctx context.Context, before int64, limit int) (int, error) {
+	total := 0
+	for last := int64(-1); total < limit; {
+		var next *int64
+		if err := p.pool.QueryRow(ctx, "SELECT min(book) FROM event WHERE book > $1", last).Scan(&next); err != nil {
+			return total, err
+		}
+		if next == nil {
+			break
+		}
+		last = *next
+		var n int
+		err := p.pool.QueryRow(ctx, `WITH gone AS (
+				DELETE FROM event WHERE book = $1 AND sequence IN (SELECT sequence FROM (SELECT sequence, at FROM event WHERE book = $1 ORDER BY sequence LIMIT $2) oldest WHERE at < $3)
+					AND sequence < (SELECT max(sequence) FROM event WHERE book = $1) RETURNING sequence
+			), counted AS (SELECT count(*) AS n FROM gone)
+			UPDATE book SET swept = swept + n FROM counted WHERE book = $1 RETURNING n`, last, int64(limit-total), before).Scan(&n)
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
 // Sweep is giro.Store's.
 func (p *Postgres) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error) {
 	keys, err := p.pool.Exec(ctx, "DELETE FROM idempotency WHERE (book, key) IN (SELECT book, key FROM idempotency WHERE created < $1 ORDER BY created LIMIT $2)", idempotencyBefore, int64(limit))

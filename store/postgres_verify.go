@@ -195,7 +195,8 @@ func (a postgresAudit) orphans(each func(giro.Book, int64) error) error {
 	return err
 }
 
-func (a postgresAudit) events(book giro.Book) (count, first, last int64, err error) {
-	err = a.tx.QueryRow(a.ctx, "SELECT count(*), coalesce(min(sequence), 0), coalesce(max(sequence), 0) FROM event WHERE book = $1", int64(book)).Scan(&count, &first, &last)
-	return count, first, last, err
+func (a postgresAudit) events(book giro.Book) (span eventSpan, err error) {
+	err = a.tx.QueryRow(a.ctx, "SELECT count(*), coalesce(min(sequence), 0), coalesce(max(sequence), 0), coalesce((SELECT at FROM event WHERE book = $1 ORDER BY sequence LIMIT 1), 0), coalesce((SELECT swept FROM book WHERE book = $1), 0) FROM event WHERE book = $1", int64(book)).
+		Scan(&span.count, &span.first, &span.last, &span.at, &span.swept)
+	return span, err
 }

@@ -639,6 +639,43 @@ func (s *SQLite) Beat(context.Context, giro.UUID, time.Duration) error { return 
 // Alive implements giro.Store: whoever else had the folder is gone.
 func (s *SQLite) Alive(context.Context, giro.UUID, time.Duration) (bool, error) { return false, nil }
 
+// SweepEvents implements giro.Store. It walks from book to book and looks at the
+// oldest events of each alone.
+func (s *SQLite) SweepEvents(ctx context.Context, before int64, limit int) (int, error) {
+	total := 0
+	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
+		total = 0
+		for last := int64(-1); total < limit; {
+			next, err := one(c, "SELECT min(book) FROM event WHERE book > ?", func(a *args) { a.int(last) },
+				func(r *row) (*int64, error) { book := r.int(); return &book, nil })
+			if err != nil {
+				return false, err
+			}
+			if next == nil || *next <= last { // NULL reads as 0
+				break
+			}
+			last = *next
+			err = exec(c, "DELETE FROM event WHERE book = ? AND sequence IN (SELECT sequence FROM (SELECT sequence, at FROM event WHERE book = ? ORDER BY sequence LIMIT ?) WHERE at < ?)"+
+				" AND sequence < (SELECT max(sequence) FROM event WHERE book = ?)",
+				func(a *args) { a.int(last).int(last).int(int64(limit - total)).int(before).int(last) })
+			if err != nil {
+				return false, err
+			}
+			if n := c.Changes(); n > 0 {
+				total += n
+				if err := update(c, "UPDATE book SET swept = swept + ? WHERE book = ?", func(a *args) { a.int(int64(n)).int(last) }); err != nil {
+					return false, err
+				}
+			}
+		}
+		return total > 0, nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sweep events: %w", err)
+	}
+	return total, nil
+}
+
 // Sweep implements giro.Store.
 func (s *SQLite) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error) {
 	total := 0

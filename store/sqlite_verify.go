@@ -107,9 +107,9 @@ func (s sqliteAudit) orphans(each func(giro.Book, int64) error) error {
 		ORDER BY t.book, t.sequence`, nil, func(r *row) error { return each(giro.Book(r.int()), r.int()) })
 }
 
-func (s sqliteAudit) events(book giro.Book) (count, first, last int64, err error) {
-	err = query(s.c, "SELECT count(*), coalesce(min(sequence), 0), coalesce(max(sequence), 0) FROM event WHERE book = ?",
+func (s sqliteAudit) events(book giro.Book) (span eventSpan, err error) {
+	err = query(s.c, "SELECT count(*), coalesce(min(sequence), 0), coalesce(max(sequence), 0), coalesce((SELECT at FROM event WHERE book = ?1 ORDER BY sequence LIMIT 1), 0), coalesce((SELECT swept FROM book WHERE book = ?1), 0) FROM event WHERE book = ?1",
 		func(a *args) { a.int(int64(book)) },
-		func(r *row) error { count, first, last = r.int(), r.int(), r.int(); return nil })
-	return count, first, last, err
+		func(r *row) error { span = eventSpan{r.int(), r.int(), r.int(), r.int(), r.int()}; return nil })
+	return span, err
 }

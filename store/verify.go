@@ -33,9 +33,13 @@ type audited interface {
 	orphans(each func(book giro.Book, sequence int64) error) error
 	// rollups runs over the cells of the roll-ups, in no order.
 	rollups(each func(giro.Rollup) error) error
-	// events returns how many events a book has, and the first and last sequence.
-	events(book giro.Book) (count, first, last int64, err error)
+	// events returns how many events a book has, the first and last sequence, the
+	// time of the first, and how many were swept before it.
+	events(book giro.Book) (eventSpan, error)
 }
+
+// eventSpan is what a book has of its events.
+type eventSpan struct{ count, first, last, at, swept int64 }
 
 // auditedMovement is a movement with what it has to agree with.
 type auditedMovement struct {
@@ -54,6 +58,7 @@ type audit struct {
 	from     audited
 	report   *giro.Report
 	heads    map[giro.Book]*giro.BookHead
+	spans    map[giro.Book]eventSpan
 	accounts map[giro.UUID]*auditedAccount
 	counts   map[giro.Book]*[4]int64 // movements that are not deleted, in the order of giro.Kinds
 	reserved map[bucket]reservation
@@ -114,6 +119,7 @@ func verify(from audited) (*giro.Report, error) {
 		from: from, report: &giro.Report{Faults: []giro.Fault{}},
 		heads: map[giro.Book]*giro.BookHead{}, accounts: map[giro.UUID]*auditedAccount{},
 		counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]reservation{},
+		spans: map[giro.Book]eventSpan{},
 		cells: map[giro.RollupKey]*giro.Rollup{}, total: map[giro.Book]int64{},
 	}
 	steps := []func() error{a.loadHeads, a.loadAccounts, a.checkChains, a.checkEntries, a.checkMovements, a.checkBooks, a.checkRollups}
@@ -609,7 +615,28 @@ func (a *audit) compare(m auditedMovement) (sequence int64, message string) {
 	case m.Peer != 0 && f.peer != -net:
 		return 0, fmt.Sprintf("moved %d, and the receiver's books got %d", net, -f.peer)
 	}
+	if m.event == nil {
+		kept, err := a.kept(m.Book)
+		if err != nil {
+			return 0, fmt.Sprintf("has events that cannot be read: %v", err)
+		}
+		if kept.first > 1 && m.Updated <= kept.at {
+			return 0, "" // its last event was swept
+		}
+	}
 	return 0, told(m.Movement, m.event)
+}
+
+// kept returns what a book has of its events, which is read once.
+func (a *audit) kept(book giro.Book) (eventSpan, error) {
+	if span, ok := a.spans[book]; ok {
+		return span, nil
+	}
+	span, err := a.from.events(book)
+	if err == nil {
+		a.spans[book] = span
+	}
+	return span, err
 }
 
 // told compares a movement with its last event, which shows it as it was after
@@ -654,12 +681,13 @@ func (a *audit) checkBooks() error {
 				}
 			}
 		}
-		count, first, last, err := a.from.events(book)
+		kept, err := a.kept(book)
 		if err != nil {
 			return fmt.Errorf("read events: %w", err)
 		}
-		if last != head.Events || count != last || count > 0 && first != 1 {
-			err := a.fault(book, 0, "the book has %d events from %d to %d, and says that the last is %d", count, first, last, head.Events)
+		// The oldest may have been swept; what is left has no gap and ends with the last.
+		if kept.last != head.Events || kept.count != kept.last-kept.swept || kept.count > 0 && kept.first != kept.swept+1 {
+			err := a.fault(book, 0, "the book has %d events from %d to %d, and says that the last is %d", kept.count, kept.first, kept.last, head.Events)
 			if err != nil {
 				return err
 			}
