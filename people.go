@@ -3,6 +3,7 @@ package giro
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"giro/money"
@@ -126,7 +127,7 @@ type Tenant struct {
 // CreateMerchant makes a tenant with the books of both modes and its main
 // account in its currency, without credentials.
 func (e *Engine) CreateMerchant(ctx context.Context, call *Call, m Merchant) (*Merchant, error) {
-	t, err := e.createTenant(ctx, call, m, false)
+	t, err := e.createTenant(ctx, call, m, false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +136,13 @@ func (e *Engine) CreateMerchant(ctx context.Context, call *Call, m Merchant) (*M
 
 // CreateTenant makes a merchant and its first credentials of both modes in one
 // commit. The result is nil where the call's Idempotency-Key was used before:
-// its Answer has it.
-func (e *Engine) CreateTenant(ctx context.Context, call *Call, m Merchant) (*Tenant, error) {
-	return e.createTenant(ctx, call, m, true)
+// its Answer has it. with are documents of the installation that are written with
+// it; where one's lookup is taken, nothing is: CodeConflict.
+func (e *Engine) CreateTenant(ctx context.Context, call *Call, m Merchant, with ...*StoredDocument) (*Tenant, error) {
+	return e.createTenant(ctx, call, m, true, with)
 }
 
-func (e *Engine) createTenant(ctx context.Context, call *Call, m Merchant, keyed bool) (*Tenant, error) {
+func (e *Engine) createTenant(ctx context.Context, call *Call, m Merchant, keyed bool, with []*StoredDocument) (*Tenant, error) {
 	all, err := e.Store.Documents(ctx, DocumentQuery{Kind: DocMerchant, Book: AllBooks, Limit: 1 << 20})
 	if err != nil {
 		return nil, err
@@ -172,9 +174,17 @@ func (e *Engine) createTenant(ctx context.Context, call *Call, m Merchant, keyed
 		Books:     []Book{Installation, test, live},
 		Documents: []DocumentKey{{Kind: DocMerchant, Lookup: merchantLookup(m.Number)}},
 	}
+	for _, d := range with {
+		keys.Documents = append(keys.Documents, DocumentKey{Kind: d.Kind, Lookup: d.Lookup})
+	}
 	v, err := e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
 		if b.document(DocumentKey{Kind: DocMerchant, Lookup: merchantLookup(m.Number)}) != nil {
 			return nil, &Error{Code: CodeUnavailable, Message: "another merchant was created at the same moment; send the request again", RetryAfter: time.Second}
+		}
+		for _, d := range with {
+			if b.document(DocumentKey{Kind: d.Kind, Lookup: d.Lookup}) != nil {
+				return nil, Refuse(CodeConflict, "", "another process has written this already")
+			}
 		}
 		m := m
 		m.Created, m.Updated = b.At, b.At
@@ -190,7 +200,7 @@ func (e *Engine) createTenant(ctx context.Context, call *Call, m Merchant, keyed
 				b.account(chartAccount(&m, book, money.Currency(m.Currency), RoleAvailable, ""))
 			}
 		}
-		for _, d := range secrets {
+		for _, d := range slices.Concat(with, secrets) {
 			w := *d
 			w.Created, w.Updated = b.At, b.At
 			b.write(&w)

@@ -22,6 +22,8 @@ type limiter struct {
 	perSecond int
 	burst     int
 
+	policy []string // the header's value, which never changes
+
 	mu    sync.Mutex
 	keys  map[[16]byte]*list.Element
 	order list.List // *limited, the last used first
@@ -36,7 +38,11 @@ func newLimiter(perSecond, burst int) *limiter {
 	if burst < perSecond {
 		burst = perSecond
 	}
-	return &limiter{perSecond: perSecond, burst: burst, keys: map[[16]byte]*list.Element{}}
+	l := &limiter{perSecond: perSecond, burst: burst, keys: map[[16]byte]*list.Element{}}
+	if perSecond > 0 {
+		l.policy = []string{fmt.Sprintf(`"default";q=%d;w=%d`, burst, (burst+perSecond-1)/perSecond)}
+	}
+	return l
 }
 
 // allow takes one request from the key's allowance and writes the headers of
@@ -64,10 +70,11 @@ func (l *limiter) allow(key [16]byte, now time.Time, h http.Header) (after time.
 
 	ok = r.AllowN(now, 1)
 	tokens := r.TokensAt(now)
-	window := (l.burst + l.perSecond - 1) / l.perSecond
 	full := int(math.Ceil((float64(l.burst) - tokens) / float64(l.perSecond)))
-	h.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, l.burst, window))
-	h.Set("RateLimit", `"default";r=`+strconv.Itoa(max(0, int(tokens)))+`;t=`+strconv.Itoa(max(1, full)))
+	h["Ratelimit-Policy"] = l.policy
+	b := append(make([]byte, 0, 32), `"default";r=`...)
+	b = append(strconv.AppendInt(b, int64(max(0, int(tokens))), 10), ";t="...)
+	h["Ratelimit"] = []string{string(strconv.AppendInt(b, int64(max(1, full)), 10))}
 	if !ok {
 		after = max(time.Duration((1-tokens)/float64(l.perSecond)*float64(time.Second)), time.Millisecond)
 	}

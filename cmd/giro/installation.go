@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"giro"
@@ -37,6 +38,7 @@ type installation struct {
 	out    *lateTransport // to the providers behind live rails
 
 	lastBackup  func() time.Time // nil: not known
+	rateLimit   int              // requests per second of one credential; 0: any number
 	verifyEvery time.Duration    // 0: never by itself
 }
 
@@ -183,8 +185,15 @@ func (in *installation) found(ctx context.Context, adminToken string) (*credenti
 		if setting.KeyProof != proof {
 			return nil, errors.New("this is not the key that the store was made with; give the right one with --secret-key-file or GIRO_SECRET_KEY")
 		}
-		if adminToken != "" {
-			setting.AdminHash = hash(e.Secret, "admin token", adminToken)
+		if want := hash(e.Secret, "admin token", adminToken); adminToken != "" && want != setting.AdminHash {
+			setting.AdminHash = want
+			if d.Data, err = json.Marshal(setting); err != nil {
+				return nil, err
+			}
+			// Another process that starts with the same token has done it already.
+			if _, err := e.Put(ctx, nil, giro.Refuse(giro.CodeConflict, "", "the setting is held by another document"), d); err != nil && !giro.Is(err, giro.CodePreconditionFailed) {
+				return nil, fmt.Errorf("store the admin token: %w", err)
+			}
 		}
 		in.watchAdmin(setting.AdminHash)
 		return nil, nil
@@ -199,27 +208,39 @@ func (in *installation) found(ctx context.Context, adminToken string) (*credenti
 	if err != nil {
 		return nil, err
 	}
-	m, err := e.CreateMerchant(ctx, nil, giro.Merchant{Name: "First merchant", Currency: "USD"})
-	if err != nil {
-		return nil, err
-	}
-	c := &credentials{Merchant: m.ID.ID("mer"), AdminToken: adminToken, Keys: map[string]giro.KeySet{}}
-	for name, live := range map[string]bool{"test": false, "live": true} {
-		if c.Keys[name], err = e.CreateKeySet(ctx, m, live); err != nil {
-			return nil, err
+	t, err := e.CreateTenant(ctx, nil, giro.Merchant{Name: "First merchant", Currency: "USD"},
+		&giro.StoredDocument{Kind: giro.DocSetting, ID: e.NewID(e.Now()), Lookup: settingInstallation, Data: data})
+	if giro.Is(err, giro.CodeConflict) || giro.Is(err, giro.CodeUnavailable) {
+		// Another process founded the store at the same moment.
+		if d, again := in.store.DocumentByLookup(ctx, giro.DocSetting, settingInstallation); again == nil && d != nil {
+			return in.found(ctx, "")
 		}
 	}
-	_, err = e.Put(ctx, nil, giro.Refuse(giro.CodeConflict, "", "the store was founded by another process"),
-		&giro.StoredDocument{Kind: giro.DocSetting, ID: e.NewID(e.Now()), Lookup: settingInstallation, Data: data})
 	if err != nil {
 		return nil, err
 	}
 	in.watchAdmin(setting.AdminHash)
-	return c, nil
+	return &credentials{Merchant: t.Merchant.ID.ID("mer"), AdminToken: adminToken, Keys: map[string]giro.KeySet{"test": t.Test, "live": t.Live}}, nil
 }
 
+// watchAdmin compares with the stored hash of the admin token, which another
+// process may replace: it is read again when it was not for a second.
 func (in *installation) watchAdmin(want string) {
+	var mu sync.Mutex
+	read := in.engine.Now()
 	in.admin = func(token string) bool {
+		if strings.HasPrefix(token, "sk_") || strings.HasPrefix(token, "pk_") {
+			return false // an API key, which most tokens are
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if now := in.engine.Now(); now.Sub(read) > time.Second {
+			var setting adminSetting
+			// A database that fails for a moment leaves the hash as it was.
+			if d, err := in.store.DocumentByLookup(context.Background(), giro.DocSetting, settingInstallation); err == nil && d != nil && json.Unmarshal(d.Data, &setting) == nil {
+				want, read = setting.AdminHash, now
+			}
+		}
 		return subtle.ConstantTimeCompare([]byte(hash(in.engine.Secret, "admin token", token)), []byte(want)) == 1
 	}
 }

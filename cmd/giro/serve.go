@@ -23,16 +23,37 @@ type serveCommand struct {
 	outgoing
 	Listen      string        `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
 	AdminListen string        `help:"Address on which /metrics needs no token." env:"GIRO_ADMIN_LISTEN"`
-	AdminToken  string        `help:"The installation's admin token; made and printed on the first start when absent." env:"GIRO_ADMIN_TOKEN"`
+	AdminToken  string        `help:"The installation's admin token. The first start makes and prints one when absent; given later, it replaces the one before, for good." env:"GIRO_ADMIN_TOKEN"`
 	JSON        bool          `help:"Print the first start's credentials as one JSON line." name:"json"`
 	PauseJobs   bool          `help:"Run no jobs: what is created waits, and goes to its rail when giro is started without this." env:"GIRO_PAUSE_JOBS"`
 	PublicURL   string        `help:"Where browsers reach the server, if that is not where it listens: https://pay.example.com behind a proxy." env:"GIRO_PUBLIC_URL"`
 	VerifyEvery time.Duration `help:"How often the whole ledger is recomputed beside the work; 0: only when asked." default:"24h" env:"GIRO_VERIFY_EVERY"`
 	RequireKey  bool          `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
+	RateLimit   int           `help:"Requests per second of one credential, twice as many at once; 0: any number." default:"20000" env:"GIRO_RATE_LIMIT"`
+	KeysKept    time.Duration `help:"How long the answers under idempotency keys are kept; at least 24h." name:"idempotency-retention" default:"720h" env:"GIRO_IDEMPOTENCY_RETENTION"`
+	EventsKept  time.Duration `help:"How long events are kept: at least a week, and no shorter than idempotency keys; 0: for good." name:"event-retention" default:"4320h" env:"GIRO_EVENT_RETENTION"`
+}
+
+// check refuses settings that would break what giro promises.
+func (c *serveCommand) check() error {
+	switch {
+	case strings.HasPrefix(c.AdminToken, "sk_") || strings.HasPrefix(c.AdminToken, "pk_") || strings.ContainsFunc(c.AdminToken, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return exitError{exitUsage, errors.New("--admin-token is visible ASCII without blanks, and does not look like an API key")}
+	case c.RateLimit < 0:
+		return exitError{exitUsage, errors.New("--rate-limit is 0 or more")}
+	case c.KeysKept < 24*time.Hour:
+		return exitError{exitUsage, errors.New("--idempotency-retention is at least 24h")}
+	case c.EventsKept != 0 && (c.EventsKept < 7*24*time.Hour || c.EventsKept < c.KeysKept):
+		return exitError{exitUsage, errors.New("--event-retention is at least 168h and no shorter than --idempotency-retention, or 0 for good")}
+	}
+	return nil
 }
 
 func (c *serveCommand) Run() error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if err := c.check(); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	in, err := c.open(ctx, time.Now, log)
@@ -41,7 +62,8 @@ func (c *serveCommand) Run() error {
 	}
 	defer in.store.Close()
 	in.engine.Paused = func() bool { return c.PauseJobs || in.out.closed() } // no rail is asked before it can be reached
-	in.verifyEvery = c.VerifyEvery
+	in.engine.KeysKept, in.engine.EventsKept = c.KeysKept, c.EventsKept
+	in.verifyEvery, in.rateLimit = c.VerifyEvery, c.RateLimit
 	if c.Database == "" {
 		in.lastBackup = c.lastBackup
 	}
@@ -93,6 +115,7 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 	server, err := api.New(api.Config{
 		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure, LastBackup: in.lastBackup, Webhooks: hooks,
 		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey, URL: publicURL,
+		RequestsPerSecond: in.rateLimit, Burst: 2 * in.rateLimit,
 	})
 	if err != nil {
 		return err
