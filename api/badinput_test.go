@@ -177,23 +177,33 @@ func (l *lockedBuffer) String() string {
 
 // onBothStores runs a test on each database.
 func onBothStores(t *testing.T, run func(t *testing.T, s giro.Store, folder string)) {
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		folder := t.TempDir()
-		s, err := store.OpenSQLite(folder, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+	onBothKinds(t, func(t *testing.T, open func() (s giro.Store, folder string)) {
+		s, folder := open()
 		run(t, s, folder)
 	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		s, err := store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(t, s, "")
-	})
+}
+
+// onBothKinds runs a test for each kind of database, of which it may open
+// several.
+func onBothKinds(t *testing.T, run func(t *testing.T, open func() (s giro.Store, folder string))) {
+	for _, kind := range []string{"sqlite", "postgres"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			run(t, func() (s giro.Store, folder string) {
+				var err error
+				if kind == "sqlite" {
+					folder = t.TempDir()
+					s, err = store.OpenSQLite(folder, store.Options{})
+				} else {
+					s, err = store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s, folder
+			})
+		})
+	}
 }
 
 // prepare makes three merchants, and of the first what the rows name; change may
