@@ -206,7 +206,7 @@ export function ActionDialog<T>({ action: a, object, onClose }: { action: Action
       >
         {limit && (
           <Field label={`${t('field.amount')} (${limit.currency.toUpperCase()})`} hint={t('field.at_most', { amount: money(limit.max, limit.currency) })} error={tooMuch ? t('field.too_much', { amount: money(limit.max, limit.currency) }) : bad && amount ? t('error.amount') : undefined}>
-            {(id, d) => <input id={id} aria-describedby={d} aria-invalid={bad} inputMode="decimal" autoComplete="off" autoFocus value={amount} onChange={(e) => setAmount(e.target.value)} onFocus={(e) => e.target.select()} />}
+            {(id, d) => <input id={id} aria-describedby={d} aria-invalid={bad} inputMode="decimal" autoComplete="off" value={amount} onChange={(e) => setAmount(e.target.value)} onFocus={(e) => e.target.select()} />}
           </Field>
         )}
         {a.texts?.map((f) => (

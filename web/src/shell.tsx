@@ -157,7 +157,7 @@ export function Shell() {
           </button>
         </div>
         {!place.live && <span className="chip test">{t('test_data')}</span>}
-        <button type="button" className="search-button" onClick={() => setPalette('search')} aria-label={t('search')}>
+        <button type="button" className="search-button" onClick={() => setPalette('search')} aria-label={t('search_hint')}>
           <Icon name="search" />
           <span className="grow">{t('search_hint')}</span>
           <kbd>/</kbd>
@@ -329,7 +329,6 @@ export function Shell() {
             <button
               type="button"
               className="primary"
-              autoFocus
               onClick={() => {
                 setLive(false)
                 switchTo({ mode: 'live' })

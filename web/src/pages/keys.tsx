@@ -122,7 +122,7 @@ function MakeKey({ live, onClose, onMade }: { live: boolean; onClose: () => void
         if (made.data.secret) onMade(made.data.secret)
       }}
     >
-      <Field label={t('field.name')}>{(id) => <input id={id} value={name} autoComplete="off" onChange={(e) => setName(e.target.value)} autoFocus />}</Field>
+      <Field label={t('field.name')}>{(id) => <input id={id} value={name} autoComplete="off" onChange={(e) => setName(e.target.value)} />}</Field>
       <label className="check">
         <input type="checkbox" checked={publishable} onChange={(e) => setPublishable(e.target.checked)} /> {t('keys.publishable_note')}
       </label>

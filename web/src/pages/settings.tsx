@@ -225,7 +225,7 @@ function Invite({ onClose, onMade }: { onClose: () => void; onMade: (i: Invitati
         onMade(made.data as Invitation)
       }}
     >
-      <Field label={t('field.email')}>{(id) => <input id={id} type="email" required value={email} autoComplete="off" onChange={(e) => setEmail(e.target.value)} autoFocus />}</Field>
+      <Field label={t('field.email')}>{(id) => <input id={id} type="email" required value={email} autoComplete="off" onChange={(e) => setEmail(e.target.value)} />}</Field>
       <RoleChoice value={role} onChange={setRole} />
     </Confirm>
   )

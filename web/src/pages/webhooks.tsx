@@ -87,7 +87,7 @@ function EndpointForm({ endpoint, onClose, onSecret }: { endpoint?: Endpoint; on
       }}
     >
       <Field label={t('webhooks.url')} hint={t('webhooks.url_note')}>
-        {(id, d) => <input id={id} aria-describedby={d} type="url" value={url} autoComplete="off" autoFocus onChange={(e) => setURL(e.target.value)} />}
+        {(id, d) => <input id={id} aria-describedby={d} type="url" value={url} autoComplete="off" onChange={(e) => setURL(e.target.value)} />}
       </Field>
       <Field label={t('nav.events')} hint={t('webhooks.events_note')}>
         {(id, d) => <input id={id} aria-describedby={d} value={events} required autoComplete="off" onChange={(e) => setEvents(e.target.value)} />}

@@ -11,6 +11,9 @@ export function Dialog({ title, onClose, children, kind = 'box' }: { title: stri
   useLayoutEffect(() => {
     const d = ref.current!
     if (!d.open) d.showModal()
+    // The first field, where there is one; else the way out that harms nobody.
+    const field = d.querySelector<HTMLElement>('[data-focus], form input:not([type=checkbox]), form select, form textarea, .palette-input input')
+    ;(field ?? d.querySelector<HTMLElement>('.dialog-foot button.primary') ?? d.querySelector<HTMLElement>('.dialog-foot button:not(.danger):not(.quiet)'))?.focus()
     return () => d.close()
   }, [])
   return (

@@ -1,0 +1,465 @@
+// Walks through the dashboard in a headless Chromium, as people do: run by
+// web_test.go, which starts a giro of its own. Each check prints a line, "ok
+// name" or "not ok name: why". SHOTS names a folder for a picture of each page.
+import { createServer } from 'node:http'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { chromium } from 'playwright-core'
+
+const first = JSON.parse(process.env.GIRO_FIRST)
+const base = first.url
+const secret = first.keys.test.secret_key
+const shots = process.env.SHOTS
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+if (shots) mkdirSync(shots, { recursive: true })
+
+let failed = 0
+async function check(name, run) {
+  const began = Date.now()
+  try {
+    await run()
+    console.log(`ok ${name} (${Date.now() - began} ms)`)
+  } catch (err) {
+    failed++
+    console.log(`not ok ${name}: ${String(err?.stack ?? err).slice(0, 2000).replaceAll('\n', '\\n')}`)
+  }
+}
+function equal(got, want, what) {
+  if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`)
+}
+
+/** A request of a program with the secret key. */
+async function api(method, path, body, key = secret) {
+  const r = await fetch(base + path, { method, headers: { Authorization: 'Bearer ' + key, ...(body ? { 'Content-Type': 'application/json' } : {}) }, body: body && JSON.stringify(body) })
+  const text = await r.text()
+  if (!r.ok) throw new Error(`${method} ${path}: ${r.status} ${text}`)
+  return text ? JSON.parse(text) : undefined
+}
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] })
+
+/** What no page may do, whatever is checked: complain, or ask another host. */
+const complaints = []
+function watch(page, where) {
+  page.setDefaultTimeout(60_000) // of a machine that is busy with other tests
+  page.on('console', (m) => (m.type() === 'error' || m.type() === 'warning') && !page.expectsErrors && complaints.push(`${where()}: console: ${m.text()}`))
+  page.on('pageerror', (err) => complaints.push(`${where()}: ${err.stack}`))
+  page.on('dialog', (d) => {
+    complaints.push(`${where()}: a dialog of the page's text: ${d.message()}`)
+    void d.dismiss()
+  })
+  page.on('request', (r) => !r.url().startsWith(base + '/') && !r.url().startsWith('data:') && complaints.push(`${where()}: asked ${r.url()}`))
+  return page
+}
+async function open(context, path = '/') {
+  const page = watch(await context.newPage(), () => page.url().slice(base.length))
+  await page.goto(base + '/app' + path)
+  return page
+}
+
+// A receiver of webhooks that fails until it is told not to.
+let receives = 500
+const receiver = createServer((request, response) => {
+  request.resume()
+  request.on('end', () => {
+    response.statusCode = receives
+    response.end('<script>window.__markup = 1</script><img src=x onerror="window.__markup = 1">')
+  })
+})
+await new Promise((done) => receiver.listen(0, '127.0.0.1', done))
+const hooks = `http://127.0.0.1:${receiver.address().port}/hooks`
+
+const evil = '"><img src=x onerror="window.__markup=1"><script>window.__markup=1</script>'
+let state, payment, customer
+
+await check('signing in by the printed link, without JavaScript, sets a password', async () => {
+  const context = await browser.newContext({ javaScriptEnabled: false })
+  const page = await context.newPage()
+  page.setDefaultTimeout(20_000)
+  await page.goto(first.dashboard_url)
+  await page.fill('input[name=name]', 'Ana Souza')
+  await page.fill('input[name=email]', 'ana@example.com')
+  await page.fill('input[name=password]', 'a sentence that is long')
+  await page.click('button[type=submit]')
+  await page.waitForURL(base + '/app/**')
+  const again = await context.newPage()
+  const gone = await again.goto(first.dashboard_url)
+  if (!gone || gone.status() < 400) equal(new URL(again.url()).pathname, '/app/', 'a link that was used')
+  await context.close()
+  const fresh = await browser.newContext()
+  const form = await fresh.newPage()
+  await form.goto(base + '/app/payments?status=failed')
+  equal(new URL(form.url()).pathname, '/app/login', 'without a session')
+  await form.fill('input[name=email]', 'ana@example.com')
+  await form.fill('input[name=password]', 'a sentence that is long')
+  await form.click('button[type=submit]')
+  await form.waitForURL('**/app/payments?**')
+  equal(new URL(form.url()).searchParams.get('status'), 'failed', 'the page that was asked for')
+  const cookie = (await fresh.cookies()).find((c) => /session/.test(c.name))
+  equal(cookie.httpOnly && cookie.sameSite === 'Lax', true, 'the cookie')
+  state = await fresh.storageState()
+  await fresh.close()
+})
+if (!state) {
+  await browser.close()
+  process.exit(1)
+}
+
+// Something of every kind, with text that would do harm as markup.
+await api('POST', '/v1/test/fund', { currency: 'brl', amount: 5_000_000 })
+await api('POST', '/v1/test/fund', { currency: 'usd', amount: 9_000_000 })
+customer = await api('POST', '/v1/customers', { name: evil.slice(0, 120), email: 'evil@example.com', reference: 'c-1', metadata: { note: evil } })
+const sub = await api('POST', '/v1/accounts', { name: 'seller ' + evil.slice(0, 60), currency: 'brl' })
+for (let n = 0; n < 30; n++) await api('POST', '/v1/charges', { amount: 10_000 + n * 111, currency: n % 3 ? 'brl' : 'usd', provider: 'card', card: { token: n % 5 === 4 ? 'tok_declined' : 'tok_ok' }, reference: 'order-' + n, description: n === 7 ? evil : 'Order ' + n })
+await api('POST', '/v1/charges', { amount: 2500, currency: 'brl', provider: 'bank', bank: { method: 'pix' }, customer: customer.id })
+await api('POST', '/v1/charges', { amount: 7700, currency: 'usd', provider: 'card', card: { token: 'tok_auth' }, capture: false })
+await api('POST', '/v1/transfers', { amount: 1234, currency: 'brl', destination: sub.id, description: evil })
+const endpoint = await api('POST', '/v1/webhook_endpoints', { url: hooks, events: ['charge.*'], description: evil })
+const payout = (amount) => api('POST', '/v1/payouts', { amount, currency: 'brl', provider: 'bank', bank: { method: 'pix', key: 'maria@example.com' }, recipient: { name: 'Maria ' + evil.slice(0, 60) } })
+payment = await api('POST', '/v1/charges', { amount: 20_000, currency: 'brl', provider: 'card', card: { token: 'tok_ok' }, reference: 'half', description: evil, metadata: { evil } })
+const held = await payout(1_009_300)
+
+const desk = () => browser.newContext({ storageState: state, viewport: { width: 1280, height: 860 }, locale: 'en-US', timezoneId: 'America/Sao_Paulo' })
+
+async function halfRefund() {
+  const context = await desk()
+  const page = await open(context, '/payments')
+  await page.waitForSelector('tbody tr')
+  await page.evaluate(() => (window.__same = true))
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/payments/' + payment.id + '**')
+  await page.waitForSelector('.timeline li')
+  const before = await page.locator('.timeline li').count()
+  await page.keyboard.press('R')
+  await page.waitForSelector('dialog[open] input')
+  await page.keyboard.type('100.00')
+  await page.waitForSelector('dialog .effects >> text=R$100.00')
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('dialog[open]', { state: 'detached' })
+  await page.waitForFunction((n) => document.querySelectorAll('.timeline li').length > n, before)
+  await page.waitForSelector('.headline >> text=partly refunded')
+  equal(await page.evaluate(() => window.__same), true, 'the page was not loaded again')
+  equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
+  const now = await api('GET', '/v1/charges/' + payment.id)
+  equal(now.amount_refunded, 10_000, 'refunded')
+  const refunds = await api('GET', '/v1/refunds')
+  equal(refunds.length, 1, 'refunds made')
+  await context.close()
+}
+
+async function payouts() {
+  const context = await desk()
+  const [good, bad] = [await payout(1_009_600), await payout(1_019_600)]
+  const page = await open(context, '/payouts/' + good.id)
+  await page.waitForSelector('.headline .s-pending')
+  await api('POST', `/v1/test/payouts/${good.id}/succeeded`, {})
+  await page.waitForSelector('.headline .s-succeeded')
+  await page.waitForSelector('.timeline >> text=Succeeded')
+  await page.waitForSelector('.postings')
+  const other = await open(context, '/payouts/' + bad.id)
+  await other.waitForSelector('.headline .s-pending')
+  await api('POST', `/v1/test/payouts/${bad.id}/succeeded`, {})
+  await other.waitForSelector('.headline .s-succeeded')
+  await api('POST', `/v1/test/payouts/${bad.id}/returned`, {})
+  await other.waitForSelector('.headline .s-returned')
+  // What came back is put into the balance by a person.
+  await other.click('button:has-text("Credit back")')
+  await other.waitForSelector('dialog .effects >> text=R$10,196.00')
+  await other.click('dialog button[type=submit]')
+  await other.waitForSelector('.headline .s-refunded')
+  await context.close()
+}
+
+async function webhook() {
+  const context = await desk()
+  const page = await open(context, '/developers/webhooks/' + endpoint.id)
+  const row = page.locator('tbody tr').first()
+  await row.locator('.s-retrying').waitFor()
+  await row.locator('a[data-row]').click()
+  await page.waitForSelector('.side pre >> text=<script>window.__markup = 1</script>')
+  equal(await page.evaluate(() => window.__markup), undefined, 'an answer ran as markup')
+  receives = 204
+  await row.locator('button:has-text("Resend")').click()
+  await row.locator('.s-delivered').waitFor()
+  await context.close()
+}
+
+async function past() {
+  const context = await desk()
+  const page = await open(context, '/balances')
+  await page.waitForSelector('.balance .big')
+  const now = await page.locator('.balance .big').first().innerText()
+  await page.fill('input[type=datetime-local]', '2020-01-01T00:00:00')
+  await page.waitForFunction((was) => document.querySelector('.balance .big')?.textContent !== was, now)
+  equal(await page.locator('.balance .big').first().innerText(), 'R$0.00', 'before anything happened')
+  equal(new URL(page.url()).searchParams.get('at'), '2020-01-01T00:00', 'the moment in the URL')
+  await page.goto(base + '/app/ledger/accounts')
+  await page.click('.tree a >> text=Clearing: sandbox (BRL)')
+  await page.waitForSelector('.chart .line')
+  await page.waitForSelector('.postings, .list tbody tr')
+  await context.close()
+}
+
+async function viewer() {
+  const context = await desk()
+  const page = await open(context, '/settings/team')
+  await page.click('button:has-text("Invite")')
+  await page.fill('dialog input[type=email]', 'bia@example.com')
+  await page.selectOption('dialog select', 'viewer')
+  await page.click('dialog button[type=submit]')
+  const link = await page.locator('dialog pre').innerText()
+  const other = await browser.newContext({ locale: 'en-US' })
+  const join = await other.newPage()
+  await join.goto(link)
+  await join.fill('input[name=name]', 'Bia Lima')
+  await join.fill('input[name=password]', 'another long sentence')
+  await join.click('button[type=submit]')
+  await join.waitForURL(base + '/app/**')
+  const bia = await open(other, '/payments/' + payment.id)
+  await bia.waitForSelector('.timeline li')
+  equal(await bia.locator('button:has-text("Refund")').count(), 0, 'buttons to refund')
+  equal(await bia.locator('button:has-text("Create")').count(), 0, 'buttons to create')
+  bia.expectsErrors = true
+  const status = await bia.evaluate(async (charge) => (await fetch('/v1/refunds', { method: 'POST', headers: { 'Content-Type': 'application/json', 'Giro-Mode': 'test' }, body: JSON.stringify({ charge }) })).status, payment.id)
+  equal(status, 403, 'POST /v1/refunds of a viewer')
+  await other.close()
+  await context.close()
+}
+
+async function filters() {
+  const context = await desk()
+  const page = await open(context, '/payments')
+  await page.click('.tab >> text=Failed')
+  await page.waitForFunction(() => [...document.querySelectorAll('tbody .status')].length > 0 && [...document.querySelectorAll('tbody .status')].every((s) => s.classList.contains('s-failed')))
+  await page.click('button.filter:has-text("Currency")')
+  await page.fill('.popover:popover-open input', 'BRL')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**currency=brl**')
+  await page.waitForFunction(() => !document.querySelector('.stale'))
+  const rows = (p) => p.locator('tbody tr').evaluateAll((list) => list.map((r) => r.dataset.id).join())
+  const want = await rows(page)
+  await page.reload()
+  await page.waitForSelector('tbody tr')
+  equal(await rows(page), want, 'after a reload')
+  const url = page.url()
+  await page.locator('a[data-row]').first().click()
+  await page.waitForSelector('.timeline li')
+  await page.goBack()
+  await page.waitForSelector('tbody tr')
+  equal(page.url(), url, 'the URL after going back')
+  equal(await rows(page), want, 'after going back')
+  const elsewhere = await desk()
+  const copied = watch(await elsewhere.newPage(), () => 'a copied link')
+  await copied.goto(url)
+  await copied.waitForSelector('tbody tr')
+  equal(await rows(copied), want, 'in another browser')
+  equal(await copied.locator('.filter.on b').first().innerText(), 'brl', 'the filter there')
+  // Pages: forward by key, back by key, the same rows.
+  await page.goto(base + '/app/payments')
+  await page.waitForSelector('tbody tr')
+  const one = await rows(page)
+  await page.keyboard.press(']')
+  await page.waitForURL('**cursor=**')
+  await page.waitForFunction((was) => document.querySelector('tbody tr')?.dataset.id !== was.split(',')[0], one)
+  await page.keyboard.press('[')
+  await page.waitForFunction((was) => document.querySelector('tbody tr')?.dataset.id === was.split(',')[0], one)
+  await elsewhere.close()
+  await context.close()
+}
+
+async function tabs() {
+  const context = await desk()
+  let streams = 0
+  context.on('request', (r) => r.url().includes('/v1/stream') && streams++)
+  const pages = []
+  for (let n = 0; n < 8; n++) pages.push(await open(context, n % 2 ? '/payments' : '/payments?status=succeeded'))
+  for (const p of pages) await p.waitForSelector('tbody tr')
+  // Wait until the leader reads the stream: Home says so.
+  const home = await open(context, '/')
+  await home.waitForSelector('.live-live')
+  const made = await api('POST', '/v1/charges', { amount: 4321, currency: 'brl', provider: 'card', card: { token: 'tok_ok' } })
+  for (const p of pages) await p.waitForSelector('.fresh .pill')
+  equal(streams, 1, 'streams of nine tabs')
+  equal(await pages[1].locator(`tr[data-id=${made.id}]`).count(), 0, 'rows that appeared by themselves')
+  await pages[1].click('.fresh .pill')
+  await pages[1].waitForSelector(`tr[data-id=${made.id}]`)
+  // The tab that reads the stream goes; another one goes on.
+  await pages[0].close()
+  const next = await api('POST', '/v1/charges', { amount: 4322, currency: 'brl', provider: 'card', card: { token: 'tok_ok' } })
+  await pages[7].waitForFunction(() => /2/.test(document.querySelector('.fresh .pill')?.textContent ?? ''))
+  await home.waitForSelector(`.feed a[href*="${next.id}"]`)
+  await context.close()
+}
+
+async function paused() {
+  const context = await desk()
+  await context.route('**/v1/stream*', (r) => r.abort())
+  const page = watch(await context.newPage(), () => 'without a stream')
+  page.expectsErrors = true
+  await page.goto(base + '/app/payouts')
+  await page.waitForSelector('.paused')
+  await page.waitForSelector('tbody tr')
+  // An error names its code and its request.
+  await page.goto(base + '/app/payments/ch_01h455vb4pex5vsknk084sn02q')
+  await page.waitForSelector('.failure code >> text=not_found')
+  await page.goto(base + '/app/payouts?status=canceled&range=7d')
+  await page.waitForSelector('.empty >> text=status=canceled')
+  await page.click('.empty button:has-text("90")')
+  await page.waitForURL('**range=90d**')
+  await context.close()
+}
+
+async function live() {
+  const context = await desk()
+  const page = await open(context, '/payments')
+  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('.chip.test')
+  await page.keyboard.press('m')
+  await page.keyboard.press('l')
+  await page.waitForSelector('dialog[open]')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**mode=live**')
+  equal(new URL(page.url()).pathname, '/app/payments', 'the page stays')
+  equal(await page.locator('.chip.test').count(), 0, 'test chips in live mode')
+  await page.waitForSelector('.empty pre >> text=curl -X POST')
+  await page.keyboard.press('Control+k')
+  await page.fill('.palette input', payment.id)
+  await page.waitForSelector('[role=option]')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('m')
+  await page.keyboard.press('t')
+  await page.waitForURL('**mode=test**')
+  await page.keyboard.press('/')
+  await page.fill('.palette input', payment.id)
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/payments/' + payment.id + '**')
+  await page.keyboard.press('g')
+  await page.keyboard.press('o')
+  await page.waitForURL('**/app/payouts?**')
+  await page.keyboard.press('?')
+  await page.waitForSelector('dialog >> text=Keyboard shortcuts')
+  await page.keyboard.press('Escape')
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await page.keyboard.press('c')
+  const curl = await page.waitForFunction(async () => (await navigator.clipboard.readText().catch(() => '')) || undefined)
+  if (!(await curl.jsonValue()).includes(base + '/v1/payouts?limit=25')) throw new Error('copied ' + (await curl.jsonValue()))
+  await context.close()
+}
+
+// Each changes what others count on the receiver or the newest payment, so the
+// refund comes first; the rest meet nobody.
+await check('a payment is refunded by half with the keyboard alone, and its timeline grows', halfRefund)
+await Promise.all([
+  check('a payout goes from pending to success, another comes back and is credited', payouts),
+  check('a failed delivery is looked at and sent again', webhook),
+  check('balances and accounts at a past moment', past),
+])
+await Promise.all([
+  check('a viewer sees no button to refund and gets 403', viewer),
+  check('filters survive a reload, going back and a copied link', filters),
+  check('without a stream the page says so; errors and empty lists help on', paused),
+])
+await check('nine tabs share one stream, and none loses it', tabs)
+await check('test and live are apart; keys, search and cURL', live)
+
+// Every page in both themes, three languages and two widths.
+const event = (await api('GET', '/v1/events?limit=1'))[0]
+const ledger = (await api('GET', '/v1/ledger/transactions?limit=1'))[0]
+const refund = (await api('GET', '/v1/refunds'))[0]
+const transfer = (await api('GET', '/v1/transfers'))[0]
+const pix = (await api('GET', '/v1/charges?customer=' + customer.id))[0]
+const paths = [
+  '/', '/payments', '/payments/' + payment.id, '/payments/' + pix.id, '/refunds', '/refunds/' + refund.id, '/payouts', '/payouts/' + held.id, '/transfers', '/transfers/' + transfer.id,
+  '/customers', '/customers/' + customer.id, '/balances', '/ledger/accounts', '/ledger/accounts/' + sub.id, '/ledger/transactions', '/ledger/transactions/' + ledger.id,
+  '/developers', '/developers/keys', '/developers/webhooks', '/developers/webhooks/' + endpoint.id, '/developers/events', '/developers/events/' + event.id, '/developers/sandbox',
+  '/settings/team', '/settings/providers', '/settings/preferences',
+]
+const combinations = []
+for (const theme of ['light', 'dark']) for (const language of ['en', 'pt-BR', 'es-419']) for (const width of [1280, 390]) combinations.push({ theme, language, width })
+
+/** Text that is cut, and what sticks out: run in the page. */
+function cut() {
+  const found = []
+  if (document.documentElement.scrollWidth > innerWidth + 1) found.push(`the page is ${document.documentElement.scrollWidth} wide`)
+  for (const el of document.querySelectorAll('main button, main a, main h1, main h2, main th, main dt, main label, .topbar button, .rail a, .kpi-value, .status')) {
+    const style = getComputedStyle(el)
+    if (style.display === 'inline' || el.closest('.visually-hidden, .hidden, .scroll, .table-wrap, .clip') || el.matches('.clip, .merchant, .search-button, .filter') || !el.checkVisibility()) continue
+    if (el.scrollWidth > el.clientWidth + 1) found.push(`cut: ${el.tagName} ${el.textContent.slice(0, 40)} (${el.scrollWidth} > ${el.clientWidth})`)
+  }
+  for (const el of document.querySelectorAll('.topbar > *')) {
+    if (!el.checkVisibility() || el.matches('[popover]')) continue
+    const r = el.getBoundingClientRect()
+    if (r.right > innerWidth + 1) found.push(`outside: ${el.className} ends at ${Math.round(r.right)}`)
+  }
+  const bar = [...document.querySelectorAll('.topbar > *, .page-head > *')].filter((el) => el.checkVisibility() && !el.matches('[popover]')).map((el) => [el, el.getBoundingClientRect()])
+  for (const [a, ra] of bar) for (const [b, rb] of bar) if (a !== b && ra.width && rb.width && ra.left < rb.right - 1 && rb.left < ra.right - 1 && ra.top < rb.bottom - 1 && rb.top < ra.bottom - 1) found.push(`overlap: ${a.className} and ${b.className}`)
+  return [...new Set(found)].slice(0, 5)
+}
+
+async function gallery({ theme, language, width }) {
+  const context = await browser.newContext({ storageState: state, viewport: { width, height: width < 500 ? 844 : 860 }, colorScheme: theme, locale: language === 'es-419' ? 'es-CO' : language, timezoneId: 'America/Sao_Paulo', reducedMotion: 'reduce' })
+  await context.addCookies([{ name: 'giro_language', value: language, url: base + '/app/' }, { name: 'giro_theme', value: theme, url: base + '/app/' }])
+  let at = ''
+  const page = watch(await context.newPage(), () => `${at} ${theme} ${language} ${width}`)
+  let under = 0
+  const counts = (r) => r.url().includes('/v1/') && !r.url().includes('/v1/stream')
+  page.on('request', (r) => counts(r) && under++)
+  page.on('requestfinished', (r) => counts(r) && under--)
+  page.on('requestfailed', (r) => counts(r) && under--)
+  const settled = async () => {
+    await page.waitForSelector('main h1')
+    for (let quiet = 0; quiet < 2; ) {
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))))
+      quiet = under === 0 && (await page.locator('.skeleton, .stale').count()) === 0 ? quiet + 1 : 0
+    }
+  }
+  at = paths[0]
+  await page.goto(base + '/app' + at)
+  await settled()
+  equal(await page.evaluate(() => document.documentElement.lang), language, 'language')
+  // Words do not change what axe looks for; one language is enough.
+  if (language === 'en') await page.evaluate(axeSource)
+  const problems = []
+  for (const path of paths) {
+    at = path
+    if (path !== paths[0]) {
+      await page.evaluate((to) => {
+        history.pushState(null, '', '/app' + to + '?mode=test')
+        dispatchEvent(new PopStateEvent('popstate'))
+      }, path)
+      await page.waitForFunction((to) => location.pathname === '/app' + to, path)
+      await settled()
+    }
+    for (const p of await page.evaluate(cut)) problems.push(`${path}: ${p}`)
+    if ((await page.locator('.failure').count()) > 0) problems.push(`${path}: ${await page.locator('.failure').first().innerText()}`)
+    if (language === 'en') {
+      const found = await page.evaluate(async () => {
+        const r = await window.axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+        return r.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ') + (n.any[0]?.message ? ' (' + n.any[0].message + ')' : '')).join('; ')}`)
+      })
+      for (const f of found) problems.push(`${path}: axe: ${f}`)
+    }
+    if (shots) await page.screenshot({ path: `${shots}/${path.replace(/[a-z]+_[0-9a-z]{26}/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'home'}.${theme}.${language}.${width}.png`, fullPage: true })
+  }
+  equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
+  await context.close()
+  if (problems.length) throw new Error(`${problems.length} problems:\n${problems.join('\n')}`)
+}
+
+// Three at once: the machine has few cores.
+const queue = [...combinations]
+await Promise.all([0, 1, 2].map(async () => {
+  for (let c = queue.shift(); c; c = queue.shift()) {
+    const one = c
+    await check(`${paths.length} pages, ${one.theme}, ${one.language}, ${one.width} px`, () => gallery(one))
+  }
+}))
+await check('no complaint in the console, no request off the origin', async () => {
+  const list = [...new Set(complaints)]
+  if (list.length) throw new Error(list.slice(0, 20).join('\n'))
+})
+await browser.close()
+receiver.close()
+receiver.closeAllConnections()
+process.exit(failed ? 1 : 0)

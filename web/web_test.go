@@ -1,0 +1,306 @@
+// Package web_test builds the dashboard again, compares it with what is
+// committed and embedded, and walks through it in a headless browser.
+package web_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"giro/api"
+	"giro/internal/need"
+	"giro/money"
+)
+
+// modules installs what package-lock.json names, once per run, unless it is
+// there already. Without Node, or without the registry, the test ends as in
+// [need.Missing].
+func modules(t *testing.T) {
+	t.Helper()
+	node := need.Program(t, "node")
+	version, err := exec.Command(node, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	major, minor := 0, 0
+	fmt.Sscanf(string(version), "v%d.%d", &major, &minor)
+	if major < 20 || major == 20 && minor < 19 {
+		t.Skipf("SKIPPED for want of a newer node: %s, the dashboard builds with 20.19 and later", strings.TrimSpace(string(version)))
+	}
+	if err := install(); err != nil {
+		t.Skipf("SKIPPED for want of the npm registry: %v", err)
+	}
+}
+
+var install = sync.OnceValue(func() error {
+	want, err := os.ReadFile("package-lock.json")
+	if err != nil {
+		return err
+	}
+	// npm writes down what it has installed, and the stamp from which lock file.
+	stamp := filepath.Join("node_modules", ".giro-lock")
+	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, want) {
+		return nil
+	}
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, npm, "ci", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000")
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci: %v\n%s", err, bytes.TrimSpace(out))
+	}
+	return os.WriteFile(stamp, want, 0o644)
+})
+
+func run(t *testing.T, env []string, name string, arguments ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, name, arguments...)
+	c.Env = append(os.Environ(), env...)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(arguments, " "), err, out)
+	}
+}
+
+// TestBuild holds that the committed build is the one of the committed source,
+// and that the source fits the API as it is: its types come from there.
+func TestBuild(t *testing.T) {
+	modules(t)
+	document := filepath.Join(t.TempDir(), "openapi.json")
+	if err := os.WriteFile(document, api.OpenAPI(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, []string{"GIRO_OPENAPI=" + document}, "node", "types.mjs")
+	run(t, nil, "node", filepath.Join("node_modules", "typescript", "bin", "tsc"), "--noEmit")
+	run(t, nil, "node", filepath.Join("test", "text.mjs"))
+	built := t.TempDir()
+	run(t, nil, "node", filepath.Join("node_modules", "vite", "bin", "vite.js"), "build", "--outDir", built, "--emptyOutDir", "--logLevel", "error")
+	committed := filepath.Join("..", "dash", "dist")
+	want, have := tree(t, built), tree(t, committed)
+	for _, name := range want {
+		if !slices.Contains(have, name) {
+			t.Errorf("%s is not committed; run make dash", name)
+			continue
+		}
+		a, b := read(t, filepath.Join(built, name)), read(t, filepath.Join(committed, name))
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s is not what web/ builds (%d bytes, a fresh build has %d); run make dash", name, len(b), len(a))
+		}
+	}
+	for _, name := range have {
+		if !slices.Contains(want, name) {
+			t.Errorf("%s is not built by web/; run make dash", name)
+		}
+	}
+}
+
+func tree(t *testing.T, root string) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			name, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// evaluates finds code that makes code of text, which the content security
+// policy forbids. A method that is named so is none.
+var evaluates = regexp.MustCompile(`(^|[^.\w$])(eval\(|new Function\()`)
+
+// TestBudget holds what a first visit costs: 250 KiB of script and 25 KiB of
+// style, as they travel, and nothing that is loaded from elsewhere.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	sums := map[string]int{}
+	dist := filepath.Join("..", "dash", "dist")
+	for _, name := range tree(t, dist) {
+		content := read(t, filepath.Join(dist, name))
+		sums[filepath.Ext(name)] += compressed(t, content)
+		if found := evaluates.Find(content); found != nil && filepath.Ext(name) == ".js" {
+			t.Errorf("%s has %q", name, found)
+		}
+	}
+	if sums[".js"] > 250<<10 || sums[".css"] > 25<<10 {
+		t.Errorf("script %d bytes, style %d bytes, gzipped", sums[".js"], sums[".css"])
+	}
+	t.Logf("script %d KiB, style %d KiB, gzipped", sums[".js"]>>10, sums[".css"]>>10)
+}
+
+// TestCatalogues holds that the languages have the same keys, the same places
+// in each text, and no text left empty.
+func TestCatalogues(t *testing.T) {
+	t.Parallel()
+	catalogue := func(name string) map[string]string {
+		m := map[string]string{}
+		if err := json.Unmarshal(read(t, filepath.Join("src", "i18n", name+".json")), &m); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return m
+	}
+	en := catalogue("en")
+	places := func(s string) []string {
+		var list []string
+		for part := range strings.SplitSeq(s, "{") {
+			if name, _, ok := strings.Cut(part, "}"); ok {
+				list = append(list, name)
+			}
+		}
+		slices.Sort(list)
+		return list
+	}
+	for _, name := range []string{"pt-BR", "es-419"} {
+		other := catalogue(name)
+		for key, text := range en {
+			if other[key] == "" {
+				t.Errorf("%s lacks %s", name, key)
+			} else if !slices.Equal(places(text), places(other[key])) {
+				t.Errorf("%s: %s has other places than en", name, key)
+			}
+		}
+		for key := range other {
+			if en[key] == "" {
+				t.Errorf("en lacks %s, which %s has", key, name)
+			}
+		}
+	}
+}
+
+// TestCurrencies holds that the browser cuts amounts where the ledger does.
+func TestCurrencies(t *testing.T) {
+	t.Parallel()
+	others := map[string]int{}
+	if err := json.Unmarshal(read(t, filepath.Join("src", "currencies.json")), &others); err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			for c := 'A'; c <= 'Z'; c++ {
+				code := string([]rune{a, b, c})
+				currency, err := money.ParseCurrency(code)
+				if err != nil {
+					if _, ok := others[code]; ok {
+						t.Errorf("%s is no currency", code)
+					}
+					continue
+				}
+				known++
+				digits, ok := others[code]
+				if !ok {
+					digits = 2
+				}
+				if currency.Exponent() != digits {
+					t.Errorf("%s has %d decimals here and %d in the ledger", code, digits, currency.Exponent())
+				}
+			}
+		}
+	}
+	if known < 100 {
+		t.Fatalf("only %d currencies are known", known)
+	}
+}
+
+// TestBrowser runs test/browser.mjs against a giro of its own.
+func TestBrowser(t *testing.T) {
+	chromium := need.Program(t, "chromium", "chromium-browser", "google-chrome")
+	modules(t)
+	binary := filepath.Join(t.TempDir(), "giro")
+	run(t, nil, "go", "build", "-o", binary, "../cmd/giro")
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	defer cancel()
+	serve := exec.CommandContext(ctx, binary, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--json", "--webhook-allow-private")
+	serve.Cancel = func() error { return serve.Process.Signal(os.Interrupt) }
+	serve.WaitDelay = 15 * time.Second
+	var said bytes.Buffer
+	serve.Stderr = &said
+	out, err := serve.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		serve.Wait()
+	}()
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	if !lines.Scan() {
+		t.Fatalf("giro said nothing: %s", said.String())
+	}
+	first := lines.Text()
+	go func() {
+		for lines.Scan() {
+		}
+	}()
+	browser := exec.CommandContext(ctx, "node", filepath.Join("test", "browser.mjs"))
+	browser.Env = append(os.Environ(), "GIRO_FIRST="+first, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("GIRO_SHOTS"))
+	results, err := browser.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var complaints bytes.Buffer
+	browser.Stderr = &complaints
+	if err := browser.Start(); err != nil {
+		t.Fatal(err)
+	}
+	checks := 0
+	scan := bufio.NewScanner(results)
+	scan.Buffer(nil, 4<<20)
+	for scan.Scan() {
+		line := scan.Text()
+		switch {
+		case strings.HasPrefix(line, "ok "):
+			checks++
+			t.Log(line)
+		case strings.HasPrefix(line, "not ok "):
+			checks++
+			t.Error(strings.ReplaceAll(line, `\n`, "\n"))
+		default:
+			t.Log(line)
+		}
+	}
+	if err := browser.Wait(); err != nil {
+		t.Errorf("browser.mjs: %v\n%s", err, complaints.String())
+	}
+	// The script says how many checks it has, so that none is lost silently.
+	if checks < 10 {
+		t.Errorf("only %s checks ran", strconv.Itoa(checks))
+	}
+}
