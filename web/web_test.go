@@ -235,7 +235,8 @@ func TestCurrencies(t *testing.T) {
 	}
 }
 
-// TestBrowser runs test/browser.mjs against a giro of its own.
+// TestBrowser runs test/browser.mjs against a giro of its own; with -short the
+// pages are looked at in two of their twelve guises.
 func TestBrowser(t *testing.T) {
 	chromium := need.Program(t, "chromium", "chromium-browser", "google-chrome")
 	modules(t)
@@ -271,6 +272,9 @@ func TestBrowser(t *testing.T) {
 	}()
 	browser := exec.CommandContext(ctx, "node", filepath.Join("test", "browser.mjs"))
 	browser.Env = append(os.Environ(), "GIRO_FIRST="+first, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("GIRO_SHOTS"))
+	if testing.Short() {
+		browser.Env = append(browser.Env, "SHORT=1")
+	}
 	results, err := browser.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import { Dialog } from './ui/dialog.tsx'
 import { Icon } from './ui/icon.tsx'
 import { Menu } from './ui/menu.tsx'
 import { Failure, Field, Loading, toast } from './ui/parts.tsx'
+import { useMay } from './session.ts'
+import { download, Views } from './views.tsx'
 
 /** One column of a list. `off` ones are chosen in the columns menu. */
 export interface Column<T> {
@@ -29,6 +31,10 @@ export interface Filter {
   /** The API's parameter; created and amount have several. */
   param: string
   options?: readonly string[]
+  /** Of options that the catalogues cannot know. */
+  names?: Record<string, string>
+  /** One value at a time. */
+  single?: boolean
   /** The group of the options' labels in the catalogue. */
   group?: string
 }
@@ -58,6 +64,12 @@ export interface List<T> {
   strip?: ReactNode
   bulk?: (selected: T[], clear: () => void) => ReactNode
   peek?: (row: T) => ReactNode
+  /** The words of a button per row that opens the drawer, where rows have no page. */
+  open?: string
+  /** The route's kind of export. */
+  exports?: string
+  /** Saved views; the page of the list. */
+  page?: string
   command?: string
   /** The route answers everything at once. */
   unpaged?: boolean
@@ -173,8 +185,10 @@ export function ListView<T extends object>(list: List<T>) {
     onRowSelectionChange: setSelection,
   })
   const selected = table.getRowModel().rows.filter((r) => r.getIsSelected())
-  const selectable = !!list.bulk
+  const selectable = !!list.bulk || !!list.exports
 
+  const [saving, setSaving] = useState(false)
+  const may = useMay()
   const body = useRef<HTMLTableSectionElement>(null)
   const links = () => [...(body.current?.querySelectorAll<HTMLAnchorElement>('a[data-row]') ?? [])]
   const step = (by: number) => {
@@ -210,6 +224,8 @@ export function ListView<T extends object>(list: List<T>) {
           ...(list.peek ? { Space: () => setPeeked(focused()?.original) } : {}),
           ...(selectable ? { x: () => select(false), X: () => select(true) } : {}),
           f: () => filterBar.current?.querySelector<HTMLElement>('button.filter')?.click(),
+          ...(list.exports ? { e: () => download(list.exports!, query) } : {}),
+          ...(list.page && may('views.write') ? { s: () => setSaving(true), v: () => document.querySelector<HTMLElement>('.views a, .views button')?.focus() } : {}),
           r: refresh,
           ']': forward,
           '[': () => (position ? backward() : undefined),
@@ -223,9 +239,17 @@ export function ListView<T extends object>(list: List<T>) {
       {!list.inner && (
         <div className="page-head">
           <h1>{t(list.title)}</h1>
-          <div className="row">{list.actions}</div>
+          <div className="row">
+            {list.exports && (
+              <button type="button" onClick={() => download(list.exports!, query)} title="e">
+                <Icon name="export" /> {t('export')}
+              </button>
+            )}
+            {list.actions}
+          </div>
         </div>
       )}
+      {list.page && <Views page={list.name} path={list.page} search={search} saving={saving} onSaving={setSaving} />}
       {list.tabs && (
         <nav className="tabs" aria-label={t('list.statuses')}>
           {['', ...list.tabs].map((s) => {
@@ -246,7 +270,7 @@ export function ListView<T extends object>(list: List<T>) {
         </nav>
       )}
       {list.strip}
-      <div className="toolbar" ref={filterBar}>
+      <div className={'toolbar' + (list.inner && filters.length === 0 ? ' hidden' : '')} ref={filterBar}>
         {filters
           .filter((f) => !(list.tabs && f.param === 'status') || (search.status ?? '').includes(','))
           .map((f) => (
@@ -338,6 +362,7 @@ export function ListView<T extends object>(list: List<T>) {
                     </th>
                   )
                 })}
+                {list.open && <td role="cell" />}
               </tr>
             </thead>
             <tbody ref={body} role="rowgroup">
@@ -371,6 +396,13 @@ export function ListView<T extends object>(list: List<T>) {
                       </td>
                     )
                   })}
+                  {list.open && (
+                    <td role="cell" className="end">
+                      <button type="button" className="small" onClick={() => setPeeked(row.original)}>
+                        {list.open}
+                      </button>
+                    </td>
+                  )}
                 </tr>
               ))}
             </tbody>
@@ -378,10 +410,15 @@ export function ListView<T extends object>(list: List<T>) {
         </div>
       )}
       <div className={'pager' + (list.unpaged && !list.bulk ? ' hidden' : '')}>
-        {selected.length > 0 && list.bulk ? (
+        {selected.length > 0 ? (
           <div className="bulk" role="status">
             <span>{tn('list.selected', selected.length)}</span>
-            {list.bulk(
+            {list.exports && (
+              <button type="button" onClick={() => download(list.exports!, { ids: selected.map((r) => r.id).join(',') })}>
+                <Icon name="export" /> {t('export.selected')}
+              </button>
+            )}
+            {list.bulk?.(
               selected.map((r) => r.original),
               () => setSelection({}),
             )}
@@ -456,7 +493,7 @@ function filterText(f: Filter, search: Search): string {
       return (search[f.param] ?? '')
         .split(',')
         .filter(Boolean)
-        .map((v) => (f.group ? label(f.group, v) : v))
+        .map((v) => f.names?.[v] ?? (f.group ? label(f.group, v) : v))
         .join(', ')
     default:
       return search[f.param] ?? ''
@@ -526,8 +563,8 @@ function FilterForm({ filter: f, search, apply }: { filter: Filter; search: Sear
           <legend>{t(f.label)}</legend>
           {f.options?.map((o) => (
             <label key={o}>
-              <input type="checkbox" name="choice" value={o} defaultChecked={(search[f.param] ?? '').split(',').includes(o)} />
-              {f.group ? label(f.group, o) : o}
+              <input type={f.single ? 'radio' : 'checkbox'} name="choice" value={o} defaultChecked={(search[f.param] ?? '').split(',').includes(o)} />
+              {f.names?.[o] ?? (f.group ? label(f.group, o) : o)}
             </label>
           ))}
         </fieldset>

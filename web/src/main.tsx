@@ -9,6 +9,7 @@ import { CustomerPage, CustomersPage } from './kinds/customers.tsx'
 import { LedgerAccountPage, LedgerAccountsPage, LedgerTransactionPage, LedgerTransactionsPage } from './kinds/ledger.tsx'
 import { MovementPage, MovementsPage } from './kinds/movements.tsx'
 import { base, parseSearch, type Search, stringifySearch, useGo } from './nav.tsx'
+import { AuditPage } from './pages/audit.tsx'
 import { BalancesPage } from './pages/balances.tsx'
 import { DevelopersPage } from './pages/developers.tsx'
 import { EventPage, EventsPage } from './pages/events.tsx'
@@ -79,6 +80,7 @@ const pages: Record<string, ComponentType> = {
   '/developers/events/$id': EventPage,
   '/developers/sandbox': SandboxPage,
   '/settings/team': TeamPage,
+  '/settings/audit': AuditPage,
   '/settings/providers': ProvidersPage,
   '/settings/preferences': PreferencesPage,
 }

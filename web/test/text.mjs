@@ -22,7 +22,7 @@ for (const name of files) {
     bad++
   }
   const walk = (node) => {
-    if (ts.isJsxText(node) && !names.test(node.text.trim())) say(node, JSON.stringify(node.text.trim()))
+    if (ts.isJsxText(node) && node.text.trim().length > 1 && !names.test(node.text.trim())) say(node, JSON.stringify(node.text.trim()))
     if (ts.isJsxAttribute(node) && node.initializer && ts.isStringLiteral(node.initializer) && seen.includes(node.name.getText())) {
       const value = node.initializer.text
       // <ListView title="nav.keys"> names a key.

@@ -29,7 +29,7 @@ export function CustomersPage() {
       id={(c) => c.id}
       href={(c) => '/customers/' + c.id}
       command="giro customers list"
-      adds="customer.created"
+      exports="customers"
       columns={[
         { id: 'name', header: 'field.name', cell: (c) => <span className="clip">{c.name ?? c.id}</span> },
         { id: 'email', header: 'field.email', cell: (c) => <span className="clip">{c.email ?? '—'}</span> },
@@ -106,7 +106,7 @@ export function CustomerPage() {
     >
       {(['charges', 'payouts'] as const).map((kind) => (
         <Card key={kind} title={t(kind === 'charges' ? 'nav.payments' : 'nav.payouts')}>
-          <ListView {...movementList(kind, { name: `${kind}-of-customer`, inner: true, tabs: undefined, filters: [], adds: undefined, fixed: { customer: id }, pageSize: 10, columns: movementList(kind).columns.filter((x) => ['amount', 'status', 'method', 'reference', 'created'].includes(x.id)) })} />
+          <ListView {...movementList(kind, { name: `${kind}-of-customer`, inner: true, exports: undefined, page: undefined, tabs: undefined, filters: [], adds: undefined, fixed: { customer: id }, pageSize: 10, columns: movementList(kind).columns.filter((x) => ['amount', 'status', 'method', 'reference', 'created'].includes(x.id)) })} />
         </Card>
       ))}
     </Detail>

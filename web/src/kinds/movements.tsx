@@ -28,7 +28,7 @@ export const statuses: Record<KindName, readonly string[]> = {
 /** How money comes or goes, in a few words. */
 export function method(m: Movement): string {
   const c = m as AnyMovement
-  if (c.card) return [c.card.brand || label('provider', 'card'), c.card.last4 && '·' + c.card.last4].filter(Boolean).join(' ')
+  if (c.card) return [c.card.brand ? c.card.brand[0]!.toUpperCase() + c.card.brand.slice(1) : label('provider', 'card'), c.card.last4 && '·' + c.card.last4].filter(Boolean).join(' ')
   if (c.bank) return label('method', c.bank.method ?? 'transfer')
   if (c.mobile) return label('provider', 'mobile')
   return m.provider ? label('provider', m.provider) : '—'
@@ -100,6 +100,8 @@ export function movementList(kind: KindName, more: Partial<List<Movement>> = {})
     adds: kind.slice(0, -1) + '.created',
     peek: (m) => <Peek kind={kind} id={m.id} />,
     command: `giro ${kind} list`,
+    exports: kind,
+    page: pages[kind],
     ...more,
   }
 }
@@ -206,7 +208,7 @@ function Amounts({ m }: { m: Movement }) {
   )
 }
 
-const entryIcons: Record<string, IconName> = { request: 'user', ledger_transaction: 'ledger', attempt: 'transfers', event: 'activity', delivery: 'webhook' }
+const entryIcons: Record<string, IconName> = { request: 'code', act: 'user', ledger_transaction: 'ledger', attempt: 'transfers', event: 'activity', delivery: 'webhook' }
 
 /** One ordered story; it grows as events come. */
 export function Timeline({ kind, id }: { kind: KindName; id: string }) {
@@ -257,6 +259,11 @@ function entryText(e: Schema<'TimelineEntry'>): string {
   }
   if (e.type === 'ledger_transaction') return t('timeline.posted', { cause: label('cause', e.what) })
   if (e.type === 'request') return t('timeline.created')
+  if (e.type === 'act') return label('did', e.what)
+  if (e.type === 'delivery') {
+    const [state = '', type = ''] = e.what.split(' ')
+    return t('timeline.delivered', { type, state: label('delivery_one', state) })
+  }
   if (e.type === 'attempt') {
     const [act = '', result = ''] = e.what.split(' ')
     return t('timeline.asked', { act: label('act', act), result: label('result', result) })

@@ -1,15 +1,76 @@
-import type { Schema } from '../api/client.ts'
-import { usePageRequest, useRead } from '../data.ts'
-import { money } from '../format.ts'
-import { t } from '../i18n/index.ts'
+import { post, type Schema } from '../api/client.ts'
+import { changed, usePageRequest, useRead } from '../data.ts'
+import { money, number } from '../format.ts'
+import { label, t } from '../i18n/index.ts'
 import { A, useSearch } from '../nav.tsx'
-import { Card, Facts, Failure, Loading } from '../ui/parts.tsx'
+import { useMay } from '../session.ts'
+import { Icon } from '../ui/icon.tsx'
+import { Ago, Card, Facts, Failure, Loading, toast } from '../ui/parts.tsx'
 import { AsOf } from '../kinds/ledger.tsx'
 import { Proof } from './home.tsx'
+
+/** Recomputes the whole ledger, beside everything else. */
+function Verify() {
+  const q = useRead('/v1/ledger/verification', [], undefined, { keep: true })
+  const running = q.data?.data.running
+  return (
+    <button
+      type="button"
+      disabled={running}
+      onClick={() =>
+        void post('/v1/ledger/verification', [], {}).then(
+          () => changed('/v1/ledger/verification'),
+          (err: Error) => toast(err.message),
+        )
+      }
+    >
+      <Icon name="shield" /> {running ? t('verifying') : t('verify')}
+    </button>
+  )
+}
+
+/** When the ledger was last recomputed, and what was found. */
+export function LastVerification() {
+  const first = useRead('/v1/ledger/verification', [], undefined, { keep: true })
+  const running = first.data?.data.running
+  const q = useRead('/v1/ledger/verification', [], undefined, { keep: true, poll: running ? 1000 : undefined })
+  const v = q.data?.data
+  if (q.error) return <Failure error={q.error} />
+  if (!v) return null
+  return (
+    <>
+      <p className={'proof ' + (v.state === 'ok' ? 'ok' : v.state === 'faulty' || v.state === 'failed' ? 'bad' : 'muted')}>
+        <Icon name={v.state === 'ok' ? 'shield' : 'info'} size={14} /> {label('verification', v.state)}
+        {v.entries !== null && <> · {t('verified_entries', { n: number(v.entries) })}</>}
+        {v.finished_at && (
+          <>
+            {' · '}
+            <Ago at={v.finished_at} />
+          </>
+        )}
+      </p>
+      {v.hash && (
+        <p className="small muted break">
+          {t('chain_head', { n: number(v.sequence) })} <code>{v.hash}</code>
+        </p>
+      )}
+      {v.faults.length > 0 && (
+        <ul className="faults">
+          {v.faults.map((f, i) => (
+            <li key={i} className="bad">
+              {f.mode} {f.sequence}: {f.message}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  )
+}
 
 /** The main accounts of every currency, now or at any past moment. */
 export function BalancesPage() {
   const [search] = useSearch()
+  const may = useMay()
   const query = search.at ? { at: new Date(search.at + 'Z').toISOString() } : undefined
   const q = useRead('/v1/balances', [], query, { keep: true })
   usePageRequest({ method: 'GET', path: '/v1/balances', query, data: q.data?.data, command: 'giro balances' })
@@ -43,8 +104,9 @@ export function BalancesPage() {
           ))}
         </div>
       )}
-      <Card title={t('proof')}>
+      <Card title={t('proof')} actions={may('ledger.verify') && <Verify />}>
         <Proof />
+        <LastVerification />
         <p className="muted small">{t('proof_note')}</p>
         <p className="row">
           <A href="/ledger/accounts">{t('nav.ledger_accounts')}</A>

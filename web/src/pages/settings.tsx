@@ -401,9 +401,87 @@ export function ProvidersPage() {
         <h1>{t('nav.providers')}</h1>
       </div>
       <div className="grid halves">
+        <Rails />
         <MerchantRules merchant={m} />
       </div>
     </>
+  )
+}
+
+/** Which rail carries what in live mode. Test mode always uses the sandbox. */
+function Rails() {
+  const q = useRead('/v1/providers')
+  const [wanted, setWanted] = useState<Record<string, string>>({})
+  const [asking, setAsking] = useState(false)
+  const p = q.data?.data
+  return (
+    <Card title={t('rails')}>
+      <p className="muted small">{t('rails.note')}</p>
+      {q.error ? (
+        <Failure error={q.error} />
+      ) : !p ? (
+        <Loading />
+      ) : (
+        <>
+          <div className="scroll" tabIndex={0} role="group" aria-label={t('rails')}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">{t('rails.provider')}</th>
+                  <th scope="col">{t('col.rail')}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {p.providers.map((one) => {
+                  const [provider = '', way] = one.name.split('/')
+                  const text = way ? `${label('provider', provider)} · ${label('method', way)}` : label('provider', provider)
+                  return (
+                    <tr key={one.name}>
+                      <th scope="row">{text}</th>
+                      <td>
+                        <select aria-label={text} value={wanted[one.name] ?? (one.set ? (one.rail ?? '') : '')} onChange={(e) => setWanted((w) => ({ ...w, [one.name]: e.target.value }))}>
+                          <option value="">{one.set || !one.rail ? t('rails.usual') : t('rails.usual_is', { rail: one.rail })}</option>
+                          {p.rails.map((r) => (
+                            <option key={r}>{r}</option>
+                          ))}
+                        </select>
+                      </td>
+                    </tr>
+                  )
+                })}
+              </tbody>
+            </table>
+          </div>
+          <p className="row end">
+            <button type="button" className="primary" disabled={Object.keys(wanted).length === 0} onClick={() => setAsking(true)}>
+              {t('save')}…
+            </button>
+          </p>
+        </>
+      )}
+      {asking && (
+        <Confirm
+          title={t('rails')}
+          label={t('save')}
+          onClose={() => setAsking(false)}
+          run={async () => {
+            await put('/v1/providers', [], { rails: wanted })
+            setWanted({})
+            changed('/v1/providers', '/v1/merchants')
+            toast(t('done.saved'))
+          }}
+        >
+          <p>{t('rails.effect')}</p>
+          <ul className="effects">
+            {Object.entries(wanted).map(([k, v]) => (
+              <li key={k}>
+                {k} → {v || t('rails.usual')}
+              </li>
+            ))}
+          </ul>
+        </Confirm>
+      )}
+    </Card>
   )
 }
 
