@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http/httptest"
@@ -152,5 +153,143 @@ func TestSmartFastPayOpenAPI(t *testing.T) {
 		if doc.Paths.Value(path) == nil {
 			t.Errorf("%s is not in the document", path)
 		}
+	}
+}
+
+// TestOnePayoutPerTransactionID: of many posts at once, through both generations
+// and both profiles, one payout is made, for good.
+func TestOnePayoutPerTransactionID(t *testing.T) {
+	t.Parallel()
+	onStores(t, func(t *testing.T, s giro.Store) {
+		r, server := running(t, s)
+		if err := r.Run("token", "POST /oauth2/token\nAuthorization: Basic {{client}}\n> save token /data/access_token\n\nPOST /v1/test/fund\nAuthorization: Bearer {{secret_key}}\n{\"currency\": \"brl\", \"amount\": 1000000}\n> status 201"); err != nil {
+			t.Fatal(err)
+		}
+		cpf := bank.Sample("cpf", 9)
+		flat := `{"customer_id":"c","name":"Ana Souza","email":"ana@example.com","document":"` + cpf + `","country":"BRA","currency":"BRL","payout_method":"pix","pix":{"key":"` + cpf + `"},"amount":10,"callback":"https://example.com/cb","transaction":{"id":"once"}}`
+		nested := `{"customer":{"id":"c","name":"Ana Souza","document":{"type":"CPF","number":"` + cpf + `"}},"country":"BRA","payment_method":"pix","notification_url":"https://example.com/cb","transfer":{"value":"` + cpf + `"},"transaction":{"id":"once","currency":"BRL","amount":"10.00"}}`
+		type answer struct {
+			status int
+			id     string
+			form   int
+		}
+		answers := make(chan answer, 60)
+		for i := range cap(answers) {
+			go func() {
+				path, body := []string{"/payout", "/v1/payout", "/jumppag/payout", "/v2/payout"}[i%4], flat
+				if i%4 == 3 {
+					body = nested
+				}
+				req := httptest.NewRequest("POST", path, strings.NewReader(body))
+				req.Header.Set("Authorization", "Bearer "+r.Vars["token"])
+				w := httptest.NewRecorder()
+				server.ServeHTTP(w, req)
+				var v struct{ Data struct{ ID string } }
+				if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+					t.Error(err)
+				}
+				answers <- answer{w.Code, v.Data.ID, i % 4 / 3}
+			}()
+		}
+		ids, winner, refused := map[string]int{}, -1, 0
+		for range cap(answers) {
+			switch a := <-answers; a.status {
+			case 200:
+				ids[a.id]++
+				if winner >= 0 && winner != a.form {
+					t.Error("both generations made a payout")
+				}
+				winner = a.form
+			case 409:
+				refused++
+			default:
+				t.Errorf("status %d", a.status)
+			}
+		}
+		if len(ids) != 1 || refused != map[int]int{0: 15, 1: 45}[winner] {
+			t.Errorf("%d payouts, %d refused; the first was form %d", len(ids), refused, winner)
+		}
+		if err := r.Run("after", "GET /v1/payouts\nAuthorization: Bearer {{secret_key}}\n> has /0\n> lacks /1"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestCheckoutPage: the payer chooses on the page, finds the code, and pays.
+func TestCheckoutPage(t *testing.T) {
+	t.Parallel()
+	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := running(t, s)
+	r.Vars["cpf"] = bank.Sample("cpf", 10)
+	script := `
+POST /oauth2/token
+Authorization: Basic {{client}}
+> save token /data/access_token
+
+POST /transaction/checkout
+Authorization: Bearer {{token}}
+{"customer_id":"c","name":"Ana <b>","email":"ana@example.com","amount":"12.34","country":"BRA","currency":"BRL","callback":"https://example.com/cb","transaction":{"id":"k","redirect":{"url":"https://example.com/back?a=1&b=2","type":"HTML"}},"payment":{"method":["pix","boleto","bolepix"]}}
+> status 200
+> json /data/html ~ checkout
+> save url /data/url
+> save id /data/id
+`
+	if err := r.Run("create", script); err != nil {
+		t.Fatal(err)
+	}
+	r.Vars["page"] = strings.TrimPrefix(r.Vars["url"], "http://giro.test")
+	script = `
+GET {{page}}
+> status 200
+> header Content-Type ~ ^text/html
+> header Content-Security-Policy ~ default-src 'none'.*form-action 'self'
+> body ~ BRL 12\.34
+> body ~ method-boleto
+> body ~ https://example\.com/back\?a=1&amp;b=2
+
+GET {{page}}x
+> status 404
+
+POST {{page}}/method-pse
+> status 404
+
+# Nobody pays what has no method yet, and the methods are those that were offered.
+POST {{page}}/method-bolepix
+> status 303
+> header Location ~ ^/checkout/
+
+POST {{page}}/method-boleto
+> status 409
+
+GET {{page}}
+> status 200
+> body ~ <svg
+> body ~ 000201
+> body ~ [0-9]{47}
+> body ~ test mode
+
+GET /transaction/{{id}}
+Authorization: Bearer {{token}}
+> subset {"data": {"status": "pending", "method": "bolepix"}}
+
+POST {{page}}/paid
+> status 303
+
+GET {{page}}
+> body ~ Paid
+
+GET /payment/{{id}}
+Authorization: Bearer {{token}}
+> subset {"data": {"status": "paid", "method": "bolepix", "amount": "12.34"}}
+
+GET /v1/charges?reference=k
+Authorization: Bearer {{secret_key}}
+> subset [{"status": "succeeded", "amount_captured": 1234}]
+`
+	if err := r.Run("page", script); err != nil {
+		t.Error(err)
 	}
 }
