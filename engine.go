@@ -58,6 +58,7 @@ type Engine struct {
 	exchanges context.Context // ends when exchanges with rails are waited for no longer
 	giveUp    context.CancelFunc
 	keys      keyCache
+	targets   targetCache
 	clients   clientCache
 	sessions  sessionCache
 	guesses   throttle

@@ -2,6 +2,7 @@ package giro
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -22,21 +23,54 @@ func (e *Engine) CreateTransfer(ctx context.Context, call *Call, req Request) (*
 	return result(e.do(ctx, c))
 }
 
-// destinations reads the accounts that transfers go to, whoever's they are.
+// destinations finds the accounts that transfers go to, whoever's they are: book,
+// role and currency alone, which never change and so are read once.
 func (e *Engine) destinations(ctx context.Context, reqs ...Request) (map[UUID]*Account, error) {
-	ids := make([]UUID, len(reqs))
+	found := make(map[UUID]*Account, len(reqs))
+	var unseen []UUID
 	for i := range reqs {
-		ids[i] = reqs[i].Destination
+		id := reqs[i].Destination
+		if a := e.targets.of(id); a != nil {
+			found[id] = a
+		} else {
+			unseen = append(unseen, id)
+		}
 	}
-	list, _, err := e.Store.Accounts(ctx, AccountQuery{Book: AllBooks, IDs: ids})
+	if len(unseen) == 0 {
+		return found, nil
+	}
+	list, _, err := e.Store.Accounts(ctx, AccountQuery{Book: AllBooks, IDs: unseen})
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[UUID]*Account, len(list))
 	for _, a := range list {
-		found[a.ID] = a
+		found[a.ID] = &Account{ID: a.ID, Book: a.Book, Role: a.Role, Currency: a.Currency}
+		e.targets.put(found[a.ID])
 	}
 	return found, nil
+}
+
+// targetCache holds what of accounts never changes.
+type targetCache struct {
+	mu sync.RWMutex
+	m  map[UUID]*Account
+}
+
+const targetCacheMax = 50_000
+
+func (c *targetCache) of(id UUID) *Account {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.m[id]
+}
+
+func (c *targetCache) put(a *Account) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= targetCacheMax {
+		c.m = map[UUID]*Account{}
+	}
+	c.m[a.ID] = a
 }
 
 // transferCommand makes the command of a transfer to an account as it was read;

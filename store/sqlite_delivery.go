@@ -197,7 +197,7 @@ func (s *SQLite) Deliveries(ctx context.Context, q giro.DeliveryQuery) (found []
 		index, order = " INDEXED BY delivery_due", " ORDER BY due"
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+deliveryColumns+" FROM delivery"+index+w.String()+order+" LIMIT ?",
+		found, err = many(c, "SELECT "+deliveryColumns+" FROM delivery"+index+w.String()+order+" LIMIT +?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).delivery)
 		return err
 	})
@@ -224,7 +224,7 @@ func (s *SQLite) SweepDeliveries(ctx context.Context, before int64, limit int) (
 				break
 			}
 			last = *next
-			err = exec(c, "DELETE FROM delivery WHERE endpoint = ? AND sequence IN (SELECT sequence FROM (SELECT sequence, at, due FROM delivery WHERE endpoint = ? ORDER BY sequence LIMIT ?) WHERE at < ? AND due = 0)",
+			err = exec(c, "DELETE FROM delivery WHERE endpoint = ? AND sequence IN (SELECT sequence FROM (SELECT sequence, at, due FROM delivery WHERE endpoint = ? ORDER BY sequence LIMIT +?) WHERE at < ? AND due = 0)",
 				func(a *args) { a.id(last).id(last).int(int64(limit - total)).int(before) })
 			if err != nil {
 				return false, err

@@ -71,7 +71,9 @@ func direction(ascending bool) string {
 	return " DESC"
 }
 
-// atMost turns a limit of 0 into SQL's "no limit".
+// atMost turns a limit of 0 into SQL's "no limit". It is bound as +?: SQLite
+// plans a statement with LIMIT ? again for each value, which takes twenty times
+// as long as to find a row.
 func atMost(limit int) int64 {
 	if limit <= 0 {
 		return -1
@@ -287,7 +289,7 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 		return nil, false, err
 	}
 	selected, bind := movementSelect(&q, movementColumns)
-	sql := selected + order + " LIMIT ? OFFSET ?"
+	sql := selected + order + " LIMIT +? OFFSET +?"
 	rows, offset := int64(-1), int64(0)
 	switch {
 	case q.Match == nil:
@@ -301,7 +303,7 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	if one := len(q.Statuses) <= 1 && len(q.Kinds) <= 1; offset > 0 && (one || q.Sort == "") && !slices.Contains(q.AllKinds(), giro.KindTransfer) {
 		// The skipped rows are stepped over in the indexes, without their details.
 		keys, _ := movementSelect(&q, "book, kind, id")
-		sql = "SELECT " + movementColumns + " FROM movement WHERE (book, kind, id) IN (" + keys + order + " LIMIT ? OFFSET ?)" + order
+		sql = "SELECT " + movementColumns + " FROM movement WHERE (book, kind, id) IN (" + keys + order + " LIMIT +? OFFSET +?)" + order
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
 		page, more = nil, false
@@ -350,12 +352,12 @@ func (s *SQLite) CountMovements(ctx context.Context, q giro.MovementQuery, limit
 		n = 0
 		if q.Match == nil {
 			selected, bind := movementSelect(&q, "1")
-			return query(c, "SELECT count(*) FROM ("+selected+" LIMIT ?)",
+			return query(c, "SELECT count(*) FROM ("+selected+" LIMIT +?)",
 				func(a *args) { bind(a); a.int(limit) },
 				func(r *row) error { n = r.int(); return nil })
 		}
 		selected, bind := movementSelect(&q, movementColumns)
-		return enough(query(c, selected+" ORDER BY id"+direction(q.Ascending)+" LIMIT ?",
+		return enough(query(c, selected+" ORDER BY id"+direction(q.Ascending)+" LIMIT +?",
 			func(a *args) { bind(a); a.int(atMost(q.ScanMax)) },
 			func(r *row) error {
 				if n == limit {
@@ -392,7 +394,9 @@ func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []
 	if q.Book != giro.AllBooks {
 		w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
 	}
-	if q.IDs != nil {
+	if len(q.IDs) == 1 {
+		w.add("id = ?", func(a *args) { a.id(q.IDs[0]) })
+	} else if q.IDs != nil {
 		list := make([]string, len(q.IDs))
 		for i, id := range q.IDs {
 			list[i] = hex.EncodeToString(id[:])
@@ -416,7 +420,7 @@ func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []
 		w.addID("id > ?", q.After)
 	}
 	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
-		accounts, err = many(c, "SELECT "+accountColumns+" FROM account"+w.String()+" ORDER BY id"+direction(!q.Descending)+" LIMIT ?",
+		accounts, err = many(c, "SELECT "+accountColumns+" FROM account"+w.String()+" ORDER BY id"+direction(!q.Descending)+" LIMIT +?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).account)
 		if err != nil {
 			return err
@@ -479,7 +483,7 @@ func sequenceAt(c *sqlite.Conn, book giro.Book, last, at int64) (int64, error) {
 // Entries implements giro.Store: newest first, below before; the zero key
 // starts at the newest.
 func (s *SQLite) Entries(ctx context.Context, account giro.UUID, before giro.EntryKey, limit int) (entries []giro.Entry, err error) {
-	sql := "SELECT " + entryColumns + " FROM entry WHERE account = ? AND (sequence, n) < (?, ?) ORDER BY sequence DESC, n DESC LIMIT ?"
+	sql := "SELECT " + entryColumns + " FROM entry WHERE account = ? AND (sequence, n) < (?, ?) ORDER BY sequence DESC, n DESC LIMIT +?"
 	if before == (giro.EntryKey{}) {
 		before.Sequence = 1<<63 - 1
 	}
@@ -511,7 +515,7 @@ func (s *SQLite) LedgerTransactions(ctx context.Context, q giro.LedgerQuery) (fo
 		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+transactionColumns+" FROM ledger_transaction"+index+w.String()+" ORDER BY sequence"+order+" LIMIT ?",
+		found, err = many(c, "SELECT "+transactionColumns+" FROM ledger_transaction"+index+w.String()+" ORDER BY sequence"+order+" LIMIT +?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).transaction)
 		return err
 	})
@@ -614,7 +618,7 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 		})
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+eventColumns+" FROM event"+index+w.String()+" ORDER BY sequence"+direction(ascending)+" LIMIT ?",
+		found, err = many(c, "SELECT "+eventColumns+" FROM event"+index+w.String()+" ORDER BY sequence"+direction(ascending)+" LIMIT +?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, plain((*row).event))
 		return err
 	})
@@ -679,7 +683,7 @@ func (s *SQLite) Documents(ctx context.Context, q giro.DocumentQuery) (found []*
 		w.addID("id < ?", q.Before)
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+documentColumns+" FROM document"+index+w.String()+" ORDER BY id"+direction(q.Ascending)+" LIMIT ?",
+		found, err = many(c, "SELECT "+documentColumns+" FROM document"+index+w.String()+" ORDER BY id"+direction(q.Ascending)+" LIMIT +?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, plain((*row).document))
 		return err
 	})
@@ -692,7 +696,7 @@ func (s *SQLite) Documents(ctx context.Context, q giro.DocumentQuery) (found []*
 // Jobs implements giro.Store.
 func (s *SQLite) Jobs(ctx context.Context, book giro.Book, due int64, limit int) (jobs []*giro.Job, err error) {
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		jobs, err = many(c, "SELECT "+jobColumns+" FROM job WHERE book = ? AND due <= ? ORDER BY due, object, kind LIMIT ?",
+		jobs, err = many(c, "SELECT "+jobColumns+" FROM job WHERE book = ? AND due <= ? ORDER BY due, object, kind LIMIT +?",
 			func(a *args) { a.int(int64(book)).int(due).int(atMost(limit)) }, plain((*row).job))
 		return err
 	})
@@ -705,7 +709,7 @@ func (s *SQLite) Jobs(ctx context.Context, book giro.Book, due int64, limit int)
 // SandboxLog implements giro.Store.
 func (s *SQLite) SandboxLog(ctx context.Context, book giro.Book, after int64, limit int) (found []*giro.SandboxRow, err error) {
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+sandboxColumns+" FROM sandbox WHERE book = ? AND number > ? ORDER BY number LIMIT ?",
+		found, err = many(c, "SELECT "+sandboxColumns+" FROM sandbox WHERE book = ? AND number > ? ORDER BY number LIMIT +?",
 			func(a *args) { a.int(int64(book)).int(after).int(atMost(limit)) }, plain((*row).sandbox))
 		return err
 	})

@@ -681,13 +681,13 @@ func (s *SQLite) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64
 	total := 0
 	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
 		total = 0
-		err := exec(c, "DELETE FROM idempotency WHERE (book, key) IN (SELECT book, key FROM idempotency WHERE created < ? ORDER BY created LIMIT ?)",
+		err := exec(c, "DELETE FROM idempotency WHERE (book, key) IN (SELECT book, key FROM idempotency WHERE created < ? ORDER BY created LIMIT +?)",
 			func(a *args) { a.int(idempotencyBefore).int(int64(limit)) })
 		if err != nil {
 			return false, err
 		}
 		total += c.Changes()
-		err = exec(c, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < ? ORDER BY at LIMIT ?)",
+		err = exec(c, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < ? ORDER BY at LIMIT +?)",
 			func(a *args) { a.int(batchBefore).int(int64(limit)) })
 		if err != nil {
 			return false, err

@@ -9,6 +9,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,8 @@ type Config struct {
 	Hot      bool          // everything on one account
 	Duration time.Duration // of one cell
 	WarmUp   time.Duration // before it, not counted
+	Requests int           // of one cell, instead of Duration and WarmUp; 0: by time
+	Pool     int           // objects that reads and refunds choose from; 0: 2,000
 	Ceiling  bool          // measure the ceiling in turns with each cell
 	Rows     bool          // measure the store alone, without HTTP
 	Command  string        // how this was called, for the results
@@ -153,7 +156,7 @@ func (b *bench) onServer(ctx context.Context, works []string, pause bool) (err e
 		return err
 	}
 	defer s.drop()
-	w := &world{server: s, accounts: b.Accounts, spread: b.Spread, log: b.Log}
+	w := &world{server: s, accounts: b.Accounts, spread: b.Spread, pool: cmp.Or(b.Pool, 2000), log: b.Log}
 	if err := w.prepare(ctx, works); err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
@@ -189,7 +192,7 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		r.Accounts = 1
 	}
 	if work == "life" {
-		if err := w.life(ctx, hot, clients, b.Duration, &r); err != nil {
+		if err := w.life(ctx, hot, clients, b.Requests, b.Duration, &r); err != nil {
 			return err
 		}
 		b.each(r)
@@ -202,14 +205,14 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 	var own, ceiling sample
 	for range turns {
 		if b.ceiling != nil && rate == 0 && ceilingHas(work) {
-			one, err := drive(ctx, b.ceiling.address, clients, 0, warm, b.Duration/time.Duration(turns), w.requests("ceiling "+work, hot))
+			one, err := drive(ctx, b.ceiling.address, clients, 0, b.Requests, warm, b.Duration/time.Duration(turns), w.requests("ceiling "+work, hot))
 			if err != nil {
 				return fmt.Errorf("ceiling: %w", err)
 			}
 			ceiling.add(one)
 		}
 		before := w.server.figures()
-		one, err := drive(ctx, w.server.address, clients, rate, warm, b.Duration/time.Duration(turns), w.requests(work, hot))
+		one, err := drive(ctx, w.server.address, clients, rate, b.Requests, warm, b.Duration/time.Duration(turns), w.requests(work, hot))
 		if err != nil {
 			return err
 		}

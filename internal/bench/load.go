@@ -75,8 +75,12 @@ func round(v float64, digits int) float64 {
 // sends its next request when it has its answer (closed loop). Otherwise
 // requests fall due at a constant rate whatever the server does, and latency
 // counts from when a request was due, not from when it could be sent: a stall is
-// not hidden.
-func drive(ctx context.Context, address string, clients int, rate float64, warm, duration time.Duration, next request) (sample, error) {
+// not hidden. With count above 0 so many requests are sent in all, and time
+// decides nothing.
+func drive(ctx context.Context, address string, clients int, rate float64, count int, warm, duration time.Duration, next request) (sample, error) {
+	if count > 0 {
+		warm, duration = 0, 24*time.Hour
+	}
 	conns := make([]*conn, clients)
 	for i := range conns {
 		c, err := dial(address)
@@ -99,8 +103,12 @@ func drive(ctx context.Context, address string, clients int, rate float64, warm,
 			s := &samples[i]
 			for n := 0; ctx.Err() == nil; n++ {
 				due := time.Now()
+				arrival := arrivals.Add(1) - 1
+				if count > 0 && arrival >= int64(count) {
+					return
+				}
 				if rate > 0 {
-					due = begin.Add(time.Duration(float64(arrivals.Add(1)-1) / rate * 1e9))
+					due = begin.Add(time.Duration(float64(arrival) / rate * 1e9))
 					if wait := time.Until(due); wait > 0 {
 						time.Sleep(wait)
 					}
@@ -146,7 +154,10 @@ func drive(ctx context.Context, address string, clients int, rate float64, warm,
 	}
 	wg.Wait()
 	total := sample{seconds: duration.Seconds()}
-	if rate > 0 {
+	switch {
+	case count > 0:
+		total.seconds = time.Since(counted).Seconds()
+	case rate > 0:
 		// Late answers belong to the run: so does the time they took.
 		total.seconds = max(total.seconds, time.Since(counted).Seconds())
 	}

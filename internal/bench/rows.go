@@ -46,8 +46,11 @@ func (b *bench) rows(ctx context.Context) (Result, error) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for failed.Load() == nil && time.Now().Before(end) && ctx.Err() == nil {
+			for failed.Load() == nil && ctx.Err() == nil && (b.Requests > 0 || time.Now().Before(end)) {
 				n := made.Add(1)
+				if b.Requests > 0 && n > int64(b.Requests) {
+					return
+				}
 				call := &giro.Call{Merchant: m, Idempotent: &giro.Idempotent{
 					Key: fmt.Sprintf("rows-%d", n), Fingerprint: make([]byte, 32),
 					Render: func(result any, err error) giro.Answer {
@@ -67,12 +70,20 @@ func (b *bench) rows(ctx context.Context) (Result, error) {
 			}
 		}()
 	}
-	time.Sleep(b.WarmUp)
+	if b.Requests == 0 {
+		time.Sleep(b.WarmUp)
+	}
 	before, began := made.Load(), time.Now()
+	if b.Requests > 0 {
+		before = 0
+	}
 	batches, commands := e.BatchStats()
 	wg.Wait()
 	r.Seconds = time.Since(began).Seconds()
 	r.Requests = int(made.Load() - before)
+	if b.Requests > 0 {
+		r.Requests = b.Requests
+	}
 	r.PerSecond = round(float64(r.Requests)/r.Seconds, 1)
 	r.Seconds = round(r.Seconds, 2)
 	r.Accounts, r.Clients = 1, 200

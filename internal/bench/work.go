@@ -20,6 +20,7 @@ type world struct {
 	server   *server
 	accounts int
 	spread   bool
+	pool     int
 	log      io.Writer
 
 	mu    sync.Mutex
@@ -30,8 +31,6 @@ type world struct {
 	pools map[string][]string
 	deep  string // path of a page far down the list
 }
-
-const poolSize = 2000 // objects that reads and refunds choose from
 
 // creates reports whether a work makes something.
 func creates(work string) bool {
@@ -106,12 +105,12 @@ func (w *world) prepare(ctx context.Context, works []string) error {
 	for _, work := range works {
 		switch work {
 		case "refunds":
-			w.pools["ch"], err = w.makeAll(ctx, poolSize, func(b []byte, _, _ int) []byte {
+			w.pools["ch"], err = w.makeAll(ctx, w.pool, func(b []byte, _, _ int) []byte {
 				return w.post(b, "/v1/charges", "", []byte(`{"amount":1000000000,"currency":"brl","provider":"card","card":{"token":"card_token"}}`))
 			})
 		case "object", "list", "deep", "balance", "mixed":
 			if len(w.pools["po"]) == 0 {
-				w.pools["po"], err = w.makeAll(ctx, poolSize, w.requests("payouts", true))
+				w.pools["po"], err = w.makeAll(ctx, w.pool, w.requests("payouts", true))
 			}
 		}
 		if err != nil {
@@ -298,10 +297,10 @@ func (w *world) requests(work string, hot bool) request {
 
 // life measures payouts from creation to the end of their settling: all that
 // was created, over the time until the last has left pending.
-func (w *world) life(ctx context.Context, hot bool, clients int, duration time.Duration, r *Result) error {
+func (w *world) life(ctx context.Context, hot bool, clients, count int, duration time.Duration, r *Result) error {
 	before := w.server.figures()
 	began := time.Now()
-	s, err := drive(ctx, w.server.address, clients, 0, 0, duration, w.requests("life", hot))
+	s, err := drive(ctx, w.server.address, clients, 0, count, 0, duration, w.requests("life", hot))
 	if err != nil {
 		return err
 	}
