@@ -31,7 +31,7 @@ type Engine struct {
 	DoubtDeadline time.Duration // unknown for so long: a person decides
 	KeysKept      time.Duration // how long an Idempotency-Key's answer is kept
 	EventsKept    time.Duration // how long events are kept; 0: for good
-	QueueMax      int           // commands that may wait; beyond, CodeUnavailable
+	QueueMax      int           // commands that may wait; beyond, CodeUnavailable; beyond half of it of one merchant, CodeRateLimited
 	BatchMax      int           // commands in one database transaction
 	Paused        func() bool   // true: jobs wait (benchmarks of creation alone)
 	Secret        Secret        // the installation's key
@@ -42,7 +42,7 @@ type Engine struct {
 
 	process UUID
 	mu      sync.Mutex
-	queue   []*command
+	queue   queue
 	closed  bool
 	wake    chan struct{}
 	stopped chan struct{} // no new jobs
@@ -156,7 +156,7 @@ func (e *Engine) Start() {
 		e.DoubtDeadline = 24 * time.Hour
 	}
 	if e.QueueMax == 0 {
-		e.QueueMax = 8192
+		e.QueueMax = 4096
 	}
 	if e.BatchMax == 0 {
 		e.BatchMax = 500
@@ -216,7 +216,7 @@ func (e *Engine) BatchStats() (batches, commands int64) {
 func (e *Engine) Waiting() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.queue)
+	return e.queue.waiting
 }
 
 // do queues a command and waits for its answer, which is durable then.
@@ -329,11 +329,13 @@ func (e *Engine) push(c *command) error {
 		e.mu.Unlock()
 		return &Error{Code: CodeUnavailable, Message: "giro is stopping; send the request again", RetryAfter: time.Second}
 	}
-	if len(e.queue) >= e.QueueMax && !c.owed {
-		e.mu.Unlock()
-		return &Error{Code: CodeUnavailable, Message: "giro is busy; send the request again", RetryAfter: time.Second}
+	if !c.owed {
+		if refusal := e.queue.full(c.merchant(), e.QueueMax); refusal != nil {
+			e.mu.Unlock()
+			return refusal
+		}
 	}
-	e.queue = append(e.queue, c)
+	e.queue.push(c)
 	e.mu.Unlock()
 	select {
 	case e.wake <- struct{}{}:
@@ -345,18 +347,7 @@ func (e *Engine) push(c *command) error {
 func (e *Engine) take() []*command {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n, weight := 0, 0
-	for n < len(e.queue) && (n == 0 || weight < e.BatchMax) {
-		weight += 1 + e.queue[n].extra
-		n++
-	}
-	taken := e.queue[:n:n]
-	if n == len(e.queue) {
-		e.queue = nil
-	} else {
-		e.queue = e.queue[n:]
-	}
-	return taken
+	return e.queue.take(e.BatchMax)
 }
 
 func (e *Engine) commitLoop() {
@@ -369,7 +360,7 @@ func (e *Engine) commitLoop() {
 				continue
 			case <-e.ended:
 				e.mu.Lock()
-				last := len(e.queue) == 0
+				last := e.queue.waiting == 0
 				e.closed = last
 				e.mu.Unlock()
 				if last {

@@ -347,6 +347,12 @@ func (c *call) serve() error {
 			return err
 		}
 	}
+	if e := c.engine(); e != nil && c.caller != nil && c.route.method != http.MethodGet {
+		// Before the body is read: a refusal must cost next to nothing.
+		if err := e.Busy(c.caller.Merchant); err != nil {
+			return err
+		}
+	}
 	if c.profile != "" {
 		return c.serveSmartFastPay()
 	}
