@@ -350,7 +350,8 @@ func TestNotRepeated(t *testing.T) {
 
 	// A route without idempotency is not repeated once it may have arrived.
 	c, f := through(always("lose"))
-	if _, err := c.Keys.Create(t.Context(), &client.APIKeyCreate{}); !errors.As(err, &lost) || !lost.Sent || lost.Key != "" || f.n.Load() != 1 {
+	once := client.Request{Method: "POST", Path: "/v1/webhook_endpoints", Body: map[string]any{"events": []string{"*"}}, Once: true}
+	if _, err := c.Send(t.Context(), once); !errors.As(err, &lost) || !lost.Sent || lost.Key != "" || f.n.Load() != 1 {
 		t.Error(err, f.n.Load())
 	}
 	c, f = through(func(n int64, _ *http.Request) string {
@@ -359,7 +360,7 @@ func TestNotRepeated(t *testing.T) {
 		}
 		return ""
 	})
-	if _, err := c.Keys.Create(t.Context(), &client.APIKeyCreate{}); err != nil || f.n.Load() != 2 {
+	if _, err := c.Send(t.Context(), once); !errors.As(err, &refusal) || refusal.Status != 503 || f.n.Load() != 2 { // which has no webhooks
 		t.Error(err, f.n.Load())
 	}
 	// Out of attempts: the outcome is unknown, and the key says how to ask.

@@ -133,13 +133,12 @@ type APIKeyCreate struct {
 	ExpiresAt   string   `json:"expires_at,omitempty"` // RFC 3339
 }
 
-// Keys are the routes of API keys. What makes one takes no Idempotency-Key,
-// since its answer holds a secret: where that answer is lost, list and revoke.
+// Keys are the routes of API keys.
 type Keys struct{ c *Client }
 
 // Create makes a key; its secret is answered this once.
 func (r Keys) Create(ctx context.Context, n *APIKeyCreate, o ...Option) (*APIKey, error) {
-	return send[APIKey](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/api_keys", Body: n, Once: true}, o)
+	return send[APIKey](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/api_keys", Body: n}, o)
 }
 
 // List reads all keys, newest first.
@@ -149,7 +148,7 @@ func (r Keys) List(ctx context.Context) iter.Seq2[*APIKey, error] {
 
 // Roll replaces a key, which still works for grace seconds.
 func (r Keys) Roll(ctx context.Context, id string, grace int64, o ...Option) (*APIKey, error) {
-	return send[APIKey](ctx, r.c, Request{Method: http.MethodPost, Path: one("/v1/api_keys", id, "roll"), Once: true, Body: struct {
+	return send[APIKey](ctx, r.c, Request{Method: http.MethodPost, Path: one("/v1/api_keys", id, "roll"), Body: struct {
 		Grace int64 `json:"grace_seconds,omitempty"`
 	}{grace}}, o)
 }
@@ -203,7 +202,7 @@ type Merchants struct{ c *Client }
 // Create makes a merchant, with the admin token. Its keys are answered this
 // once.
 func (r Merchants) Create(ctx context.Context, n *MerchantCreate, o ...Option) (*Merchant, error) {
-	return send[Merchant](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/merchants", Body: n, Once: true}, o)
+	return send[Merchant](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/merchants", Body: n}, o)
 }
 
 // Retrieve reads a merchant.

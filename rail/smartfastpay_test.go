@@ -87,6 +87,13 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// heard returns what it was asked so far.
+func (c *counter) heard() (asked, bodies []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.asked...), append([]string(nil), c.bodies...)
+}
+
 var payoutID = giro.UUID{1, 2, 3, 4, 5, 6, 0x77, 8, 0x89, 10, 11, 12, 13, 14, 15, 16}
 
 func instruction(op giro.Op, amount int64, d giro.Detail) giro.Instruction {
@@ -155,8 +162,8 @@ func TestSubmitIsBelievedOnlyWhereItIsProof(t *testing.T) {
 			if o.Verdict != c.verdict && err == nil || (err == nil) != (c.verdict != "") || o.Code != c.code && err == nil {
 				t.Errorf("%+v %v", o, err)
 			}
-			if len(p.asked) != c.asked {
-				t.Errorf("asked %v", p.asked)
+			if asked, _ := p.heard(); len(asked) != c.asked {
+				t.Errorf("asked %v", asked)
 			}
 			if c.code == "provider_refused" && name == "refused, and not there" && !strings.Contains(o.Message, "transfer.value: is not a key") {
 				t.Errorf("the reason is lost: %q", o.Message)
@@ -213,7 +220,8 @@ func TestLookupProves(t *testing.T) {
 	// Without an account nothing is known.
 	p, r := newCounter(t, nil)
 	p.account = giro.RailAccount{}
-	if o, err := r.Lookup(t.Context(), pixPayout()); err == nil || len(p.asked) > 0 {
+	o, err := r.Lookup(t.Context(), pixPayout())
+	if asked, _ := p.heard(); err == nil || len(asked) > 0 {
 		t.Error(o, err)
 	}
 }
@@ -253,17 +261,18 @@ func TestOrders(t *testing.T) {
 			const answer = `200 {"data":{"id":"there","status":"pending","payment":{"method":"x"}}}`
 			p, r := newCounter(t, map[string][]string{"POST /v2/payout": {answer}, "POST /v2/payin": {answer}})
 			o, err := r.Submit(t.Context(), c.in)
+			asked, bodies := p.heard()
 			if c.failed != "" {
-				if err != nil || o.Verdict != giro.VerdictFailed || o.Code != c.failed || len(p.asked) > 0 {
-					t.Error(o, err, p.asked)
+				if err != nil || o.Verdict != giro.VerdictFailed || o.Code != c.failed || len(asked) > 0 {
+					t.Error(o, err, asked)
 				}
 				return
 			}
-			if err != nil || o.Verdict != giro.VerdictPending || o.Reference != "there" || p.asked[1] != "POST "+c.path {
-				t.Fatal(o, err, p.asked)
+			if err != nil || o.Verdict != giro.VerdictPending || o.Reference != "there" || asked[1] != "POST "+c.path {
+				t.Fatal(o, err, asked)
 			}
 			var got, want map[string]any
-			if err := json.Unmarshal([]byte(p.bodies[1]), &got); err != nil {
+			if err := json.Unmarshal([]byte(bodies[1]), &got); err != nil {
 				t.Fatal(err)
 			}
 			if err := json.Unmarshal([]byte(c.want), &want); err != nil {
@@ -274,14 +283,15 @@ func TestOrders(t *testing.T) {
 					t.Errorf("%s is %v, not %v", member, got[member], v)
 				}
 			}
-			if !strings.Contains(p.bodies[1], `"transaction":{"amount":`) || !strings.Contains(p.bodies[1], `"id":"`+c.in.ID+`"`) {
-				t.Error(p.bodies[1])
+			if !strings.Contains(bodies[1], `"transaction":{"amount":`) || !strings.Contains(bodies[1], `"id":"`+c.in.ID+`"`) {
+				t.Error(bodies[1])
 			}
 		})
 	}
 	p, r := newCounter(t, map[string][]string{"POST /v2/payout": {`200 {"data":{"id":"there","status":"pending"}}`}})
-	if _, err := r.Submit(t.Context(), pixPayout()); err != nil || !strings.Contains(p.bodies[1], `"amount":980.00,`) {
-		t.Error("the amount is not exact: ", p.bodies, err)
+	_, err := r.Submit(t.Context(), pixPayout())
+	if _, bodies := p.heard(); err != nil || !strings.Contains(bodies[1], `"amount":980.00,`) {
+		t.Error("the amount is not exact: ", bodies, err)
 	}
 }
 
@@ -317,7 +327,8 @@ func TestTokensAreKept(t *testing.T) {
 	}
 	wg.Wait()
 	tokens := func() (n int) {
-		for _, a := range p.asked {
+		asked, _ := p.heard()
+		for _, a := range asked {
 			if a == "POST /oauth2/token" {
 				n++
 			}
@@ -388,14 +399,14 @@ func TestNotificationsAreTheProviders(t *testing.T) {
 	if _, err := read(r, "SmartFastPay-Signature", sign("s-2", noon), body); err != nil {
 		t.Error(err)
 	}
-	before := len(p.asked)
+	before, _ := p.heard()
 	for range 10 {
 		if _, err := read(r, "SmartFastPay-Signature", sign("s-3", noon), body); !giro.Is(err, giro.CodeUnauthenticated) {
 			t.Error(err)
 		}
 	}
-	if len(p.asked) > before {
-		t.Errorf("anyone can make giro ask the provider: %v", p.asked[before:])
+	if after, _ := p.heard(); len(after) > len(before) {
+		t.Errorf("anyone can make giro ask the provider: %v", after[len(before):])
 	}
 	// A provider that cannot be asked, or has no secret, lets nobody in.
 	for _, answer := range []string{"500 {}", `200 {"data":{"secret":""}}`} {

@@ -266,6 +266,7 @@ func TestOnlyJSON(t *testing.T) {
 		{"webhooks test " + hook, 0}, {"webhooks pause " + hook, 0}, {"webhooks test " + hook, 5}, {"webhooks resume " + hook, 0}, {"webhooks roll-secret " + hook, 0}, {"webhooks delete " + hook, 0},
 		{"webhooks exam " + receiver.URL + " --secret " + secret, 7}, {"listen --print-secret", 0}, {"trigger charge.failed", 0}, {"trigger transfer.failed", 2},
 		{"merchants create --name x", 3}, {"merchants list", 0}, {"merchants get " + merchant, 0}, {"merchants update " + merchant + " --name y", 0},
+		{"rails set " + merchant + " smartfastpay --client-id x", 3}, {"rails get " + merchant + " smartfastpay", 3}, {"rails remove " + merchant + " smartfastpay", 3},
 		{"whoami", 0}, {"status", 0}, {"profiles list", 0}, {"commands", 0},
 	}
 	tested := map[string]bool{}

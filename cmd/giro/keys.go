@@ -17,6 +17,7 @@ import (
 
 type adminCommands struct {
 	Merchants merchantsCommand `cmd:"" group:"Admin" help:"The tenants of an installation."`
+	Rails     railsCommand     `cmd:"" group:"Admin" help:"Merchants' accounts at the providers behind live rails."`
 	Keys      keysCommand      `cmd:"" group:"Develop" help:"API keys of a merchant."`
 }
 
@@ -54,7 +55,7 @@ func (c *merchantsCreateCommand) Run(t *terminal) error {
 		return err
 	}
 	if c.Data == "" && c.Database == "" && s.key != "" {
-		return s.act(nouns["merchants"], client.Request{Method: http.MethodPost, Path: "/v1/merchants", Once: true,
+		return s.act(nouns["merchants"], client.Request{Method: http.MethodPost, Path: "/v1/merchants",
 			Body: client.MerchantCreate{Name: c.Name, Currency: c.Currency, Email: c.Email, Phone: c.Phone}})
 	}
 	return c.place(t).with(func(ctx context.Context, e *giro.Engine) error {
@@ -102,14 +103,15 @@ func (c *retrieveAdminCommand) Run(t *terminal, k *kong.Context) error {
 type merchantsUpdateCommand struct {
 	apiFlags
 	asking
-	ID                   string `arg:"" help:"The merchant's id."`
-	Name                 string `help:"The merchant's name." placeholder:"NAME"`
-	Email                string `help:"E-mail address." placeholder:"ADDRESS"`
-	Phone                string `help:"E.164." placeholder:"+55…"`
-	SettlementDelay      string `help:"How long captured money waits in pending: 24h, 0s." placeholder:"DURATION"`
-	AllowNegative        *bool  `negatable:"" name:"negative-balance" help:"Whether the balance may fall below zero."`
-	HoldOnMissingFunds   *bool  `negatable:"" help:"Whether a payout without funds waits instead of being refused."`
-	RequireIdempotentKey *bool  `negatable:"" name:"require-idempotency-key" help:"Whether POST and PUT need an Idempotency-Key."`
+	ID                   string            `arg:"" help:"The merchant's id."`
+	Name                 string            `help:"The merchant's name." placeholder:"NAME"`
+	Email                string            `help:"E-mail address." placeholder:"ADDRESS"`
+	Phone                string            `help:"E.164." placeholder:"+55…"`
+	SettlementDelay      string            `help:"How long captured money waits in pending: 24h, 0s." placeholder:"DURATION"`
+	AllowNegative        *bool             `negatable:"" name:"negative-balance" help:"Whether the balance may fall below zero."`
+	HoldOnMissingFunds   *bool             `negatable:"" help:"Whether a payout without funds waits instead of being refused."`
+	Rail                 map[string]string `help:"What carries live payments: bank/pix=smartfastpay, card=; all of them, in place of what was set. With the admin token." placeholder:"MEANS=RAIL"`
+	RequireIdempotentKey *bool             `negatable:"" name:"require-idempotency-key" help:"Whether POST and PUT need an Idempotency-Key."`
 }
 
 func (c *merchantsUpdateCommand) Run(t *terminal, k *kong.Context) error {
@@ -128,6 +130,15 @@ func (c *merchantsUpdateCommand) Run(t *terminal, k *kong.Context) error {
 			body[name] = *v
 		}
 	}
+	if len(c.Rail) > 0 {
+		rails := map[string]string{}
+		for means, rail := range c.Rail {
+			if rail != "" {
+				rails[means] = rail
+			}
+		}
+		body["rails"] = rails
+	}
 	if c.SettlementDelay != "" {
 		d, err := time.ParseDuration(c.SettlementDelay)
 		if err != nil || d < 0 || d%time.Second != 0 {
@@ -136,7 +147,7 @@ func (c *merchantsUpdateCommand) Run(t *terminal, k *kong.Context) error {
 		body["settlement_delay"] = int64(d / time.Second)
 	}
 	n := nounOf(k)
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path + "/" + url.PathEscape(c.ID), Body: body, Once: true})
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path + "/" + url.PathEscape(c.ID), Body: body})
 }
 
 type keysCommand struct {
@@ -189,7 +200,7 @@ func (c *keysCreateCommand) Run(t *terminal) error {
 		if !expires.IsZero() {
 			body.ExpiresAt = expires.UTC().Format(time.RFC3339)
 		}
-		return s.act(nouns["keys"], client.Request{Method: http.MethodPost, Path: "/v1/api_keys", Body: body, Once: true})
+		return s.act(nouns["keys"], client.Request{Method: http.MethodPost, Path: "/v1/api_keys", Body: body})
 	}
 	if len(c.Scopes) > 0 {
 		return exitError{exitUsage, errors.New("a key with scopes is made over the API, which knows them: leave out --merchant")}
@@ -260,7 +271,7 @@ func (c *keysRollCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	return s.act(nouns["keys"], client.Request{Method: http.MethodPost, Path: "/v1/api_keys/" + url.PathEscape(c.ID) + "/roll", Once: true, Body: struct {
+	return s.act(nouns["keys"], client.Request{Method: http.MethodPost, Path: "/v1/api_keys/" + url.PathEscape(c.ID) + "/roll", Body: struct {
 		Grace int64 `json:"grace_seconds,omitempty"`
 	}{int64(c.Grace / time.Second)}})
 }

@@ -359,3 +359,89 @@ func TestTwoInstallations(t *testing.T) {
 		}
 	}
 }
+
+// TestPayInThroughAProvider: a live PIX charge shows the provider's code and
+// follows the provider's word; what is refunded of it, a person gives back.
+func TestPayInThroughAProvider(t *testing.T) {
+	t.Parallel()
+	provider := &party{t: t, data: t.TempDir(), door: newGate(t)}
+	provider.start()
+	theirs := provider.Keys["test"]
+	ours := &party{t: t, data: t.TempDir(), door: newGate(t)}
+	ours.start()
+	c := newConsole(t, ours.server)
+	c.env["GIRO_API_KEY"] = ours.AdminToken
+	c.in = theirs.ClientSecret + "\n"
+	c.must(0, "rails", "set", ours.Merchant, "smartfastpay", "--base-url", provider.door.URL+"/jumppag", "--client-id", theirs.ClientID, "--client-secret-file", "-", "--notify-url", ours.door.URL)
+	if out := c.must(0, "rails", "get", ours.Merchant, "smartfastpay", "--json"); strings.Contains(out, theirs.ClientSecret) || !strings.Contains(out, `"absent_after":120`) {
+		t.Error(out)
+	}
+	c.must(0, "merchants", "update", ours.Merchant, "--rail", "bank/pix=smartfastpay")
+	c.must(5, "rails", "remove", ours.Merchant, "smartfastpay", "--json") // in use
+
+	key := ours.Keys["live"].SecretKey
+	document := bank.Sample("cpf", 99)
+	charge := func(reference string) (id string) {
+		t.Helper()
+		var v struct {
+			ID, Status string
+			NextAction struct {
+				BRCode string `json:"br_code"`
+				QRSVG  string `json:"qr_svg"`
+			} `json:"next_action"`
+		}
+		answer := ours.must("POST", "/v1/charges", key, fmt.Sprintf(`{"amount":1850,"currency":"brl","provider":"bank","bank":{"method":"pix"},"customer":{"name":"Ana Lima","email":"ana@example.com","document":{"type":"CPF","number":%q}},"reference":%q}`, document, reference))
+		if err := json.Unmarshal(answer, &v); err != nil || v.Status != "pending" || !strings.HasPrefix(v.NextAction.BRCode, "000201") || !strings.HasPrefix(v.NextAction.QRSVG, "<svg") {
+			t.Fatalf("%s %v", answer, err)
+		}
+		return v.ID
+	}
+	until := func(kind, id, status string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; {
+			var v wirePayout
+			if err := json.Unmarshal(ours.must("GET", "/v1/"+kind+"/"+id, key, ""), &v); err != nil {
+				t.Fatal(err)
+			}
+			if v.Status == status {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is %s, not %s", id, v.Status, status)
+			}
+			<-time.After(50 * time.Millisecond)
+		}
+	}
+	there := func(id string) string {
+		t.Helper()
+		var list []struct{ ID string }
+		if err := json.Unmarshal(provider.must("GET", "/v1/charges?reference="+id+"-1", theirs.SecretKey, ""), &list); err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		return list[0].ID
+	}
+	paid, denied := charge("a"), charge("b")
+	provider.must("POST", "/v1/test/charges/"+there(paid)+"/succeeded", theirs.SecretKey, "")
+	provider.must("POST", "/v1/test/charges/"+there(denied)+"/failed", theirs.SecretKey, "")
+	until("charges", paid, "succeeded")
+	until("charges", denied, "failed")
+
+	var refund struct{ ID, Rail string }
+	if err := json.Unmarshal(ours.must("POST", "/v1/refunds", key, `{"charge":"`+paid+`"}`), &refund); err != nil || refund.Rail != "manual" {
+		t.Fatal(refund, err)
+	}
+	ours.must("POST", "/v1/refunds/"+refund.ID+"/confirm", key, "{}")
+	until("charges", paid, "refunded")
+
+	// A payer without a document cannot be named to the provider: nothing is sent.
+	var v struct {
+		Status      string
+		FailureCode string `json:"failure_code"`
+	}
+	if err := json.Unmarshal(ours.must("POST", "/v1/charges", key, `{"amount":1850,"currency":"brl","provider":"bank","bank":{"method":"pix"}}`), &v); err != nil || v.Status != "failed" || v.FailureCode != "recipient_required" {
+		t.Error(v, err)
+	}
+	c.must(0, "merchants", "update", ours.Merchant, "--rail", "bank/pix=manual")
+	c.must(0, "rails", "remove", ours.Merchant, "smartfastpay")
+	c.must(4, "rails", "get", ours.Merchant, "smartfastpay")
+}
