@@ -80,7 +80,7 @@ var (
 )
 
 var webhookRoutes = []*route{
-	{method: "POST", path: "/v1/webhook_endpoints", id: "createWebhookEndpoint", tag: "webhook_endpoints", summary: "Create a webhook endpoint", access: accessSecret, body: endpointCreateSchema, noKey: true, status: 201, answer: endpointAnswer,
+	{method: "POST", path: "/v1/webhook_endpoints", id: "createWebhookEndpoint", tag: "webhook_endpoints", summary: "Create a webhook endpoint", access: accessSecret, body: endpointCreateSchema, sealed: true, status: 201, answer: endpointAnswer,
 		about: "Its secret is answered this once.", errors: []giro.Code{giro.CodeURLForbidden, giro.CodePortForbidden, giro.CodeEndpointLimit}, handler: createEndpoint},
 	{method: "GET", path: "/v1/webhook_endpoints", id: "listWebhookEndpoints", tag: "webhook_endpoints", summary: "List webhook endpoints, newest first", access: accessSecret, status: 200, answer: &schema{kind: kindList, item: endpointAnswer},
 		handler: func(c *call) error {
@@ -105,7 +105,7 @@ var webhookRoutes = []*route{
 			c.w.Header()["Etag"] = []string{etag(p.Version)}
 			return c.sendEndpoint(http.StatusOK, p, "")
 		}},
-	{method: "PUT", path: "/v1/webhook_endpoints/{id}", id: "updateWebhookEndpoint", tag: "webhook_endpoints", summary: "Update, enable or disable a webhook endpoint", access: accessSecret, body: endpointUpdateSchema, noKey: true, status: 200, answer: endpointAnswer,
+	{method: "PUT", path: "/v1/webhook_endpoints/{id}", id: "updateWebhookEndpoint", tag: "webhook_endpoints", summary: "Update, enable or disable a webhook endpoint", access: accessSecret, body: endpointUpdateSchema, status: 200, answer: endpointAnswer,
 		errors: []giro.Code{giro.CodeNotFound, giro.CodeURLForbidden, giro.CodePortForbidden, giro.CodePreconditionFailed, giro.CodeNothingToUpdate}, handler: updateEndpoint},
 	{method: "DELETE", path: "/v1/webhook_endpoints/{id}", id: "deleteWebhookEndpoint", tag: "webhook_endpoints", summary: "Delete a webhook endpoint", access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
@@ -118,7 +118,7 @@ var webhookRoutes = []*route{
 			}
 			return c.deleted("webhook endpoint")
 		}},
-	{method: "POST", path: "/v1/webhook_endpoints/{id}/roll_secret", id: "rollWebhookSecret", tag: "webhook_endpoints", summary: "Give a webhook endpoint a new secret", access: accessSecret, body: endpointRollSchema, bare: true, noKey: true, status: 200, answer: endpointAnswer,
+	{method: "POST", path: "/v1/webhook_endpoints/{id}/roll_secret", id: "rollWebhookSecret", tag: "webhook_endpoints", summary: "Give a webhook endpoint a new secret", access: accessSecret, body: endpointRollSchema, bare: true, sealed: true, status: 200, answer: endpointAnswer,
 		about: "The old secret signs beside the new one for a day, or as long as you say, so that the receiver can change over.", errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
 			hooks, err := c.webhooks()
@@ -134,11 +134,11 @@ var webhookRoutes = []*route{
 				grace = time.Duration(c.body.integer("grace_seconds")) * time.Second
 			}
 			secret := hooks.NewSecret()
-			p, err := c.engine().RollEndpointSecret(c.ctx, c.giroCall(nil), id, secret, grace)
+			render, err := c.renderEndpoint(http.StatusOK, id, secret)
 			if err != nil {
 				return err
 			}
-			return c.sendEndpoint(http.StatusOK, p, secret)
+			return c.command(render, func(g *giro.Call) (any, error) { return c.engine().RollEndpointSecret(c.ctx, g, id, secret, grace) })
 		}},
 	{method: "POST", path: "/v1/webhook_endpoints/{id}/test", id: "testWebhookEndpoint", tag: "webhook_endpoints", summary: "Send a test event now", access: accessSecret, body: emptySchema, bare: true, noKey: true, status: 200, answer: deliveryFullAnswer,
 		about: "One attempt to post an event of type webhook_endpoint.test, with its outcome. The event is not kept.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState},
@@ -321,12 +321,11 @@ func createEndpoint(c *call) error {
 		return err
 	}
 	secret := hooks.NewSecret()
-	made, err := c.engine().CreateEndpoint(c.ctx, c.giroCall(nil), p, secret)
+	render, err := c.renderEndpoint(http.StatusCreated, giro.UUID{}, secret)
 	if err != nil {
 		return err
 	}
-	c.w.Header()["Location"] = []string{"/v1/webhook_endpoints/" + made.ID.ID("we")}
-	return c.sendEndpoint(http.StatusCreated, made, secret)
+	return c.command(render, func(g *giro.Call) (any, error) { return c.engine().CreateEndpoint(c.ctx, g, p, secret) })
 }
 
 func updateEndpoint(c *call) error {
@@ -354,7 +353,11 @@ func updateEndpoint(c *call) error {
 	for _, f := range endpointUpdateSchema.fields {
 		sent[f.name] = c.body.has(f.name)
 	}
-	p, err := c.engine().UpdateEndpoint(c.ctx, c.giroCall(nil), id, version, func(p *giro.Endpoint, _ int64) error {
+	render, err := c.renderEndpoint(http.StatusOK, id, "")
+	if err != nil {
+		return err
+	}
+	set := func(p *giro.Endpoint, _ int64) error {
 		if sent["url"] {
 			if p.Listener() {
 				return giro.Refuse(giro.CodeInvalidState, "/url", "a listener stays one; create an endpoint with this URL")
@@ -374,11 +377,8 @@ func updateEndpoint(c *call) error {
 			p.Enabled = change.Enabled
 		}
 		return nil
-	})
-	if err != nil {
-		return err
 	}
-	return c.sendEndpoint(http.StatusOK, p, "")
+	return c.command(render, func(g *giro.Call) (any, error) { return c.engine().UpdateEndpoint(c.ctx, g, id, version, set) })
 }
 
 // showEndpoint renders an endpoint with where the sending to it stands.
@@ -387,6 +387,10 @@ func (c *call) showEndpoint(p *giro.Endpoint, secret string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return appendEndpoint(p, d, secret), nil
+}
+
+func appendEndpoint(p *giro.Endpoint, d *giro.Dispatch, secret string) []byte {
 	b := p.AppendJSON(nil)
 	a := appender{b: b[:len(b)-1], begun: true}
 	if d != nil && d.Failing != 0 {
@@ -397,7 +401,23 @@ func (c *call) showEndpoint(p *giro.Endpoint, secret string) ([]byte, error) {
 	if secret != "" {
 		a.text("secret", secret)
 	}
-	return a.close(), nil
+	return a.close()
+}
+
+// renderEndpoint renders what a change of an endpoint (zero: a new one) returns.
+// Where the sending to it stands is read before: a change does not touch it.
+func (c *call) renderEndpoint(status int, id giro.UUID, secret string) (func(any) giro.Answer, error) {
+	var d *giro.Dispatch
+	if !id.IsZero() {
+		var err error
+		if d, err = c.engine().Store.Dispatch(c.ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return func(v any) giro.Answer {
+		p := v.(*giro.Endpoint)
+		return giro.Answer{Status: status, Body: appendEndpoint(p, d, secret), Location: "/v1/webhook_endpoints/" + p.ID.ID("we")}
+	}, nil
 }
 
 func (c *call) sendEndpoint(status int, p *giro.Endpoint, secret string) error {
