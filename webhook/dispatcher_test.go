@@ -27,8 +27,10 @@ import (
 // site is an engine with a dispatcher and one merchant.
 type site struct {
 	*giro.Engine
-	t    testing.TB
-	call *giro.Call
+	t        testing.TB
+	call     *giro.Call
+	accounts []giro.UUID // of the benchmarks
+
 	stop func() // ends the dispatcher and the engine, as a shutdown does
 }
 

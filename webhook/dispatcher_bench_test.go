@@ -1,0 +1,314 @@
+package webhook_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"giro"
+	"giro/internal/pgtest"
+	"giro/store"
+	"giro/webhook"
+)
+
+// sink is a receiver that costs next to nothing: what is measured is giro.
+type sink struct {
+	url  string
+	hang bool
+	got  func(id []byte)
+}
+
+func newSink(b *testing.B, hang bool, got func(id []byte)) *sink {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &sink{"http://" + l.Addr().String() + "/", hang, got}
+	b.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go s.serve(c)
+		}
+	}()
+	return s
+}
+
+func (s *sink) serve(c net.Conn) {
+	defer c.Close()
+	r := bufio.NewReaderSize(c, 8<<10)
+	for {
+		length := 0
+		var id []byte
+		for {
+			line, err := r.ReadSlice('\n')
+			if err != nil {
+				return
+			}
+			line = bytes.TrimRight(line, "\r\n")
+			if len(line) == 0 {
+				break
+			}
+			if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+				length, _ = strconv.Atoi(string(v))
+			}
+			if v, ok := bytes.CutPrefix(line, []byte("Webhook-Id: ")); ok {
+				id = bytes.Clone(v)
+			}
+		}
+		if _, err := r.Discard(length); err != nil {
+			return
+		}
+		if s.got != nil {
+			s.got(id)
+		}
+		if s.hang {
+			continue // reads what may come, and never answers
+		}
+		if _, err := c.Write([]byte("HTTP/1.1 204 No Content\r\n\r\n")); err != nil {
+			return
+		}
+	}
+}
+
+// benchStores are the databases of the benchmarks, durable ones. TMPDIR chooses
+// the disk.
+func benchStores(b *testing.B, run func(b *testing.B, s giro.Store)) {
+	b.Run("sqlite", func(b *testing.B) {
+		s, err := store.OpenSQLite(b.TempDir(), store.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run(b, s)
+	})
+	b.Run("postgres", func(b *testing.B) {
+		s, err := store.OpenPostgres(context.Background(), pgtest.Durable(b), store.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run(b, s)
+	})
+}
+
+// merchants makes so many, each with an endpoint where url says one.
+func (s *site) merchants(n int, url func(i int) string) []*giro.Call {
+	s.t.Helper()
+	calls := make([]*giro.Call, n)
+	for i := range calls {
+		m, err := s.CreateMerchant(context.Background(), nil, giro.Merchant{Name: fmt.Sprint("m", i), Currency: "BRL"})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		calls[i] = &giro.Call{Merchant: m}
+		if _, err := s.Fund(context.Background(), calls[i], "BRL", 1_000_000_000_000); err != nil {
+			s.t.Fatal(err)
+		}
+		if u := url(i); u != "" {
+			if _, err := s.CreateEndpoint(context.Background(), calls[i], giro.Endpoint{URL: u, Events: []string{"*"}, Enabled: true}, webhook.NewSecret().Reveal()); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	return calls
+}
+
+// load makes payments of these merchants from 64 clients for a time and returns
+// how many there were per second.
+func (s *site) load(calls []*giro.Call, d time.Duration) float64 {
+	var made atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for worker := range 64 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for n := worker; time.Since(began) < d; n++ {
+				_, err := s.CreateTransfer(context.Background(), calls[n%len(calls)], giro.Request{Amount: 1, Currency: "BRL", Destination: s.accounts[n%len(calls)]})
+				if err != nil {
+					s.t.Error(err)
+					return
+				}
+				made.Add(1)
+			}
+		}()
+	}
+	wg.Wait()
+	return float64(made.Load()) / time.Since(began).Seconds()
+}
+
+// open gives each merchant an account to transfer to.
+func (s *site) open(calls []*giro.Call) {
+	for _, c := range calls {
+		a, err := s.CreateAccount(context.Background(), c, "seller", "BRL", false, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.accounts = append(s.accounts, a.ID)
+	}
+}
+
+// BenchmarkPaymentsAndWebhooks measures transfers per second of 50 merchants
+// with and without an endpoint each, in turns of the same run; both write their
+// events. ratio is with over without; the goal is 0.75.
+func BenchmarkPaymentsAndWebhooks(b *testing.B) {
+	benchStores(b, func(b *testing.B, s giro.Store) {
+		var delivered atomic.Int64
+		sink := newSink(b, false, func([]byte) { delivered.Add(1) })
+		p := run(b, s, private)
+		without := p.merchants(50, func(int) string { return "" })
+		with := p.merchants(50, func(int) string { return sink.url })
+		p.open(without)
+		accounts := p.accounts
+		p.accounts = nil
+		p.open(with)
+		told := p.accounts
+		var a, c []float64
+		var sent int64
+		b.ResetTimer()
+		for range b.N {
+			for range 3 {
+				p.accounts = accounts
+				a = append(a, p.load(without, time.Second))
+				p.accounts = told
+				before := delivered.Load()
+				c = append(c, p.load(with, time.Second))
+				sent += delivered.Load() - before
+				p.settled(b, with) // what is left over is not the next turn's
+			}
+		}
+		b.StopTimer()
+		slices.Sort(a)
+		slices.Sort(c)
+		b.ReportMetric(a[len(a)/2], "without/s")
+		b.ReportMetric(c[len(c)/2], "with/s")
+		b.ReportMetric(c[len(c)/2]/a[len(a)/2], "ratio")
+		b.ReportMetric(float64(sent)/float64(len(c)), "sent/s")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// settled waits until everything of these merchants was sent.
+func (s *site) settled(b *testing.B, calls []*giro.Call) {
+	for _, c := range calls {
+		list, err := s.Endpoints(context.Background(), c.Book())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, p := range list {
+			s.until("all is sent", func() bool {
+				head, err := s.Store.Head(context.Background(), c.Book())
+				if err != nil {
+					b.Fatal(err)
+				}
+				d, err := s.Store.Dispatch(context.Background(), p.ID)
+				return err == nil && d.Cursor == head.Events
+			})
+		}
+	}
+}
+
+// delays measures how long after its commit each event of a steady load arrives.
+func delays(b *testing.B, s giro.Store, rate int, hanging bool) (median, p99 time.Duration) {
+	const merchants = 100
+	var mu sync.Mutex
+	var took []time.Duration
+	arrived := map[string]time.Time{}
+	good := newSink(b, false, func(id []byte) {
+		now := time.Now()
+		mu.Lock()
+		arrived[string(id)] = now
+		mu.Unlock()
+	})
+	bad := newSink(b, true, nil)
+	p := run(b, s, private)
+	calls := p.merchants(merchants, func(i int) string {
+		if hanging && i == 0 {
+			return bad.url
+		}
+		return good.url
+	})
+	p.open(calls)
+	seconds := 5
+	if v := os.Getenv("GIRO_BENCH_SECONDS"); v != "" {
+		seconds, _ = strconv.Atoi(v)
+	}
+	// A transfer is two events, of one commit; its time is that of its answer.
+	committed := map[giro.UUID]time.Time{}
+	var wg sync.WaitGroup
+	began := time.Now()
+	n := rate / 2 * seconds
+	for i := range n {
+		if wait := time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(rate/2))); wait > 0 {
+			time.Sleep(wait) // the load is open: it does not wait for answers
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			r, err := p.CreateTransfer(context.Background(), calls[i%merchants], giro.Request{Amount: 1, Currency: "BRL", Destination: p.accounts[i%merchants]})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			at := time.Now()
+			mu.Lock()
+			committed[r.Movement.ID] = at
+			mu.Unlock()
+		}()
+	}
+	wg.Wait()
+	p.settled(b, calls[1:])
+	for _, c := range calls[1:] {
+		events, err := p.Store.Events(context.Background(), giro.EventQuery{Book: c.Book(), Ascending: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, e := range events {
+			at, made := committed[e.Object]
+			got, there := arrived[e.ID.ID("evt")]
+			if made && there {
+				took = append(took, max(got.Sub(at), 0))
+			} else if made {
+				b.Errorf("%s has not arrived", e.ID.ID("evt"))
+			}
+		}
+	}
+	slices.Sort(took)
+	if len(took) == 0 {
+		b.Fatal("nothing has arrived")
+	}
+	return took[len(took)/2], took[len(took)*99/100]
+}
+
+// BenchmarkFirstAttempt measures the time from the answer to a payment to the
+// arrival of its events, of 100 merchants with an endpoint each: at 20 events a
+// second, at 1,000, and at 1,000 while one of the receivers hangs.
+func BenchmarkFirstAttempt(b *testing.B) {
+	for _, row := range []struct {
+		name    string
+		rate    int
+		hanging bool
+	}{{"idle", 20, false}, {"1000", 1000, false}, {"1000-one-hangs", 1000, true}} {
+		b.Run(row.name, func(b *testing.B) {
+			benchStores(b, func(b *testing.B, s giro.Store) {
+				for range b.N {
+					median, p99 := delays(b, s, row.rate, row.hanging)
+					b.ReportMetric(float64(median.Microseconds())/1000, "p50-ms")
+					b.ReportMetric(float64(p99.Microseconds())/1000, "p99-ms")
+					b.ReportMetric(0, "ns/op")
+				}
+			})
+		})
+	}
+}
