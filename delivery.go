@@ -125,7 +125,7 @@ func (b *Batch) announce(e *Event, n *Notice) {
 func (e *Engine) RecordDeliveries(ctx context.Context, d *Dispatch, attempts []*Delivery) error {
 	progress := *d
 	progress.Owner = e.process
-	_, err := e.do(ctx, &command{decide: func(b *Batch) (any, error) {
+	_, err := e.do(ctx, &command{patient: true, decide: func(b *Batch) (any, error) {
 		b.writes.Dispatches = append(b.writes.Dispatches, &progress)
 		b.writes.Deliveries = append(b.writes.Deliveries, attempts...)
 		return nil, nil

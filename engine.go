@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -43,6 +44,8 @@ type Engine struct {
 	process UUID
 	mu      sync.Mutex
 	queue   queue
+	patient []*command // patient ones
+	hurried bool       // which have waited long enough
 	closed  bool
 	wake    chan struct{}
 	stopped chan struct{} // no new jobs
@@ -126,9 +129,13 @@ type command struct {
 	keys   Keys
 	decide func(*Batch) (any, error)
 	waits  func(result any) bool // an idempotency row without an answer yet is written
-	finish bool                  // the row is there, executing: write its answer
-	owed   bool                  // work begun earlier: taken however long the queue is
-	extra  int                   // of a bulk: its movements beyond the first
+	// patient: it goes with the next batch, and has one of its own only if there is
+	// none soon. Nobody waits for it who could send more, so a commit for it alone
+	// would only hold others up.
+	patient bool
+	finish  bool // the row is there, executing: write its answer
+	owed    bool // work begun earlier: taken however long the queue is
+	extra   int  // of a bulk: its movements beyond the first
 
 	result any
 	err    error
@@ -207,7 +214,7 @@ func (e *Engine) Healthy() error {
 }
 
 // BatchStats returns how many batches were committed and how many commands
-// they held.
+// they held, patient ones left out.
 func (e *Engine) BatchStats() (batches, commands int64) {
 	return e.batches.Load(), e.commands.Load()
 }
@@ -335,6 +342,14 @@ func (e *Engine) push(c *command) error {
 			return refusal
 		}
 	}
+	if c.patient {
+		e.patient = append(e.patient, c)
+		if len(e.patient) == 1 {
+			time.AfterFunc(patience, e.hurry)
+		}
+		e.mu.Unlock()
+		return nil
+	}
 	e.queue.push(c)
 	e.mu.Unlock()
 	select {
@@ -344,10 +359,41 @@ func (e *Engine) push(c *command) error {
 	return nil
 }
 
+const (
+	patience      = 50 * time.Millisecond // how long a patient command waits for company
+	patientsAtOne = 64                    // patient commands in one batch
+)
+
+// hurry lets the patient commands have a commit of their own.
+func (e *Engine) hurry() {
+	e.mu.Lock()
+	e.hurried = true
+	e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
 func (e *Engine) take() []*command {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.queue.take(e.BatchMax)
+	taken := e.queue.take(e.BatchMax)
+	if n := min(len(e.patient), patientsAtOne); n > 0 && (len(taken) > 0 || e.hurried || e.isEnded()) {
+		taken = append(taken, e.patient[:n]...)
+		e.patient = slices.Delete(e.patient, 0, n)
+		e.hurried = len(e.patient) > 0 // the rest has waited as long
+	}
+	return taken
+}
+
+func (e *Engine) isEnded() bool {
+	select {
+	case <-e.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 func (e *Engine) commitLoop() {
@@ -360,7 +406,7 @@ func (e *Engine) commitLoop() {
 				continue
 			case <-e.ended:
 				e.mu.Lock()
-				last := e.queue.waiting == 0
+				last := e.queue.waiting+len(e.patient) == 0
 				e.closed = last
 				e.mu.Unlock()
 				if last {
@@ -384,8 +430,12 @@ func (e *Engine) commit(batch []*command) {
 		return
 	}
 	var keys Keys
+	patients := 0
 	for _, c := range batch {
 		keys.add(&c.keys)
+		if c.patient {
+			patients++
+		}
 	}
 	err := e.Store.Update(context.Background(), &keys, func(b *Batch) (err error) {
 		defer func() {
@@ -402,8 +452,10 @@ func (e *Engine) commit(batch []*command) {
 	var broken *brokenError
 	switch {
 	case err == nil:
-		e.batches.Add(1)
-		e.commands.Add(int64(len(batch)))
+		if n := len(batch) - patients; n > 0 {
+			e.batches.Add(1)
+			e.commands.Add(int64(n))
+		}
 	case errors.As(err, &broken):
 		cause := error(broken)
 		e.broken.Store(&cause)
@@ -422,7 +474,7 @@ func (e *Engine) commit(batch []*command) {
 		}
 		close(c.done)
 	}
-	if err == nil {
+	if err == nil && patients < len(batch) {
 		e.commits.signal()
 		select {
 		case e.jobsWake <- struct{}{}:

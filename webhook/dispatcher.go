@@ -16,9 +16,14 @@ const (
 	leaseFor    = 3 * time.Second // of an endpoint; how soon another process takes over from one that died
 	renewEvery  = time.Second
 	scanIdle    = 500 * time.Millisecond // retries that become due, and commits of other processes, wake nobody
-	scanGap     = 5 * time.Millisecond   // between two scans, at least
-	turnFor     = 2 * time.Second        // of a lane, where others wait for one
-	stopWithin  = 5 * time.Second        // attempts under way have so long when the dispatcher ends
+	scanGap     = 10 * time.Millisecond  // between two scans, at least
+	scanGapBusy = 100 * time.Millisecond // where payments need the machine
+	busyBatch   = 8                      // commands in a commit of an engine that has no time to spare
+	busyShare   = 4                      // then one attempt goes out per so many commands
+	busyLeast   = 200                    // and so many per second at least
+	busyLook    = 100 * time.Millisecond
+	turnFor     = 2 * time.Second // of a lane, where others wait for one
+	stopWithin  = 5 * time.Second // attempts under way have so long when the dispatcher ends
 
 	deliveriesKept = 30 * 24 * time.Hour
 	sweepEvery     = 10 * time.Second
@@ -47,6 +52,8 @@ type Dispatcher struct {
 	ended   []giro.UUID // leases to give back
 	crowded atomic.Bool // endpoints may be waiting for a lane
 	wake    chan struct{}
+	busy    atomic.Int64 // ns between two attempts while the engine has no time to spare; 0: it has
+	pace    pace
 	running sync.WaitGroup
 	posts   context.Context // ends when attempts under way are given up
 }
@@ -67,6 +74,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 
 	idle := time.NewTimer(scanIdle)
 	defer idle.Stop()
+	go d.watch(posts)
 	var renewed, swept, next time.Time
 	for {
 		committed := d.Engine.Committed() // before the scan, so that no commit falls between
@@ -94,7 +102,11 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		d.scan(ctx)
 		// However many endpoints there are, looking through them takes a tenth of
 		// the time at most.
-		next = time.Now().Add(max(scanGap, 9*time.Since(began)))
+		gap := scanGap
+		if d.busy.Load() != 0 {
+			gap = scanGapBusy
+		}
+		next = time.Now().Add(max(gap, 9*time.Since(began)))
 		idle.Reset(scanIdle)
 		select {
 		case <-committed:
@@ -194,6 +206,50 @@ func (d *Dispatcher) renew(ctx context.Context) {
 			l.lease.Store(until)
 		}
 	}
+}
+
+// watch sees how full the engine's commits are. When they are, payments come
+// first: attempts go out at a pace that they can bear, and the rest later.
+func (d *Dispatcher) watch(ctx context.Context) {
+	tick := time.NewTicker(busyLook)
+	defer tick.Stop()
+	batches, commands := d.Engine.BatchStats()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		b, c := d.Engine.BatchStats()
+		apart := time.Duration(0)
+		full := int64(busyBatch)
+		if d.busy.Load() != 0 {
+			full /= 2 // it is over when the commits are well below
+		}
+		if b > batches && (c-commands)/(b-batches) >= full {
+			rate := (c - commands) * int64(time.Second/busyLook) / busyShare
+			apart = time.Second / time.Duration(max(rate, busyLeast))
+		}
+		d.busy.Store(int64(apart))
+		batches, commands = b, c
+	}
+}
+
+// pace keeps attempts apart.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time
+}
+
+// wait takes a turn, or returns how long it is until the next one.
+func (p *pace) wait(now time.Time, apart time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wait := p.next.Sub(now); wait > 0 {
+		return wait
+	}
+	p.next = now.Add(apart)
+	return 0
 }
 
 // breath is how often a lane that waits for its receiver looks for more.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -175,28 +176,57 @@ func BenchmarkPaymentsAndWebhooks(b *testing.B) {
 		p.open(with)
 		told := p.accounts
 		var a, c []float64
-		var sent int64
+		var sent, commits [2]int64
+		var cpu, made [2]float64
+		turn := func(with int, calls []*giro.Call) float64 {
+			before, batches, used := delivered.Load(), commitsOf(p), usage()
+			rate := p.load(calls, time.Second)
+			sent[with] += delivered.Load() - before
+			commits[with] += commitsOf(p) - batches
+			cpu[with] += usage() - used
+			made[with] += rate
+			return rate
+		}
 		b.ResetTimer()
 		for range b.N {
 			for range 3 {
 				p.accounts = accounts
-				a = append(a, p.load(without, time.Second))
+				if os.Getenv("GIRO_BENCH_ONLY") == "" {
+					a = append(a, turn(0, without))
+				}
 				p.accounts = told
-				before := delivered.Load()
-				c = append(c, p.load(with, time.Second))
-				sent += delivered.Load() - before
+				c = append(c, turn(1, with))
 				p.settled(b, with) // what is left over is not the next turn's
 			}
 		}
 		b.StopTimer()
 		slices.Sort(a)
 		slices.Sort(c)
+		if len(a) == 0 {
+			return
+		}
 		b.ReportMetric(a[len(a)/2], "without/s")
 		b.ReportMetric(c[len(c)/2], "with/s")
 		b.ReportMetric(c[len(c)/2]/a[len(a)/2], "ratio")
-		b.ReportMetric(float64(sent)/float64(len(c)), "sent/s")
+		b.ReportMetric(float64(sent[1])/float64(len(c)), "sent/s")
+		for i, name := range []string{"without", "with"} {
+			b.ReportMetric(cpu[i]/made[i]*1e6, name+"-cpu-us")
+			b.ReportMetric(made[i]/float64(commits[i]), name+"-batch")
+		}
 		b.ReportMetric(0, "ns/op")
 	})
+}
+
+func commitsOf(s *site) int64 {
+	n, _ := s.BatchStats()
+	return n
+}
+
+// usage is the processor time that this process has used, in seconds.
+func usage() float64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
 }
 
 // settled waits until everything of these merchants was sent.

@@ -80,14 +80,20 @@ func (l *lane) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		turn := time.Duration(0) // until another attempt may begin
 		for sending < inFlightMax && l.may() {
 			if more && len(l.fresh)+len(l.due) < inFlightMax {
 				more = l.load()
 			}
-			next := l.next()
-			if next == nil {
+			if len(l.fresh)+len(l.due) == 0 {
 				break
 			}
+			if apart := l.d.busy.Load(); apart != 0 {
+				if turn = l.d.pace.wait(time.Now(), time.Duration(apart)); turn > 0 {
+					break
+				}
+			}
+			next := l.next()
 			sending++
 			to := l.to
 			go func() { results <- to.attempt(l.d.posts, next) }()
@@ -111,11 +117,16 @@ func (l *lane) run() {
 			return
 		}
 		var look <-chan time.Time
-		if !stopping && !more && sending < inFlightMax {
+		switch {
+		case stopping:
+		case turn > 0:
+			timer.Reset(turn)
+			look = timer.C
+		case linger:
+			timer.Reset(laneLinger)
+			look = timer.C
+		case !more && sending < inFlightMax:
 			timer.Reset(l.d.breath())
-			if linger {
-				timer.Reset(laneLinger)
-			}
 			look = timer.C
 		}
 		var stop <-chan struct{}
@@ -135,9 +146,13 @@ func (l *lane) run() {
 			for _, r := range recording {
 				delete(l.known, r.Sequence)
 			}
-			busy, more = false, true
+			busy = false
+			// Whether there is more is looked up, so that a busy endpoint keeps its lane.
+			if head, err := l.d.Engine.Store.Head(l.stopped, l.p.Book); err == nil && head != nil && head.Events > l.loaded {
+				more = true
+			}
 		case <-look:
-			more = true
+			more = more || turn == 0
 			lingered = linger
 		case <-stop:
 		}
