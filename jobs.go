@@ -469,7 +469,11 @@ func (e *Engine) verdict(b *Batch, mer *Merchant, m, charge *Movement, out Outco
 			b.drop(JobKey{m.ID, JobRail})
 			return nil
 		}
-		return b.change(mer, m, charge, CausePaid)
+		if err := b.change(mer, m, charge, CausePaid); err != nil {
+			return err
+		}
+		e.followUp(b, m)
+		return nil
 	case VerdictFailed:
 		m.Detail.FailureCode, m.Detail.FailureMessage = out.Code, out.Message
 		if m.Detail.FailureCode == "" {

@@ -199,6 +199,29 @@ func movementOf(instruction string) (Kind, UUID, bool) {
 	return "", UUID{}, false
 }
 
+// followUps are the ages at which a payout that succeeded on a provider's rail is
+// asked about once more: what came back afterwards is told by a message, which
+// may be lost. A provider repeats it for three days.
+var followUps = []time.Duration{time.Hour, 24 * time.Hour, 4 * 24 * time.Hour, 10 * 24 * time.Hour}
+
+// followUp schedules the next question about a payout that has succeeded, where
+// its rail could still tell of it.
+func (e *Engine) followUp(b *Batch, m *Movement) {
+	if m.Kind != KindPayout || m.Status != StatusSucceeded {
+		return
+	}
+	if _, ok := e.Rails[m.Detail.Rail].(Listener); !ok {
+		return
+	}
+	now := b.now(m.Book)
+	for _, age := range followUps {
+		if due := m.Created + age.Microseconds(); due > now {
+			b.schedule(Job{JobKey: JobKey{m.ID, JobAsk}, Book: m.Book, MovementKind: m.Kind}, due)
+			return
+		}
+	}
+}
+
 // askAgain is when a rail that did not answer about a movement without an open
 // instruction is asked once more.
 const askAgain = time.Minute
@@ -241,6 +264,7 @@ func (e *Engine) ask(ctx context.Context, mer *Merchant, m *Movement) error {
 		if w.Detail.Step != nil && w.Detail.Step.ID == step.ID && w.Sent {
 			return nil, e.hear(b, mer, w, of, true, out, nil)
 		}
+		e.followUp(b, w)
 		return nil, e.late(b, mer, w, of, step.ID, out)
 	}})
 	return err
