@@ -41,6 +41,7 @@ type Writes struct {
 	Accounts     []*Account
 	Movements    []*Movement
 	Rollups      []Rollup // to be added to the cells
+	Terms        []Term   // those that exist stay
 	Transactions []LedgerTransaction
 	Entries      []Entry
 	Events       []Event
@@ -111,6 +112,7 @@ func (b *Batch) Writes() *Writes {
 		}
 	}
 	w.Rollups = b.rollups(w.Rollups[:0])
+	w.Terms = documentTerms(w.Documents)
 	w.Sandbox = w.Sandbox[:0]
 	for _, r := range b.sandbox {
 		if r.New || r.Dirty {

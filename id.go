@@ -187,3 +187,20 @@ func SequenceOf(u UUID) int64 {
 	}
 	return n
 }
+
+// IDRange reads the beginning of an id with this prefix, "ch_01h455", and
+// returns the smallest and the greatest id that begin so; ok is false where none
+// can.
+func IDRange(prefix, s string) (from, to UUID, ok bool) {
+	rest, found := strings.CutPrefix(s, prefix+"_")
+	if !found || len(rest) > 26 {
+		return from, to, false
+	}
+	from, low := ParseID(prefix, prefix+"_"+rest+strings.Repeat("0", 26-len(rest)))
+	fill := strings.Repeat("z", 26-len(rest))
+	if rest == "" {
+		fill = "7" + fill[1:]
+	}
+	to, high := ParseID(prefix, prefix+"_"+rest+fill)
+	return from, to, low && high
+}

@@ -81,6 +81,21 @@ type Store interface {
 	// the oldest of each book, never its last one, at most limit in all. It
 	// returns how many went; what is left of a book has no gap.
 	SweepEvents(ctx context.Context, before int64, limit int) (int, error)
+	// FindTerms returns the terms of a book that begin with a folded prefix, at
+	// most limit, the newest objects of each term first.
+	FindTerms(ctx context.Context, book Book, prefix string, limit int) ([]Term, error)
+	// TermBacklogs lists books whose events were not all read for terms.
+	TermBacklogs(ctx context.Context, limit int) ([]TermBacklog, error)
+	// AddTerms writes the terms of a book's events after from, up to and with to;
+	// nothing, if another process has done that.
+	AddTerms(ctx context.Context, book Book, from, to int64, terms []Term) error
+
+	// AppendRequests writes lines of the request log; one that is there stays.
+	AppendRequests(ctx context.Context, rows []*RequestRow) error
+	Requests(ctx context.Context, q RequestQuery) ([]*RequestRow, error)
+	// SweepRequests removes lines from before a time (µs), and the oldest beyond
+	// keep, at most limit of each.
+	SweepRequests(ctx context.Context, before int64, keep, limit int) (int, error)
 
 	// Sweep removes idempotency rows and batch rows older than before (µs), at
 	// most limit of each, and returns how many went.

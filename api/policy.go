@@ -8,7 +8,7 @@ import (
 
 // dashboardRoutes are what the dashboard's pages need beside the rest of v1.
 func dashboardRoutes() []*route {
-	return slices.Concat(figureRoutes, exportRoutes, viewRoutes, auditRoutes, providerRoutes, sessionRoutes, teamRoutes)
+	return slices.Concat([]*route{searchRoute}, requestRoutes, figureRoutes, exportRoutes, viewRoutes, auditRoutes, providerRoutes, sessionRoutes, teamRoutes)
 }
 
 // policy is what the route asks of a person; empty: nobody has decided.
@@ -38,6 +38,7 @@ var policies = map[string]giro.Permission{
 	"listEvents":         giro.MayReadPayments,
 	"retrieveEvent":      giro.MayReadPayments,
 	"streamEvents":       giro.MayReadPayments,
+	"search":             giro.MayReadPayments,
 	"figures":            giro.MayReadPayments,
 	"attention":          giro.MayReadPayments,
 	"countCharges":       giro.MayReadPayments,
@@ -126,6 +127,8 @@ var policies = map[string]giro.Permission{
 	"deleteSource":   giro.MayKeepCustomers,
 
 	// For developers. A live key that may do everything is made by owners and admins alone.
+	"listRequests":        giro.MayReadDevelopers,
+	"retrieveRequest":     giro.MayReadDevelopers,
 	"listKeys":            giro.MayReadDevelopers,
 	"listOAuthClients":    giro.MayReadDevelopers,
 	"retrieveKey":         giro.MayReadDevelopers,

@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"giro"
 )
 
@@ -109,6 +111,7 @@ type Server struct {
 	log     *slog.Logger
 
 	streams  atomic.Int64
+	requests requestLog
 	tails    tails
 	draining chan struct{} // closed when the server shuts down
 	drain    sync.Once
@@ -200,6 +203,9 @@ type call struct {
 	buffer  []byte // the answer; handlers append to it
 	scratch []byte
 	raw     []byte
+
+	parsed   bool   // raw is this request's, and JSON
+	answered []byte // the body of the answer, until the call is used again
 }
 
 // New returns a server of the routes of every part.
@@ -218,6 +224,7 @@ func New(config Config) (*Server, error) {
 	if s.config.Authenticate == nil {
 		s.config.Authenticate = s.keyHolder
 	}
+	s.requests.limiter = rate.NewLimiter(requestsRate, requestsBurst)
 	s.calls.New = func() any { return &call{s: s} }
 	if s.dialect, err = newDialectRoutes(config.Hosts); err != nil {
 		return nil, err
@@ -291,6 +298,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.route, c.caller, c.body, c.key, c.err = nil, nil, object{}, "", nil
 	c.profile, c.chosen = "", false
 	c.status, c.written = 0, 0
+	c.parsed, c.answered = false, nil
 	c.path, c.buffer = c.path[:0], c.buffer[:0]
 	c.query.names, c.query.values = c.query.names[:0], c.query.values[:0]
 	started := time.Now()
@@ -305,7 +313,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				c.refuse(c.err)
 			}
 		}
-		s.logCall(c, time.Since(started))
+		took := time.Since(started)
+		s.logCall(c, took)
+		s.keep(c, took)
 		// What was grown by a large request is not kept.
 		if cap(c.raw) <= 64<<10 && cap(c.buffer) <= 64<<10 && cap(c.doc.nodes) <= 4096 {
 			c.r, c.w, c.ctx = nil, nil, nil
@@ -595,6 +605,7 @@ func (c *call) readBody() error {
 	if err := c.doc.parse(c.raw); err != nil {
 		return err
 	}
+	c.parsed = true
 	var err error
 	c.body, err = c.route.body.decode(&c.doc)
 	return err
@@ -696,7 +707,7 @@ func (c *call) send(status int, contentType []string, body []byte) {
 	h := c.w.Header()
 	h["Content-Type"] = contentType
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	c.status = status
+	c.status, c.answered = status, body
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
 		c.written, _ = c.w.Write(body) // a reader that has gone away is not our fault

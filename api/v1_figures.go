@@ -114,7 +114,6 @@ var figureRoutes = func() []*route {
 		{method: "GET", path: "/v1/ledger/verification", id: "retrieveVerification", tag: "ledger", summary: "When the ledger was last recomputed, and what was found", access: accessEither, status: 200, answer: verificationAnswer, handler: func(c *call) error { return c.sendVerification(http.StatusOK, false) }},
 		{method: "POST", path: "/v1/ledger/verification", id: "createVerification", tag: "ledger", summary: "Recompute the whole ledger", access: accessEither, body: emptySchema, bare: true, noKey: true, status: 202, answer: verificationAnswer,
 			about: "It runs beside everything else, on one snapshot; read it again until it is no longer running.", handler: func(c *call) error {
-				c.engine().VerifyLedger(c.actor())
 				return c.sendVerification(http.StatusAccepted, true)
 			}},
 	}
@@ -533,14 +532,16 @@ func attention(c *call) error {
 	})
 }
 
-// sendVerification answers the last finished run; begun says that the caller has
-// just begun another.
-func (c *call) sendVerification(status int, begun bool) error {
+// sendVerification answers the last finished run, and begins another.
+func (c *call) sendVerification(status int, begin bool) error {
 	v, running, err := c.engine().LastVerification(c.ctx)
 	if err != nil {
 		return err
 	}
-	running = running || begun
+	if begin {
+		c.engine().VerifyLedger(c.actor())
+		running = true
+	}
 	a := appender{b: c.buffer[:0]}
 	a.text("object", "verification")
 	state := "never"

@@ -179,6 +179,7 @@ func queueWrites(b *giro.Batch, w *giro.Writes) (*pgx.Batch, error) {
 	writeEvents(q, w.Events)
 	writeIdempotency(q, w.Idempotency)
 	writeDocuments(q, w.Documents)
+	writeTerms(q, w.Terms)
 	writeSandbox(q, w.Sandbox)
 	writeJobs(q, w)
 	if err := writeDeliveries(q, w); err != nil {

@@ -297,6 +297,10 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, stored map[giro.UUID]index
 			return fmt.Errorf("write %s %s: %w", d.Kind, d.ID, err)
 		}
 	}
+	err = saveTerms(c, w.Terms)
+	if err != nil {
+		return err
+	}
 	for _, r := range w.Sandbox {
 		err := saveSandbox(c, r)
 		if err != nil {

@@ -134,9 +134,16 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 		defer close(sent)
 		dispatch(sending)
 	}()
+	indexed := make(chan struct{})
+	go func() {
+		defer close(indexed)
+		in.engine.Index(sending)
+	}()
 	defer func() {
 		stopSending()
 		<-sent
+		<-indexed
+		server.Flush(context.Background())
 	}()
 	if adminListen != "" {
 		al, err := net.Listen("tcp", adminListen)

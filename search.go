@@ -1,0 +1,233 @@
+package giro
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Term is one word by which search finds a movement or customer. Terms are only
+// added: whoever finds one looks whether the object still has it.
+type Term struct {
+	Book Book
+	Term string // folded by Fold, at most termMax bytes
+	Kind string // a Kind, or DocCustomer
+	ID   UUID
+}
+
+// TermBacklog is a book whose events have not all been read for terms.
+type TermBacklog struct {
+	Book     Book
+	Sequence int64 // read so far
+	Events   int64 // of the last event
+}
+
+const (
+	termMax     = 64 // bytes of a term
+	termsMax    = 40 // of one object
+	termsEvents = 500
+)
+
+// Fold returns the form in which words are compared: lower case, without
+// accents.
+func Fold(s string) string {
+	ascii := true
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			ascii = false
+			break
+		}
+	}
+	if !ascii {
+		s = strings.Map(func(r rune) rune {
+			if unicode.Is(unicode.Mn, r) {
+				return -1
+			}
+			return r
+		}, norm.NFD.String(s))
+	}
+	return strings.ToLower(s)
+}
+
+// Words cuts a folded text at white space; each is at most as long as a term.
+func Words(folded string) []string {
+	words := strings.Fields(folded)
+	for i, w := range words {
+		if len(w) > termMax {
+			words[i] = strings.ToValidUTF8(w[:termMax], "")
+		}
+	}
+	return words
+}
+
+// searched are the members of an object that are searched by: what its event or
+// document holds.
+type searched struct {
+	Reference string            `json:"reference"`
+	Name      string            `json:"name"`
+	Email     string            `json:"email"`
+	Phone     string            `json:"phone"`
+	Document  *Document         `json:"document"`
+	Receipt   string            `json:"receipt_email"`
+	Metadata  map[string]string `json:"metadata"`
+	Recipient *Party            `json:"recipient"`
+	Mobile    *Mobile           `json:"mobile"`
+	Bank      *struct {
+		Key           string `json:"key"`
+		Account       string `json:"account"`
+		IBAN          string `json:"iban"`
+		AccountNumber string `json:"account_number"`
+	} `json:"bank"`
+	ProviderReference string `json:"provider_reference"`
+}
+
+// TermsOf returns the words by which an object is found: its reference, the
+// names, e-mail addresses, phones and identity documents in it, its bank key or
+// account, and the values of its metadata.
+func TermsOf(data []byte) ([]string, error) {
+	var o searched
+	if err := json.Unmarshal(data, &o); err != nil {
+		return nil, err
+	}
+	var terms []string
+	add := func(texts ...string) {
+		for _, text := range texts {
+			for _, w := range Words(Fold(text)) {
+				if len(terms) < termsMax && w != "" && !slices.Contains(terms, w) {
+					terms = append(terms, w)
+				}
+			}
+		}
+	}
+	party := func(p Party) {
+		add(p.Name, p.Email, p.Phone, strings.TrimPrefix(p.Phone, "+"))
+		if p.Document != nil {
+			add(p.Document.Number)
+		}
+	}
+	add(o.Reference)
+	party(Party{Name: o.Name, Email: o.Email, Phone: o.Phone, Document: o.Document})
+	if o.Recipient != nil {
+		party(*o.Recipient)
+	}
+	if o.Bank != nil {
+		add(o.Bank.Key, strings.TrimPrefix(o.Bank.Key, "+"), o.Bank.Account, o.Bank.IBAN, o.Bank.AccountNumber)
+	}
+	if o.Mobile != nil {
+		add(o.Mobile.Phone, strings.TrimPrefix(o.Mobile.Phone, "+"))
+	}
+	add(o.Receipt, o.ProviderReference)
+	keys := make([]string, 0, len(o.Metadata))
+	for k := range o.Metadata {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		add(o.Metadata[k])
+	}
+	return terms, nil
+}
+
+// documentTerms are those of the documents that a batch writes.
+func documentTerms(docs []*StoredDocument) []Term {
+	var list []Term
+	for _, d := range docs {
+		if d.Kind != DocCustomer || d.Gone {
+			continue
+		}
+		words, err := TermsOf(d.Data)
+		if err != nil {
+			continue // it is not found then; nothing else depends on it
+		}
+		for _, w := range words {
+			list = append(list, Term{d.Book, w, string(d.Kind), d.ID})
+		}
+	}
+	return list
+}
+
+// Index reads new events and writes the terms of their movements, until ctx
+// ends. It is no part of any payment: while commands are waiting it writes one
+// page a second and catches up later. Any number of processes may run it.
+func (e *Engine) Index(ctx context.Context) {
+	const pace, quick = time.Second, 20 * time.Millisecond
+	for ctx.Err() == nil {
+		changed := e.Committed()
+		n, err := e.IndexSome(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.Logf("index for search: %v", err)
+		}
+		wait := pace
+		if n > 0 && err == nil && !e.busyNow() {
+			wait = quick
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+			if n > 0 {
+				break
+			}
+			// Nothing is left: wait for a commit, or for another process's.
+			again := time.NewTimer(2 * time.Second)
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			case <-again.C:
+			}
+			again.Stop()
+		}
+		t.Stop()
+	}
+}
+
+// busyNow reports whether commands are waiting.
+func (e *Engine) busyNow() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.queue.waiting > 0
+}
+
+// IndexSome reads one page of each book's new events and returns how many it
+// read.
+func (e *Engine) IndexSome(ctx context.Context) (int, error) {
+	behind, err := e.Store.TermBacklogs(ctx, 100)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, book := range behind {
+		events, err := e.Store.Events(ctx, EventQuery{Book: book.Book, After: book.Sequence, Ascending: true, Limit: termsEvents})
+		if err != nil {
+			return n, err
+		}
+		to := book.Events
+		var terms []Term
+		for _, v := range events {
+			kind, what, _ := strings.Cut(v.Type, ".")
+			if what != "created" && what != "updated" || !slices.Contains(Kinds, Kind(kind)) {
+				continue
+			}
+			words, err := TermsOf(v.Data)
+			if err != nil {
+				return n, err
+			}
+			for _, w := range words {
+				terms = append(terms, Term{book.Book, w, kind, v.Object})
+			}
+		}
+		if len(events) > 0 {
+			to = events[len(events)-1].Sequence
+		}
+		if err := e.Store.AddTerms(ctx, book.Book, book.Sequence, to, terms); err != nil {
+			return n, err
+		}
+		n += len(events)
+	}
+	return n, nil
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"giro"
+)
+
+const (
+	pgTermColumns    = "book, term, id, kind"
+	pgRequestColumns = "book, id, at, status, object, data"
+)
+
+func scanTerm(row pgx.CollectableRow) (giro.Term, error) {
+	var t giro.Term
+	err := row.Scan(&t.Book, &t.Term, (*uuid)(&t.ID), &t.Kind)
+	return t, err
+}
+
+func scanRequest(row pgx.CollectableRow) (*giro.RequestRow, error) {
+	r := new(giro.RequestRow)
+	err := row.Scan(&r.Book, (*uuid)(&r.ID), &r.At, &r.Status, (*uuid)(&r.Object), &r.Data)
+	return r, err
+}
+
+// termsInsert and its arguments write terms; those that exist stay. Rows go in
+// in one order, so that two processes never wait for each other.
+func termsInsert(terms []giro.Term) (string, []any) {
+	type T = giro.Term
+	return "INSERT INTO term (" + pgTermColumns + ") SELECT * FROM unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[]) v (book, term, id, kind) ORDER BY book, term, id ON CONFLICT DO NOTHING", []any{
+		column(terms, func(t T) int64 { return int64(t.Book) }),
+		column(terms, func(t T) string { return t.Term }),
+		column(terms, func(t T) uuid { return uuid(t.ID) }),
+		column(terms, func(t T) string { return t.Kind }),
+	}
+}
+
+func writeTerms(q *pgx.Batch, terms []giro.Term) {
+	if len(terms) > 0 {
+		sql, arguments := termsInsert(terms)
+		q.Queue(sql, arguments...)
+	}
+}
+
+// FindTerms is giro.Store's.
+func (p *Postgres) FindTerms(ctx context.Context, book giro.Book, prefix string, limit int) ([]giro.Term, error) {
+	return all(ctx, p.pool, scanTerm, "SELECT "+pgTermColumns+" FROM term WHERE book = $1 AND term >= $2 AND term < $3 ORDER BY term, id DESC LIMIT $4",
+		int64(book), prefix, prefix+"\U0010FFFF", atMostRows(limit))
+}
+
+// TermBacklogs is giro.Store's.
+func (p *Postgres) TermBacklogs(ctx context.Context, limit int) ([]giro.TermBacklog, error) {
+	return all(ctx, p.pool, func(row pgx.CollectableRow) (b giro.TermBacklog, err error) {
+		err = row.Scan(&b.Book, &b.Sequence, &b.Events)
+		return b, err
+	}, "SELECT b.book, coalesce(t.sequence, 0), b.events FROM book b LEFT JOIN term_cursor t ON t.book = b.book WHERE b.events > coalesce(t.sequence, 0) ORDER BY b.book LIMIT $1", atMostRows(limit))
+}
+
+// AddTerms is giro.Store's. The cursor's row is what two processes that read
+// the same events meet at.
+func (p *Postgres) AddTerms(ctx context.Context, book giro.Book, from, to int64, terms []giro.Term) error {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO term_cursor (book, sequence) VALUES ($1, 0) ON CONFLICT DO NOTHING", int64(book)); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, "UPDATE term_cursor SET sequence = $3 WHERE book = $1 AND sequence = $2", int64(book), from, to)
+		if err != nil || tag.RowsAffected() == 0 || len(terms) == 0 {
+			return err
+		}
+		sql, arguments := termsInsert(terms)
+		_, err = tx.Exec(ctx, sql, arguments...)
+		return err
+	})
+}
+
+// AppendRequests is giro.Store's.
+func (p *Postgres) AppendRequests(ctx context.Context, rows []*giro.RequestRow) error {
+	type T = *giro.RequestRow
+	_, err := p.pool.Exec(ctx, "INSERT INTO request ("+pgRequestColumns+") SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bytea[]) ON CONFLICT DO NOTHING",
+		column(rows, func(r T) int64 { return int64(r.Book) }),
+		column(rows, func(r T) uuid { return uuid(r.ID) }),
+		column(rows, func(r T) int64 { return r.At }),
+		column(rows, func(r T) int64 { return int64(r.Status) }),
+		column(rows, func(r T) uuid { return uuid(r.Object) }),
+		column(rows, func(r T) []byte { return r.Data }))
+	return err
+}
+
+// Requests is giro.Store's.
+func (p *Postgres) Requests(ctx context.Context, q giro.RequestQuery) ([]*giro.RequestRow, error) {
+	s := new(statement)
+	s.add("SELECT "+pgRequestColumns+" FROM request WHERE book = ?", int64(q.Book))
+	if !q.Object.IsZero() {
+		s.add(" AND object = ?", uuid(q.Object))
+	}
+	if !q.ID.IsZero() {
+		s.add(" AND id = ?", uuid(q.ID))
+	}
+	if !q.Before.IsZero() {
+		s.add(" AND id < ?", uuid(q.Before))
+	}
+	if q.From != 0 || q.To != 0 {
+		s.add(" AND status BETWEEN ? AND ?", int64(q.From), int64(q.To))
+	}
+	s.add(" ORDER BY id DESC LIMIT ?", atMostRows(q.Limit))
+	return all(ctx, p.pool, scanRequest, s.String(), s.arguments...)
+}
+
+// SweepRequests is giro.Store's.
+func (p *Postgres) SweepRequests(ctx context.Context, before int64, keep, limit int) (int, error) {
+	old, err := p.pool.Exec(ctx, "DELETE FROM request WHERE (book, id) IN (SELECT book, id FROM request WHERE at < $1 ORDER BY at LIMIT $2)", before, int64(limit))
+	if err != nil {
+		return 0, fmt.Errorf("sweep the request log: %w", err)
+	}
+	many, err := p.pool.Exec(ctx, "DELETE FROM request WHERE (book, id) IN (SELECT book, id FROM request WHERE at < coalesce((SELECT at FROM request ORDER BY at DESC LIMIT 1 OFFSET $1), 0) ORDER BY at LIMIT $2)", int64(keep), int64(limit))
+	if err != nil {
+		return 0, fmt.Errorf("sweep the request log: %w", err)
+	}
+	return int(old.RowsAffected() + many.RowsAffected()), nil
+}
