@@ -146,13 +146,7 @@ func (p *jsonParser) value(depth int, n jsonNode) error {
 		}
 		p.d.nodes = append(p.d.nodes, n)
 		p.i++
-		var err error
-		if c == '{' {
-			err = p.members(depth+1, me)
-		} else {
-			err = p.elements(depth+1, me)
-		}
-		if err != nil {
+		if err := p.children(depth+1, me, c == '{'); err != nil {
 			return err
 		}
 		node := &p.d.nodes[me]
@@ -327,41 +321,31 @@ func (p *jsonParser) tooMany(what string) error {
 	return giro.Refuse(giro.CodeJSONTooLarge, "", "more than "+strconv.Itoa(jsonMembersMax)+" "+what)
 }
 
-func (p *jsonParser) members(depth int, me uint32) error {
+// children reads the members of an object or the elements of an array, behind
+// its opening bracket.
+func (p *jsonParser) children(depth int, me uint32, object bool) error {
+	closing, many, wanted := byte(']'), "elements in one array", "a comma or a closing bracket was expected"
+	if object {
+		closing, many, wanted = '}', "keys in one object", "a comma or a closing brace was expected"
+	}
 	p.space()
-	if p.i < len(p.s) && p.s[p.i] == '}' {
+	if p.i < len(p.s) && p.s[p.i] == closing {
 		p.i++
 		return nil
 	}
 	count := uint32(0)
-	var seen map[string]struct{} // made once the object is large
+	var seen map[string]struct{} // of keys, made once the object is large
 	for {
-		if p.i == len(p.s) || p.s[p.i] != '"' {
-			return p.syntax("a key in double quotes was expected")
-		}
 		if count == jsonMembersMax {
-			return p.tooMany("keys in one object")
+			return p.tooMany(many)
 		}
 		var n jsonNode
-		var err error
-		member := uint32(len(p.d.nodes))
-		if n.keyStart, n.keyEnd, n.keyEscaped, err = p.str(member); err != nil {
-			return err
+		if object {
+			var err error
+			if n, seen, err = p.memberKey(me, count, seen); err != nil {
+				return err
+			}
 		}
-		if count < duplicateLinear {
-			err = p.duplicateAmong(me, n)
-		} else {
-			seen, err = p.duplicateIn(seen, me, n)
-		}
-		if err != nil {
-			return err
-		}
-		p.space()
-		if p.i == len(p.s) || p.s[p.i] != ':' {
-			return p.syntax("a colon was expected after a key")
-		}
-		p.i++
-		p.space()
 		if err := p.value(depth, n); err != nil {
 			return err
 		}
@@ -372,16 +356,41 @@ func (p *jsonParser) members(depth int, me uint32) error {
 			return p.syntax("it ends too early")
 		}
 		switch p.s[p.i] {
-		case '}':
+		case closing:
 			p.i++
 			return nil
 		case ',':
 			p.i++
 			p.space()
 		default:
-			return p.syntax("a comma or a closing brace was expected")
+			return p.syntax(wanted)
 		}
 	}
+}
+
+// memberKey reads a key and the colon behind it; n carries it to its value.
+func (p *jsonParser) memberKey(me, count uint32, seen map[string]struct{}) (n jsonNode, _ map[string]struct{}, err error) {
+	if p.i == len(p.s) || p.s[p.i] != '"' {
+		return n, seen, p.syntax("a key in double quotes was expected")
+	}
+	if n.keyStart, n.keyEnd, n.keyEscaped, err = p.str(uint32(len(p.d.nodes))); err != nil {
+		return n, seen, err
+	}
+	if count < duplicateLinear {
+		err = p.duplicateAmong(me, n)
+	} else {
+		seen, err = p.duplicateIn(seen, me, n)
+	}
+	if err != nil {
+		return n, seen, err
+	}
+	p.space()
+	if p.i == len(p.s) || p.s[p.i] != ':' {
+		return n, seen, p.syntax("a colon was expected after a key")
+	}
+	p.i++
+	p.space()
+	return n, seen, nil
 }
 
 func (p *jsonParser) duplicate(me uint32, key string) error {
@@ -421,39 +430,6 @@ func (p *jsonParser) duplicateIn(seen map[string]struct{}, me uint32, n jsonNode
 	}
 	seen[key] = struct{}{}
 	return seen, nil
-}
-
-func (p *jsonParser) elements(depth int, me uint32) error {
-	p.space()
-	if p.i < len(p.s) && p.s[p.i] == ']' {
-		p.i++
-		return nil
-	}
-	count := uint32(0)
-	for {
-		if count == jsonMembersMax {
-			return p.tooMany("elements in one array")
-		}
-		if err := p.value(depth, jsonNode{}); err != nil {
-			return err
-		}
-		count++
-		p.d.nodes[me].count = count
-		p.space()
-		if p.i == len(p.s) {
-			return p.syntax("it ends too early")
-		}
-		switch p.s[p.i] {
-		case ']':
-			p.i++
-			return nil
-		case ',':
-			p.i++
-			p.space()
-		default:
-			return p.syntax("a comma or a closing bracket was expected")
-		}
-	}
 }
 
 // key returns the decoded key of a member.

@@ -103,33 +103,31 @@ func (q *query) currency(name string) money.Currency {
 	return c
 }
 
-// times returns a range as inclusive bounds; from is zero and to far off where
-// they are not given. Bounds count microseconds.
+// times returns a range of times as inclusive bounds in microseconds.
 func (q *query) times(name string) (from, to int64, given bool) {
-	from, to = math.MinInt64, math.MaxInt64
-	for i, n := range q.names {
-		op, ok := bracket(n, name)
-		if !ok {
-			continue
-		}
-		given = true
-		t, _ := parseTime(q.values[i])
-		from, to = narrow(op, giro.Micros(t), from, to)
-	}
-	return from, to, given
+	return q.span(name, func(v string) int64 {
+		t, _ := parseTime(v)
+		return giro.Micros(t)
+	})
 }
 
-// amounts returns a range as inclusive bounds of minor units.
+// amounts returns a range of amounts as inclusive bounds in minor units.
 func (q *query) amounts(name string) (from, to int64, given bool) {
+	return q.span(name, func(v string) int64 {
+		n, _ := strconv.ParseInt(v, 10, 64)
+		return n
+	})
+}
+
+// span returns name[gte], name[gt], name[lte] and name[lt] as inclusive bounds,
+// far off where they are not given. Their values were checked.
+func (q *query) span(name string, read func(string) int64) (from, to int64, given bool) {
 	from, to = math.MinInt64, math.MaxInt64
 	for i, n := range q.names {
-		op, ok := bracket(n, name)
-		if !ok {
-			continue
+		if op, ok := bracket(n, name); ok {
+			given = true
+			from, to = narrow(op, read(q.values[i]), from, to)
 		}
-		given = true
-		v, _ := strconv.ParseInt(q.values[i], 10, 64)
-		from, to = narrow(op, v, from, to)
 	}
 	return from, to, given
 }

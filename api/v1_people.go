@@ -613,6 +613,15 @@ func listDocuments(c *call, kind giro.DocumentKind, show func([]byte, *giro.Stor
 	return nil
 }
 
+// document ends what is shown of a document.
+func (a *appender) document(d *giro.StoredDocument, metadata map[string]string) []byte {
+	a.metadata(metadata)
+	a.flag("livemode", d.Book.Live())
+	a.times(d.Created, d.Updated)
+	a.number("version", d.Version)
+	return a.close()
+}
+
 func writeCustomer(c *call, d *giro.StoredDocument) error {
 	var v giro.Customer
 	if d.Data != nil {
@@ -669,11 +678,7 @@ func appendCustomer(b []byte, d *giro.StoredDocument) ([]byte, error) {
 	a.raw("document", document)
 	a.maybe("reference", v.Reference)
 	a.maybe("description", v.Description)
-	a.metadata(v.Metadata)
-	a.flag("livemode", d.Book.Live())
-	a.times(d.Created, d.Updated)
-	a.number("version", d.Version)
-	return a.close(), nil
+	return a.document(d, v.Metadata), nil
 }
 
 func writeSource(c *call, d *giro.StoredDocument) error {
@@ -738,9 +743,5 @@ func appendSource(b []byte, d *giro.StoredDocument) ([]byte, error) {
 			a.raw(part.name, j)
 		}
 	}
-	a.metadata(v.Metadata)
-	a.flag("livemode", d.Book.Live())
-	a.times(d.Created, d.Updated)
-	a.number("version", d.Version)
-	return a.close(), nil
+	return a.document(d, v.Metadata), nil
 }
