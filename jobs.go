@@ -372,6 +372,11 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 
 // hear applies a rail's answer about the outstanding instruction.
 func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool, out Outcome, railErr error) (err error) {
+	if !m.Sent && !(railErr == nil && out.Verdict.final()) {
+		// Overtaken by another word: the instruction is not out any more, and its
+		// next exchange says anew what only a final word would have said.
+		return nil
+	}
 	now := b.now(m.Book)
 	act := "submit"
 	if lookup {

@@ -51,6 +51,15 @@ const (
 	VerdictAbsent     Verdict = "absent"   // proof that the rail never got it: may be sent again
 )
 
+// final reports whether the rail will say nothing else of the instruction.
+func (v Verdict) final() bool {
+	switch v {
+	case VerdictSucceeded, VerdictFailed, VerdictCanceled, VerdictReturned, VerdictRefunded:
+		return true
+	}
+	return false
+}
+
 // Outcome is a rail's answer. An error beside it means that the answer is not
 // known, whatever the error says.
 type Outcome struct {

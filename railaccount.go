@@ -300,7 +300,6 @@ func (e *Engine) late(b *Batch, mer *Merchant, m, charge *Movement, instruction 
 	switch {
 	case !news:
 		e.Logf("ALERT: rail %s says that %s is %s, which is %s here; a person has to look", m.Detail.Rail, instruction, out.Verdict, m.Status)
-		m.stamp(b.now(m.Book))
 		return nil
 	case m.Status == StatusReturned:
 		return b.change(mer, m, nil, CauseGiveBack)

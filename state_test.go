@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // contract lists the moves that the published pages allow, by what a movement
@@ -202,5 +203,51 @@ func checkMove(t *testing.T, name string, b *Batch, row *Move, before, m, charge
 	}
 	if charge.Detail.RefundsOpen != open || charge.Refunded != given {
 		t.Errorf("%s: the charge says that %d is open and %d given back; want %d and %d", name, charge.Detail.RefundsOpen, charge.Refunded, open, given)
+	}
+}
+
+// TestEveryWordInEveryOpenState lets a rail say each of its words, or nothing, of
+// each kind that is open, whether the instruction is out or was overtaken. None
+// is refused, for a job whose word is refused would ask for it for ever.
+func TestEveryWordInEveryOpenState(t *testing.T) {
+	t.Parallel()
+	words := []Outcome{
+		{Verdict: VerdictPending}, {Verdict: VerdictPending, Awaits: true}, {Verdict: VerdictPending, Next: &NextAction{Type: "pix"}},
+		{Verdict: VerdictAuthorised}, {Verdict: VerdictSucceeded}, {Verdict: VerdictFailed}, {Verdict: VerdictCanceled},
+		{Verdict: VerdictReturned}, {Verdict: VerdictRefunded}, {Verdict: VerdictOnHold}, {Verdict: VerdictAbsent}, {},
+	}
+	for _, kind := range []Kind{KindCharge, KindRefund, KindPayout} {
+		for _, status := range []Status{StatusPending, StatusOnHold} {
+			for _, flags := range [][2]bool{{false, false}, {true, false}, {true, true}} {
+				for _, out := range words {
+					if kind != KindCharge && out.Verdict == VerdictAuthorised || kind == KindCharge && (out.Verdict == VerdictReturned || out.Verdict == VerdictRefunded) {
+						continue // not a word of such a rail
+					}
+					name := fmt.Sprintf("%s %s sent=%v in doubt=%v: %+v", kind, status, flags[0], flags[1], out)
+					b, mer, m, charge := standing(kind, status, flags[0], flags[1])
+					var railErr error
+					if out.Verdict == "" {
+						railErr = ErrClosed
+					}
+					e := &Engine{DoubtDeadline: 24 * time.Hour}
+					before := m.clone()
+					if err := e.hear(b, mer, m, charge, true, out, railErr); err != nil {
+						t.Errorf("%s: %v", name, err)
+						continue
+					}
+					job := b.jobs[JobKey{m.ID, JobRail}]
+					switch {
+					case m.Sent && job == nil:
+						t.Errorf("%s: it is sent, and nobody will ask again", name)
+					case m.InDoubt && !m.Sent:
+						t.Errorf("%s: in doubt of what was not sent", name)
+					case out.Verdict.final() && kind != KindCharge && !m.Status.Final():
+						t.Errorf("%s: still %s", name, m.Status)
+					case !flags[0] && !out.Verdict.final() && (m.Status != before.Status || m.Version != before.Version):
+						t.Errorf("%s: what was overtaken made it %s", name, m.Status)
+					}
+				}
+			}
+		}
 	}
 }
