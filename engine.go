@@ -58,6 +58,7 @@ type Engine struct {
 	jobsWake  chan struct{}
 	busy      busyJobs
 	jobEnded  broadcast
+	claiming  atomic.Bool     // jobs may be leased and not yet among the busy ones
 	exchanges context.Context // ends when exchanges with rails are waited for no longer
 	giveUp    context.CancelFunc
 	keys      keyCache
@@ -244,7 +245,7 @@ func (e *Engine) do(ctx context.Context, c *command) (any, error) {
 			if c.call != nil && c.call.Idempotent != nil {
 				c.call.Answer = c.answer
 			}
-			if c.call != nil && c.err == nil {
+			if c.call != nil && c.call.Act != nil && c.err == nil {
 				c.call.Act = nil // it is written; what the call goes on to do belongs to it
 			}
 			return c.result, c.err

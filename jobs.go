@@ -89,6 +89,8 @@ func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error
 			return 0, nil
 		}
 	}
+	e.claiming.Store(true)
+	defer e.claiming.Store(false)
 	now := e.Now()
 	jobs, err := e.Store.ClaimJobs(context.Background(), e.process, Micros(now), Micros(now.Add(jobLease)), free)
 	if err != nil {
@@ -558,7 +560,7 @@ func (e *Engine) Drain(ctx context.Context, due int64) error {
 		if err != nil {
 			return err
 		}
-		if (next == 0 || next > due) && e.busy.none() {
+		if (next == 0 || next > due) && !e.claiming.Load() && e.busy.none() {
 			return nil
 		}
 		select {
