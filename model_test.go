@@ -729,7 +729,7 @@ func (w *world) end() {
 func TestRandomCommandsAgainstAModel(t *testing.T) {
 	t.Parallel()
 	// A few runs each time; -rapid.checks=1000 for an hour of doubt.
-	for name, limit := range map[string]int32{"sqlite": 40, "postgres": 6} {
+	for name, limit := range map[string]int32{"sqlite": 40 / slower, "postgres": 10 / slower} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
