@@ -34,6 +34,7 @@ type commands struct {
 	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the embedded store, also while it is served."`
 	Restore restoreCommand `cmd:"" help:"Put a backup into an empty data folder, and verify it."`
 	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document of the v1 API."`
+	Seed    seedCommand    `cmd:"" help:"Fill an empty store with movements, to measure how it grows."`
 	Bench   benchCommand   `cmd:"" help:"Measure giro on this machine; results are JSON lines."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

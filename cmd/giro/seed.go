@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"giro"
+	"giro/bank"
+)
+
+type seedCommand struct {
+	place
+	Movements int64 `help:"How many to make." default:"1000000"`
+	Accounts  int   `help:"Sub-accounts that they are spread over." default:"10000"`
+	Days      int   `help:"Days of history that they are spread over." default:"90"`
+	AtOnce    int   `help:"Commands in one commit." default:"2000"`
+	JSON      bool  `help:"Print the keys of a new store as one JSON line." name:"json"`
+}
+
+// Run fills a store through engine, decisions and rows as requests would, seven
+// transfers to three payouts that are settled, under idempotency keys: only HTTP
+// and the rail's own time are left out.
+func (c *seedCommand) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if c.Movements < 1 || c.Accounts < 2 || c.Days < 1 || c.AtOnce < 1 {
+		return exitError{exitUsage, fmt.Errorf("--movements, --days and --at-once are at least 1, --accounts at least 2")}
+	}
+	clock := &pastClock{}
+	end := time.Now()
+	begin := end.AddDate(0, 0, -c.Days)
+	clock.at.Store(giro.Micros(begin))
+	in, err := c.open(ctx, clock.now, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	defer in.store.Close()
+	e := in.engine
+	e.Paused = func() bool { return true } // the outcomes are decided here, without a rail
+	e.BatchMax, e.QueueMax = c.AtOnce, 4*c.AtOnce
+	e.Start()
+	defer e.Stop()
+	first, err := in.found(ctx, "")
+	if err != nil {
+		return err
+	}
+	if first == nil {
+		return exitError{5, fmt.Errorf("seed fills an empty store; this one is not")}
+	}
+	if err := first.print(c.JSON); err != nil {
+		return err
+	}
+	id, _ := giro.ParseID("mer", first.Merchant)
+	m, err := e.MerchantByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	call := &giro.Call{Merchant: m}
+	if _, err := e.Fund(ctx, call, "BRL", 99_999_999_999_999); err != nil {
+		return err
+	}
+	subs := make([]giro.UUID, c.Accounts)
+	err = c.all(ctx, int64(c.Accounts), func(i int64) error {
+		a, err := e.CreateAccount(ctx, call, fmt.Sprintf("account %d", i), "BRL", false, nil)
+		if err != nil {
+			return err
+		}
+		subs[i] = a.ID
+		_, err = e.CreateTransfer(ctx, call, giro.Request{Amount: 1_000_000_000, Currency: "BRL", Destination: a.ID})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	began, said := time.Now(), time.Now()
+	span := end.Sub(begin)
+	var done atomic.Int64
+	err = c.all(ctx, c.Movements, func(i int64) error {
+		clock.at.Store(giro.Micros(begin.Add(time.Duration(float64(span) * float64(i) / float64(c.Movements)))))
+		if err := c.one(ctx, e, m, subs, i); err != nil {
+			return err
+		}
+		if n := done.Add(1); n%100_000 == 0 {
+			fmt.Fprintf(os.Stderr, "%d movements, %.0f per second\n", n, 100_000/time.Since(said).Seconds())
+			said = time.Now()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	took := time.Since(began)
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"movements": c.Movements, "seconds": took.Seconds(), "per_second": float64(c.Movements) / took.Seconds()})
+}
+
+// one makes the i-th movement.
+func (c *seedCommand) one(ctx context.Context, e *giro.Engine, m *giro.Merchant, subs []giro.UUID, i int64) error {
+	account := subs[uint64(i)*0x9e3779b97f4a7c15>>33%uint64(len(subs))]
+	call := &giro.Call{Merchant: m, Idempotent: &giro.Idempotent{
+		Key: fmt.Sprintf("seed-%016x", uint64(i)*0x9e3779b97f4a7c15), Fingerprint: make([]byte, 32), Members: "amount:00000000",
+		Render: func(result any, err error) giro.Answer {
+			if err != nil {
+				return giro.Answer{Status: 500}
+			}
+			mv := result.(*giro.Result).Movement
+			return giro.Answer{Status: 201, Body: mv.AppendJSON(make([]byte, 0, 1024)), Location: "/v1/" + mv.Kind.Plural() + "/" + mv.ID.ID(mv.Kind.Prefix())}
+		},
+	}}
+	if i%10 < 7 {
+		to := subs[(uint64(i)*0x9e3779b97f4a7c15>>33+1)%uint64(len(subs))]
+		_, err := e.CreateTransfer(ctx, call, giro.Request{Amount: 1 + i%90, Currency: "BRL", Account: account, Destination: to, Description: "Seller's share", Reference: fmt.Sprintf("seed-%d", i)})
+		return err
+	}
+	cpf := bank.Sample("cpf", uint64(i)%1000)
+	r, err := e.CreatePayout(ctx, call, giro.Request{
+		Amount: 100 + i%900, Currency: "BRL", Provider: "bank", Account: account, Bank: &giro.Bank{Method: "pix", Key: cpf, KeyType: "cpf"},
+		Recipient: &giro.Party{Name: "Beneficiary", Document: &giro.Document{Type: "CPF", Number: cpf, Country: "BR"}}, Reference: fmt.Sprintf("seed-%d", i),
+	})
+	if err != nil {
+		return err
+	}
+	outcome, code := "succeeded", ""
+	if i%100 == 99 {
+		outcome, code = "failed", "account_closed"
+	}
+	_, err = e.TestOutcome(ctx, &giro.Call{Merchant: m}, giro.KindPayout, r.Movement.ID, outcome, code)
+	return err
+}
+
+// all runs f for 0 to n-1, as many at once as one commit holds.
+func (c *seedCommand) all(ctx context.Context, n int64, f func(i int64) error) error {
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range min(int64(c.AtOnce), n) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := next.Add(1) - 1; i < n && failed.Load() == nil && ctx.Err() == nil; i = next.Add(1) - 1 {
+				if err := f(i); err != nil {
+					failed.Store(&err)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	if p := failed.Load(); p != nil {
+		return *p
+	}
+	return ctx.Err()
+}
