@@ -1,6 +1,7 @@
 package giro
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -12,16 +13,7 @@ import (
 func (m *Movement) AppendJSON(b []byte) []byte {
 	d := &m.Detail
 	w := writer{b}
-	w.raw('{')
-	w.str("id", m.ID.ID(m.Kind.Prefix()))
-	w.str("object", string(m.Kind))
-	w.num("amount", m.Amount)
-	w.num("amount_captured", m.Captured)
-	w.num("amount_refunded", m.Refunded)
-	w.num("fee", m.Fee)
-	w.str("currency", m.Currency.Lower())
-	w.num("created", m.Created/1_000_000)
-	w.str("status", string(m.Status))
+	m.appendHead(&w)
 	w.opt("failure_code", d.FailureCode)
 	w.opt("failure_message", d.FailureMessage)
 	w.bool("in_doubt", m.InDoubt)
@@ -75,6 +67,30 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 	}
 	w.raw('}')
 	return w.b
+}
+
+// ShowsAs reports whether data, as AppendJSON wrote it, begins as the movement
+// does now: the same object, amounts, currency and status. What it says of older
+// forms is false.
+func (m *Movement) ShowsAs(data []byte) bool {
+	var space [512]byte
+	w := writer{space[:0]}
+	m.appendHead(&w)
+	return len(data) > len(w.b) && bytes.HasPrefix(data, w.b) && data[len(w.b)] == ','
+}
+
+// appendHead appends what every kind shows first.
+func (m *Movement) appendHead(w *writer) {
+	w.raw('{')
+	w.str("id", m.ID.ID(m.Kind.Prefix()))
+	w.str("object", string(m.Kind))
+	w.num("amount", m.Amount)
+	w.num("amount_captured", m.Captured)
+	w.num("amount_refunded", m.Refunded)
+	w.num("fee", m.Fee)
+	w.str("currency", m.Currency.Lower())
+	w.num("created", m.Created/1_000_000)
+	w.str("status", string(m.Status))
 }
 
 // wireTime writes a time as the seeds do: UTC without a zone, whole seconds.

@@ -13,10 +13,22 @@ import (
 
 // Verify is giro.Store's. It reads one snapshot and holds nobody up.
 func (p *Postgres) Verify(ctx context.Context) (report *giro.Report, err error) {
-	err = p.snapshot(ctx, func(tx pgx.Tx) error {
-		report, err = verify(postgresAudit{ctx, tx})
-		return err
-	})
+	for attempt, done := 0, false; err == nil && !done; attempt++ {
+		err = p.snapshot(ctx, func(tx pgx.Tx) error {
+			if attempt == besideAttempts {
+				done = true
+				report, err = verify(postgresAudit{ctx, tx}, nil)
+				return err
+			}
+			return p.snapshot(ctx, func(beside pgx.Tx) error {
+				if done, err = sameHeads(postgresAudit{ctx, tx}, postgresAudit{ctx, beside}); !done || err != nil {
+					return err
+				}
+				report, err = verify(postgresAudit{ctx, tx}, postgresAudit{ctx, beside})
+				return err
+			})
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}

@@ -11,10 +11,22 @@ import (
 
 // Verify implements giro.Store. It reads one snapshot and holds nobody up.
 func (s *SQLite) Verify(ctx context.Context) (report *giro.Report, err error) {
-	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
-		report, err = verify(sqliteAudit{c})
-		return err
-	})
+	for attempt, done := 0, false; err == nil && !done; attempt++ {
+		err = s.snapshot(ctx, func(c *sqlite.Conn) error {
+			if attempt == besideAttempts {
+				done = true
+				report, err = verify(sqliteAudit{c}, nil)
+				return err
+			}
+			return s.snapshot(ctx, func(beside *sqlite.Conn) error {
+				if done, err = sameHeads(sqliteAudit{c}, sqliteAudit{beside}); !done || err != nil {
+					return err
+				}
+				report, err = verify(sqliteAudit{c}, sqliteAudit{beside})
+				return err
+			})
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}

@@ -2,10 +2,10 @@ package store
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"math/bits"
 	"slices"
@@ -89,11 +89,14 @@ type auditedAccount struct {
 }
 
 // digest is a sum of hashes modulo 2^128: equal for equal multisets of entries,
-// whatever their order.
+// whatever their order. The hashes' keys are made anew by each process, so that
+// nobody can choose entries whose sums agree.
 type digest struct {
 	high, low uint64
 	count     int64
 }
+
+var digestSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
 func (d *digest) add(e giro.Entry) {
 	var b [16 + 4*8]byte
@@ -102,10 +105,9 @@ func (d *digest) add(e giro.Entry) {
 	binary.BigEndian.PutUint64(b[24:], uint64(e.N))
 	binary.BigEndian.PutUint64(b[32:], uint64(e.Amount))
 	binary.BigEndian.PutUint64(b[40:], uint64(e.At))
-	sum := sha256.Sum256(b[:])
 	var carry uint64
-	d.low, carry = bits.Add64(d.low, binary.BigEndian.Uint64(sum[8:]), 0)
-	d.high, _ = bits.Add64(d.high, binary.BigEndian.Uint64(sum[:]), carry)
+	d.low, carry = bits.Add64(d.low, maphash.Bytes(digestSeeds[0], b[:]), 0)
+	d.high, _ = bits.Add64(d.high, maphash.Bytes(digestSeeds[1], b[:]), carry)
 	d.count++
 }
 
@@ -114,7 +116,10 @@ var errFaults = fmt.Errorf("more than %d faults", maxFaults)
 
 // verify recomputes everything that a store keeps twice: chain, entries,
 // balances, movements, reservations and counters.
-func verify(from audited) (*giro.Report, error) {
+//
+// beside is nil, or reads the same state on a connection of its own: then what
+// concerns movements is checked while the ledger is.
+func verify(from, beside audited) (*giro.Report, error) {
 	a := &audit{
 		from: from, report: &giro.Report{Faults: []giro.Fault{}},
 		heads: map[giro.Book]*giro.BookHead{}, accounts: map[giro.UUID]*auditedAccount{},
@@ -122,28 +127,76 @@ func verify(from audited) (*giro.Report, error) {
 		spans: map[giro.Book]eventSpan{},
 		cells: map[giro.RollupKey]*giro.Rollup{}, total: map[giro.Book]int64{},
 	}
-	steps := []func() error{a.loadHeads, a.loadAccounts, a.checkChains, a.checkEntries, a.checkMovements, a.checkBooks, a.checkRollups}
-	located := 0 // faults of the chain and the entries, which name the very sequence
-	for i, step := range steps {
-		err := step()
-		if i < 4 {
-			located = len(a.report.Faults)
-		}
-		if err == errFaults {
-			break
-		}
-		if err != nil {
-			return nil, err
+	err := inOrder(a.loadHeads, a.loadAccounts)
+	if err != nil && err != errFaults {
+		return nil, err
+	}
+	// The heads, and what is known of accounts so far, are only read from here on.
+	m := &audit{
+		from: beside, report: &giro.Report{},
+		heads: a.heads, accounts: a.accounts, counts: a.counts, reserved: a.reserved, spans: a.spans, cells: a.cells, total: a.total,
+	}
+	movements := make(chan error, 1)
+	check := func() { movements <- inOrder(m.checkMovements, m.checkBooks, m.checkRollups) }
+	if err == nil && beside != nil {
+		go check()
+	}
+	if err == nil {
+		err = inOrder(a.checkChains, a.checkEntries)
+	}
+	located := len(a.report.Faults) // of the chain and the entries, which name the very sequence
+	if beside == nil && err == nil {
+		m.from = from
+		check()
+	}
+	if beside != nil || err == nil {
+		if failure := <-movements; err == nil || err == errFaults {
+			err = failure
 		}
 	}
+	if err != nil && err != errFaults {
+		return nil, err
+	}
+	a.report.Movements = m.report.Movements
+	a.report.Faults = append(a.report.Faults, m.report.Faults...)
 	a.report.OK = len(a.report.Faults) == 0
 	// What a movement shows is often no more than the consequence of a fault
 	// along the chain, which therefore stands in front.
 	slices.SortStableFunc(a.report.Faults[:located], bySequence)
 	slices.SortStableFunc(a.report.Faults[located:], bySequence)
 	slices.SortStableFunc(a.report.Faults, byMerchant)
+	a.report.Faults = a.report.Faults[:min(len(a.report.Faults), maxFaults)]
 	return a.report, nil
 }
+
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameHeads reports whether two snapshots show the same books. Whatever the
+// audits of the two compare with each other, reservations and what the ledger
+// moved, changes no row without changing a head.
+func sameHeads(a, b audited) (bool, error) {
+	heads := func(from audited) (all []giro.BookHead, err error) {
+		err = from.heads(func(h *giro.BookHead) error { all = append(all, *h); return nil })
+		return all, err
+	}
+	one, err := heads(a)
+	if err != nil {
+		return false, err
+	}
+	two, err := heads(b)
+	return slices.Equal(one, two), err
+}
+
+// besideAttempts is how often Verify asks for a second snapshot of the state of
+// the first. Between two commits there is time enough for it.
+const besideAttempts = 20
 
 // bySequence puts the first bad sequence in front, and what belongs to none at
 // the end.
@@ -644,6 +697,9 @@ func (a *audit) kept(book giro.Book) (eventSpan, error) {
 func told(m *giro.Movement, event []byte) string {
 	if event == nil {
 		return "has no event"
+	}
+	if m.ShowsAs(event) {
+		return ""
 	}
 	var then struct {
 		Status   giro.Status `json:"status"`
