@@ -91,7 +91,9 @@ func (s *Server) keep(c *call, took time.Duration) {
 		line.Code, line.Param = string(e.Code), e.Param
 	}
 	var object giro.UUID
-	if c.route.body != nil && len(c.raw) > 0 && len(c.raw) <= requestBodyMax && !cards && c.parsed {
+	// Digits that are no amount and no account, sent where one belongs, may be a
+	// card's: a body is looked at again, as it came.
+	if c.route.body != nil && len(c.raw) > 0 && len(c.raw) <= requestBodyMax && !cards && c.parsed && !hasCardNumber(string(c.raw)) {
 		line.Request = withoutSecrets(c.raw)
 	}
 	if n := len(c.answered); n > 0 && n <= requestBodyMax && c.answered[0] == '{' {
