@@ -251,8 +251,8 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time
 
 const (
 	beatBusy = 250 * time.Millisecond // between signs of life while others may wait for this process
-	beatIdle = 2 * time.Second
-	beatDead = 6 * time.Second // without one for so long a process' jobs are anybody's
+	beatIdle = time.Second
+	beatDead = 4 * time.Second // without one for so long a process' jobs are anybody's
 )
 
 // beatLoop gives this process' signs of life, by which the others that share
