@@ -292,6 +292,33 @@ func (c *Client) exchange(h *http.Request) (*Answer, error) {
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: b, RequestID: resp.Header.Get("Request-Id"), Replayed: resp.Header.Get("Idempotent-Replayed") == "true"}, nil
 }
 
+// Open sends a GET whose answer may be long, and returns its body to be read as
+// it comes; close it. It is sent once. An answer that breaks off is an error of
+// the reader, never a short body. The time limit of Options.HTTP does not hold:
+// that of the context does.
+func (c *Client) Open(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	r := Request{Method: http.MethodGet, Path: path, Query: query}
+	h, err := c.request(ctx, &r, nil)
+	if err != nil {
+		return nil, err
+	}
+	unlimited := *c.o.HTTP
+	unlimited.Timeout = 0
+	resp, err := unlimited.Do(h)
+	if err != nil {
+		return nil, &Unanswered{Method: r.Method, Path: path, Err: err}
+	}
+	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
+		b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		if err != nil {
+			return nil, &Unanswered{Method: r.Method, Path: path, Err: err}
+		}
+		return nil, refused(&Answer{Status: resp.StatusCode, Header: resp.Header, Body: b, RequestID: resp.Header.Get("Request-Id")})
+	}
+	return resp.Body, nil
+}
+
 // neverSent reports whether a failure came before anything was sent: no
 // connection was made.
 func neverSent(err error) bool {

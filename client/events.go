@@ -154,7 +154,9 @@ func (r Events) connection(ctx context.Context, after *int64, types []string, yi
 	if err != nil {
 		return true, err
 	}
-	resp, err := r.c.o.HTTP.Do(h)
+	unlimited := *r.c.o.HTTP
+	unlimited.Timeout = 0 // of a whole exchange; silence has a limit of its own
+	resp, err := unlimited.Do(h)
 	if err != nil {
 		return true, err
 	}

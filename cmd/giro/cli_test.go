@@ -2,16 +2,19 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -267,6 +270,9 @@ func TestOnlyJSON(t *testing.T) {
 		{"webhooks exam " + receiver.URL + " --secret " + secret, 7}, {"listen --print-secret", 0}, {"trigger charge.failed", 0}, {"trigger transfer.failed", 2},
 		{"merchants create --name x", 3}, {"merchants list", 0}, {"merchants get " + merchant, 0}, {"merchants update " + merchant + " --name y", 0},
 		{"rails set " + merchant + " smartfastpay --client-id x", 3}, {"rails get " + merchant + " smartfastpay", 3}, {"rails remove " + merchant + " smartfastpay", 3},
+		{"rates set usd brl 5.25", 0}, {"rates list", 0}, {"audit list", 0}, {"proof show", 0}, {"proof run", 0}, {"doctor", 0},
+		{"users list", 0}, {"users roles", 0}, {"users invite ana@example.com --role admin", 0}, {"users role per_01h455vb4pex5vsknk084sn02q admin", 4},
+		{"users disable per_01h455vb4pex5vsknk084sn02q", 4}, {"users reset per_01h455vb4pex5vsknk084sn02q", 4},
 		{"whoami", 0}, {"status", 0}, {"profiles list", 0}, {"commands", 0},
 	}
 	tested := map[string]bool{}
@@ -297,7 +303,7 @@ func TestOnlyJSON(t *testing.T) {
 	}
 	var commands commands
 	model := kong.Must(&commands, kong.Vars{"server": "", "outcomes": ""}).Model
-	local := []string{"serve", "init", "verify"} // their JSON has tests of its own
+	local := []string{"serve", "init", "verify", "seed"} // their JSON has tests of its own
 	for _, leaf := range leaves(model.Node) {
 		path := leaf.Name
 		for up := leaf.Parent; up != nil && up.Parent != nil; up = up.Parent {
@@ -442,6 +448,61 @@ func TestCompletion(t *testing.T) {
 		if out := c.must(0, append([]string{"complete", "--"}, strings.Fields(line)...)...); strings.TrimSpace(out) != want {
 			t.Errorf("%q completes to %q", line, out)
 		}
+	}
+}
+
+// TestExport: an export is whole or not there.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	s := serve(t, data)
+	c := newConsole(t, s)
+	for n := range 3 {
+		c.must(0, "charges", "create", "--amount-minor", strconv.Itoa(100+n), "--currency", "usd", "--card-token", "tok_ok", "--description", "=1+1")
+	}
+	out := c.must(0, "export", "charges", "--columns", "amount,description", "--status", "succeeded")
+	if out != "amount,description\n102,'=1+1\n101,'=1+1\n100,'=1+1\n" {
+		t.Errorf("%q", out)
+	}
+	file := filepath.Join(t.TempDir(), "charges.csv.gz")
+	c.must(0, "export", "charges", "--to", file, "--gzip")
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := io.ReadAll(z); err != nil || bytes.Count(rows, []byte("\n")) != 4 {
+		t.Error(string(rows), err)
+	}
+	c.must(5, "export", "charges", "--to", file)
+	c.must(6, "export", "entries")
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("amount\n1\n"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer broken.Close()
+	half := filepath.Join(t.TempDir(), "half.csv")
+	if code := c.giro("export", "charges", "--to", half, "--server", broken.URL); code == 0 {
+		t.Error("an export that broke off was taken for a whole one")
+	}
+	if _, err := os.Stat(half); err == nil {
+		t.Error("half an export is left")
+	}
+	c.must(0, "migrate", "status", "--data", data)
+	if out := c.must(0, "doctor", "--data", data); strings.Contains(out, "wrong") {
+		t.Error(out)
+	}
+	if err := os.Chmod(filepath.Join(data, "secret.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.env["GIRO_API_KEY"] = "sk_test_nobody"
+	if out := c.must(11, "doctor", "--data", data); strings.Count(out, "wrong") != 2 {
+		t.Error(out)
 	}
 }
 

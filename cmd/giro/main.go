@@ -44,6 +44,7 @@ type commands struct {
 	developCommands
 	hookCommands
 	adminCommands
+	officeCommands
 	helpCommands
 }
 
