@@ -722,3 +722,64 @@ func TestABatchThatFails(t *testing.T) {
 		})
 	}
 }
+
+// held is a store that holds its first Update until it is told.
+type held struct {
+	giro.Store
+	once             sync.Once
+	arrived, proceed chan struct{}
+}
+
+func (s *held) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.Batch) error) error {
+	s.once.Do(func() {
+		close(s.arrived)
+		<-s.proceed
+	})
+	return s.Store.Update(ctx, keys, decide)
+}
+
+// TestAFullQueueTakesWhatIsOwed: beyond the queue's length callers are refused,
+// but not the outcome of what was begun, or it would have to be asked for again.
+func TestAFullQueueTakesWhatIsOwed(t *testing.T) {
+	t.Parallel()
+	real, err := store.OpenSQLite(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer real.Close()
+	s := &held{Store: real, arrived: make(chan struct{}), proceed: make(chan struct{})}
+	e := newEngine(t, s)
+	e.QueueMax, e.Paused = 1, func() bool { return true }
+	e.Start()
+	defer e.Stop()
+	m := &giro.Merchant{ID: e.NewID(e.Now()), Number: 1}
+	call := &giro.Call{Merchant: m}
+	errs := make(chan error, 3)
+	fund := func() {
+		_, err := e.Fund(t.Context(), call, "BRL", 5)
+		errs <- err
+	}
+	go fund()
+	<-s.arrived
+	go fund()
+	for e.Waiting() < 1 {
+		<-time.After(time.Millisecond)
+	}
+	if _, err := e.Fund(t.Context(), call, "BRL", 5); !giro.Is(err, giro.CodeUnavailable) || giro.AsError(err).RetryAfter <= 0 {
+		t.Errorf("a caller beyond the queue: %v", err)
+	}
+	go func() {
+		in := giro.Instruction{ID: "po_x-1", Book: call.Book(), Movement: &giro.Movement{Kind: giro.KindPayout, ID: m.ID}}
+		_, err := e.SandboxRecord(t.Context(), in, func(r *giro.SandboxRow) { r.Submits++ })
+		errs <- err
+	}()
+	for e.Waiting() < 2 {
+		<-time.After(time.Millisecond)
+	}
+	close(s.proceed)
+	for range 3 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
