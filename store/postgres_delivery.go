@@ -105,32 +105,55 @@ func (p *Postgres) Dispatch(ctx context.Context, endpoint giro.UUID) (*giro.Disp
 	return first(ctx, p.pool, scanDispatch, "SELECT "+pgDispatchColumns+" FROM dispatch WHERE endpoint = $1", uuid(endpoint))
 }
 
+// lease changes leases in one transaction, which is not flushed to disk: leases
+// that a crash of the database undoes are leases of processes that it cut off.
+func (p *Postgres) lease(ctx context.Context, queue func(q *pgx.Batch)) error {
+	q := new(pgx.Batch)
+	q.Queue("BEGIN")
+	q.Queue("SET LOCAL synchronous_commit TO off")
+	queue(q)
+	q.Queue("COMMIT")
+	return p.pool.SendBatch(ctx, q).Close()
+}
+
 // ClaimDispatches is giro.Store's. A row that another process holds just now is
 // passed over, not waited for.
-func (p *Postgres) ClaimDispatches(ctx context.Context, owner giro.UUID, now, lease int64, limit int, ended []giro.UUID) ([]*giro.Dispatch, error) {
-	if len(ended) > 0 {
-		_, err := p.pool.Exec(ctx, "UPDATE dispatch SET leased = 0, owner = NULL WHERE owner = $1 AND endpoint = ANY($2::uuid[])",
-			uuid(owner), column(ended, func(id giro.UUID) uuid { return uuid(id) }))
-		if err != nil {
-			return nil, err
-		}
-	}
-	if limit <= 0 {
+func (p *Postgres) ClaimDispatches(ctx context.Context, owner giro.UUID, now, lease int64, limit int, ended []giro.UUID) (found []*giro.Dispatch, err error) {
+	if limit <= 0 && len(ended) == 0 {
 		return nil, nil
 	}
-	return all(ctx, p.pool, scanDispatch, `UPDATE dispatch SET leased = $3, owner = $1, turn = $2 FROM (
-		SELECT d.endpoint AS id FROM dispatch d JOIN book b ON b.book = d.book
-		WHERE d.enabled AND d.leased <= $2 AND (b.events > d.cursor OR EXISTS (SELECT 1 FROM delivery x WHERE x.endpoint = d.endpoint AND x.due > 0 AND x.due <= $2 + b.clock))
-		ORDER BY d.turn LIMIT $4 FOR UPDATE OF d SKIP LOCKED
-	) ready WHERE endpoint = ready.id RETURNING `+pgDispatchColumns, uuid(owner), now, lease, int64(limit))
+	err = p.lease(ctx, func(q *pgx.Batch) {
+		if len(ended) > 0 {
+			q.Queue("UPDATE dispatch SET leased = 0, owner = NULL WHERE owner = $1 AND endpoint = ANY($2::uuid[])",
+				uuid(owner), column(ended, func(id giro.UUID) uuid { return uuid(id) }))
+		}
+		if limit <= 0 {
+			return
+		}
+		queueLoad(q, scanDispatch, func(d *giro.Dispatch) { found = append(found, d) }, `UPDATE dispatch SET leased = $3, owner = $1, turn = $2 FROM (
+			SELECT d.endpoint AS id FROM dispatch d JOIN book b ON b.book = d.book
+			WHERE d.enabled AND d.leased <= $2 AND (b.events > d.cursor OR EXISTS (SELECT 1 FROM delivery x WHERE x.endpoint = d.endpoint AND x.due > 0 AND x.due <= $2 + b.clock))
+			ORDER BY d.turn LIMIT $4 FOR UPDATE OF d SKIP LOCKED
+		) ready WHERE endpoint = ready.id RETURNING `+pgDispatchColumns, uuid(owner), now, lease, int64(limit))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // RenewDispatches is giro.Store's.
-func (p *Postgres) RenewDispatches(ctx context.Context, owner giro.UUID, now, lease int64) ([]giro.UUID, error) {
-	return all(ctx, p.pool, func(row pgx.CollectableRow) (id giro.UUID, err error) {
-		err = row.Scan((*uuid)(&id))
-		return id, err
-	}, "UPDATE dispatch SET leased = $3 WHERE owner = $1 AND leased > $2 RETURNING endpoint", uuid(owner), now, lease)
+func (p *Postgres) RenewDispatches(ctx context.Context, owner giro.UUID, now, lease int64) (own []giro.UUID, err error) {
+	err = p.lease(ctx, func(q *pgx.Batch) {
+		queueLoad(q, func(row pgx.CollectableRow) (id giro.UUID, err error) {
+			err = row.Scan((*uuid)(&id))
+			return id, err
+		}, func(id giro.UUID) { own = append(own, id) }, "UPDATE dispatch SET leased = $3 WHERE owner = $1 AND leased > $2 RETURNING endpoint", uuid(owner), now, lease)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return own, nil
 }
 
 // Deliveries is giro.Store's.

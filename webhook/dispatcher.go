@@ -18,9 +18,9 @@ const (
 	scanIdle    = 500 * time.Millisecond // retries that become due, and commits of other processes, wake nobody
 	scanGap     = 10 * time.Millisecond  // between two scans, at least
 	scanGapBusy = 100 * time.Millisecond // where payments need the machine
-	busyBatch   = 8                      // commands in a commit of an engine that has no time to spare
-	busyShare   = 4                      // then one attempt goes out per so many commands
-	busyLeast   = 200                    // and so many per second at least
+	busyBatch   = 8                      // commands in a commit, and
+	busyFrom    = 1000                   // per second, of an engine that has no time to spare
+	busyShare   = 3                      // then one attempt goes out per so many commands; what is left goes later
 	busyLook    = 100 * time.Millisecond
 	turnFor     = 2 * time.Second // of a lane, where others wait for one
 	stopWithin  = 5 * time.Second // attempts under way have so long when the dispatcher ends
@@ -222,13 +222,12 @@ func (d *Dispatcher) watch(ctx context.Context) {
 		}
 		b, c := d.Engine.BatchStats()
 		apart := time.Duration(0)
-		full := int64(busyBatch)
+		full, rate := int64(busyBatch), (c-commands)*int64(time.Second/busyLook)
 		if d.busy.Load() != 0 {
 			full /= 2 // it is over when the commits are well below
 		}
-		if b > batches && (c-commands)/(b-batches) >= full {
-			rate := (c - commands) * int64(time.Second/busyLook) / busyShare
-			apart = time.Second / time.Duration(max(rate, busyLeast))
+		if b > batches && (c-commands)/(b-batches) >= full && rate >= busyFrom {
+			apart = time.Second * busyShare / time.Duration(rate)
 		}
 		d.busy.Store(int64(apart))
 		batches, commands = b, c
