@@ -408,7 +408,7 @@ func counts(k giro.Kind) func(c *call) error {
 const (
 	stuckAfter      = 24 * time.Hour
 	stuckCounted    = 100
-	doubtScanned    = 1000
+	doubtScanned    = 300
 	verifiedWithin  = 36 * time.Hour
 	backedUpWithin  = 26 * time.Hour
 	endpointsListed = 100

@@ -20,7 +20,7 @@ const formMax = 16 << 10
 // was asked for. Nothing that a browser could read as another host passes.
 func next(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(u.Path, "/app/") || strings.ContainsAny(raw, "\\\r\n\t") ||
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(u.Path, "/app/") || strings.ContainsAny(raw, "\\\r\n\t") || strings.Contains(u.Path, "/.") ||
 		strings.HasPrefix(raw, "//") || strings.HasPrefix(u.Path, "/app/login") || strings.HasPrefix(u.Path, "/app/logout") {
 		return "/app/"
 	}

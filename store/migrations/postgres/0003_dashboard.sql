@@ -16,6 +16,9 @@ CREATE TABLE rollup (
 	PRIMARY KEY (book, kind, currency, hour, status, reason)
 ) WITH (fillfactor = 70);
 
+-- The few cells of all hours, beside the many of each.
+CREATE INDEX rollup_ever ON rollup (book, kind) WHERE hour = 0;
+
 -- What search finds a movement or customer by; see giro.Terms. Prefixes are
 -- compared byte by byte.
 CREATE TABLE term (

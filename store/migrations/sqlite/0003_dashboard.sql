@@ -16,6 +16,9 @@ CREATE TABLE rollup (
 	PRIMARY KEY (book, kind, currency, hour, status, reason)
 ) STRICT, WITHOUT ROWID;
 
+-- The few cells of all hours, beside the many of each.
+CREATE INDEX rollup_ever ON rollup (book, kind) WHERE hour = 0;
+
 -- What search finds a movement or customer by; see giro.Terms.
 CREATE TABLE term (
 	book INTEGER NOT NULL,
