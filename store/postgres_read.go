@@ -546,25 +546,23 @@ func (p *Postgres) SandboxLog(ctx context.Context, book giro.Book, after int64, 
 	return all(ctx, p.pool, scanSandbox, "SELECT "+pgSandboxColumns+" FROM sandbox WHERE book = $1 AND number > $2 ORDER BY number LIMIT $3", int64(book), after, atMostRows(limit))
 }
 
-// SweepEvents is giro.Store's. It walks from book to book and looks at the oldest
-// events of each alone.
+// SweepEvents is giro.Store's.
 func (p *Postgres) SweepEvents(ctx context.Context, before int64, limit int) (int, error) {
+	books, err := all(ctx, p.pool, pgx.RowTo[int64], oldEvents+"$1 LIMIT $2", before, int64(limit))
+	if err != nil {
+		return 0, err
+	}
 	total := 0
-	for last := int64(-1); total < limit; {
-		var next *int64
-		if err := p.pool.QueryRow(ctx, "SELECT min(book) FROM event WHERE book > $1", last).Scan(&next); err != nil {
-			return total, err
-		}
-		if next == nil {
+	for _, book := range books {
+		if total >= limit {
 			break
 		}
-		last = *next
 		var n int
 		err := p.pool.QueryRow(ctx, `WITH gone AS (
 				DELETE FROM event WHERE book = $1 AND sequence IN (SELECT sequence FROM (SELECT sequence, at FROM event WHERE book = $1 ORDER BY sequence LIMIT $2) oldest WHERE at < $3)
 					AND sequence < (SELECT max(sequence) FROM event WHERE book = $1) RETURNING sequence
 			), counted AS (SELECT count(*) AS n FROM gone)
-			UPDATE book SET swept = swept + n FROM counted WHERE book = $1 RETURNING n`, last, int64(limit-total), before).Scan(&n)
+			UPDATE book SET swept = swept + n FROM counted WHERE book = $1 RETURNING n`, book, int64(limit-total), before).Scan(&n)
 		if err != nil {
 			return total, err
 		}

@@ -643,31 +643,37 @@ func (s *SQLite) Beat(context.Context, giro.UUID, time.Duration) error { return 
 // Alive implements giro.Store: whoever else had the folder is gone.
 func (s *SQLite) Alive(context.Context, giro.UUID, time.Duration) (bool, error) { return false, nil }
 
-// SweepEvents implements giro.Store. It walks from book to book and looks at the
-// oldest events of each alone.
+// oldEvents selects the books whose first event is from before a time and not
+// their last.
+const oldEvents = "SELECT book FROM book b WHERE events > swept + 1 AND (SELECT at FROM event WHERE book = b.book AND sequence = b.swept + 1) < "
+
+// SweepEvents implements giro.Store. The books are looked for beside the writer,
+// which is held for the rows alone that go.
 func (s *SQLite) SweepEvents(ctx context.Context, before int64, limit int) (int, error) {
+	var books []int64
+	err := s.read(ctx, func(c *sqlite.Conn) (err error) {
+		books, err = many(c, oldEvents+"? LIMIT ?", func(a *args) { a.int(before).int(int64(limit)) }, func(r *row) (int64, error) { return r.int(), nil })
+		return err
+	})
+	if err != nil || len(books) == 0 {
+		return 0, err
+	}
 	total := 0
-	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
+	err = s.write(ctx, func(c *sqlite.Conn) (bool, error) {
 		total = 0
-		for last := int64(-1); total < limit; {
-			next, err := one(c, "SELECT min(book) FROM event WHERE book > ?", func(a *args) { a.int(last) },
-				func(r *row) (*int64, error) { book := r.int(); return &book, nil })
-			if err != nil {
-				return false, err
-			}
-			if next == nil || *next <= last { // NULL reads as 0
+		for _, book := range books {
+			if total >= limit {
 				break
 			}
-			last = *next
-			err = exec(c, "DELETE FROM event WHERE book = ? AND sequence IN (SELECT sequence FROM (SELECT sequence, at FROM event WHERE book = ? ORDER BY sequence LIMIT ?) WHERE at < ?)"+
+			err := exec(c, "DELETE FROM event WHERE book = ? AND sequence IN (SELECT sequence FROM (SELECT sequence, at FROM event WHERE book = ? ORDER BY sequence LIMIT ?) WHERE at < ?)"+
 				" AND sequence < (SELECT max(sequence) FROM event WHERE book = ?)",
-				func(a *args) { a.int(last).int(last).int(int64(limit - total)).int(before).int(last) })
+				func(a *args) { a.int(book).int(book).int(int64(limit - total)).int(before).int(book) })
 			if err != nil {
 				return false, err
 			}
 			if n := c.Changes(); n > 0 {
 				total += n
-				if err := update(c, "UPDATE book SET swept = swept + ? WHERE book = ?", func(a *args) { a.int(int64(n)).int(last) }); err != nil {
+				if err := update(c, "UPDATE book SET swept = swept + ? WHERE book = ?", func(a *args) { a.int(int64(n)).int(book) }); err != nil {
 					return false, err
 				}
 			}
