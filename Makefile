@@ -6,7 +6,7 @@ RACE    := . $(addprefix ./,$(wildcard store webhook api))
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check bench fuzz run demo dash clean
+.PHONY: help build test check bench fuzz run demo dash screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ demo: ## serve with sample data
 
 dash: ## build the dashboard from web/ into dash/dist (Node)
 	cd web && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build
+
+screenshots: build ## take the pictures of docs/images from giro demo (Node, chromium)
+	cd web && npm ci --no-audit --no-fund && node screenshots.mjs ../giro
 
 clean: ## remove what build left
 	rm -f giro

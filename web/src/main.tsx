@@ -15,6 +15,7 @@ import { DevelopersPage } from './pages/developers.tsx'
 import { EventPage, EventsPage } from './pages/events.tsx'
 import { HomePage } from './pages/home.tsx'
 import { KeysPage } from './pages/keys.tsx'
+import { LogPage, LogsPage } from './pages/logs.tsx'
 import { SandboxPage } from './pages/sandbox.tsx'
 import { PreferencesPage, ProvidersPage, TeamPage } from './pages/settings.tsx'
 import { WebhookPage, WebhooksPage } from './pages/webhooks.tsx'
@@ -78,6 +79,8 @@ const pages: Record<string, ComponentType> = {
   '/developers/webhooks/$id': WebhookPage,
   '/developers/events': EventsPage,
   '/developers/events/$id': EventPage,
+  '/developers/logs': LogsPage,
+  '/developers/logs/$id': LogPage,
   '/developers/sandbox': SandboxPage,
   '/settings/team': TeamPage,
   '/settings/audit': AuditPage,

@@ -86,6 +86,8 @@ export function pageOf(id: string): string | undefined {
     evt: '/developers/events/',
     we: '/developers/webhooks/',
   }
+  // A request's id is a bare UUID.
+  if (/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)) return '/developers/logs/' + id
   const m = id.match(/^([a-z]+)_[0-7][0-9a-hjkmnp-tv-z]{25}$/)
   const base = m && at[m[1]!]
   return base ? base + id : undefined

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useId, useState } from 'react'
-import { currentScope, send } from './api/client.ts'
+import { currentScope, type Schema, send } from './api/client.ts'
+import { money } from './format.ts'
 import { type Key, label, t } from './i18n/index.ts'
 import { scopeKey } from './live.ts'
 import { pageOf, useGo } from './nav.tsx'
@@ -18,15 +19,7 @@ interface Choice {
   run: () => void
 }
 
-/** Whether the API has a search: pages and ids are found without it. */
-const searchable = false as boolean
-
-interface Found {
-  id: string
-  object: string
-  title?: string
-  matched?: string
-}
+type Found = Schema<'SearchResult'>
 
 /** Goes anywhere and finds anything: pages, acts, and every id, reference, name, document and e-mail address. */
 export function Palette({ commands, items, onClose, onCreate, creatable, switchMode }: { commands: boolean; items: NavItem[]; onClose: () => void; onCreate: (kind: string) => void; creatable: readonly string[]; switchMode: (live: boolean) => void }) {
@@ -38,8 +31,8 @@ export function Palette({ commands, items, onClose, onCreate, creatable, switchM
   const wanted = text.trim()
   const found = useQuery({
     queryKey: [scopeKey(currentScope()), '/v1/search', wanted],
-    queryFn: ({ signal }) => send<{ results: Found[] }>('GET', '/v1/search', { query: { q: wanted, limit: '20' }, signal }),
-    enabled: searchable && wanted.length >= 2 && may('payments.read'),
+    queryFn: ({ signal }) => send<Found[]>('GET', '/v1/search', { query: { q: wanted, limit: '20' }, signal }),
+    enabled: wanted.length >= 2 && may('payments.read'),
     staleTime: 5000,
     retry: false,
   })
@@ -57,14 +50,14 @@ export function Palette({ commands, items, onClose, onCreate, creatable, switchM
   const jump = pageOf(wanted)
   const low = wanted.toLowerCase()
   const matches = (c: Choice) => !low || (c.text + ' ' + (c.note ?? '')).toLowerCase().includes(low)
-  const icons: Record<string, IconName> = { charge: 'payments', refund: 'refunds', payout: 'payouts', transfer: 'transfers', customer: 'customers', account: 'ledger', ledger_transaction: 'ledger', event: 'activity', webhook_endpoint: 'webhook', api_key: 'key' }
-  const results: Choice[] = (found.data?.data.results ?? []).map((r: Found) => ({
+  const icons: Record<string, IconName> = { charge: 'payments', refund: 'refunds', payout: 'payouts', transfer: 'transfers', customer: 'customers', account: 'ledger', ledger_transaction: 'ledger', event: 'activity', webhook_endpoint: 'webhook', api_key: 'key', person: 'user' }
+  const results: Choice[] = (found.data?.data ?? []).map((r: Found) => ({
     id: r.id,
-    text: r.title || r.id,
-    note: [label('noun', r.object), r.matched && label('matched', r.matched), r.id].filter(Boolean).join(' · '),
-    icon: icons[r.object] ?? 'search',
+    text: [r.title || r.id, r.amount !== null && r.currency && money(r.amount, r.currency)].filter(Boolean).join(' · '),
+    note: [label('noun', r.type), r.status && label('status', r.status), r.title ? r.id.slice(0, 8) + '…' + r.id.slice(-5) : label('matched', r.match)].filter(Boolean).join(' · '),
+    icon: icons[r.type] ?? 'search',
     run: then(() => {
-      const page = pageOf(r.id)
+      const page = pageOf(r.id) ?? (r.type === 'api_key' ? '/developers/keys' : r.type === 'person' ? '/settings/team' : undefined)
       if (page) go(page)
     }),
   }))

@@ -44,6 +44,7 @@ export const navigation: NavItem[] = [
       { key: 'nav.keys', href: '/developers/keys', may: 'developers.read', keys: 'k' },
       { key: 'nav.webhooks', href: '/developers/webhooks', may: 'developers.read', keys: 'w' },
       { key: 'nav.events', href: '/developers/events', may: 'payments.read', keys: 'e' },
+      { key: 'nav.logs', href: '/developers/logs', may: 'developers.read' },
       { key: 'nav.sandbox', href: '/developers/sandbox', may: 'sandbox.write', test: true },
     ],
   },

@@ -310,6 +310,64 @@ async function paused() {
   await context.close()
 }
 
+async function makes() {
+  const context = await desk()
+  const page = await open(context, '/customers?create=customers')
+  const field = (name) => page.locator('dialog').getByLabel(name, { exact: true })
+  await field('Name').fill('Caio Reis')
+  await field('E-mail').fill('caio@example.com')
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('h1 >> text=Caio Reis')
+  await page.click('.topbar button:has-text("Create")')
+  await page.click('[role=menuitem]:has-text("Create payout")')
+  await field('Amount').fill('12.34')
+  await field('Currency').fill('BRL')
+  await field('PIX key').fill('caio@example.com')
+  await page.waitForSelector('dialog .effects >> text=R$12.34')
+  await page.click('dialog button[type=submit]')
+  await page.waitForURL('**/app/payouts/po_**')
+  await page.waitForSelector('.headline .s-succeeded')
+  // A refused request says why and keeps what was typed.
+  await page.goto(base + '/app/payouts?mode=test&create=payouts')
+  await field('Amount').fill('12.34')
+  await field('Currency').fill('BRL')
+  await field('PIX key').fill('not a key')
+  page.expectsErrors = true
+  await page.click('dialog button[type=submit]')
+  await page.waitForSelector('dialog .failure code')
+  equal(await field('PIX key').inputValue(), 'not a key', 'what was typed')
+  await page.keyboard.press('Escape')
+  await page.waitForSelector('dialog[open]', { state: 'detached' })
+  page.expectsErrors = false
+  // Two rows as CSV, with what a spreadsheet would run made harmless.
+  await page.goto(base + '/app/payments?mode=test')
+  await page.waitForSelector('tbody tr')
+  await page.keyboard.press('j')
+  await page.keyboard.press('x')
+  await page.keyboard.press('j')
+  await page.keyboard.press('X')
+  await page.waitForSelector('.bulk >> text=2 selected')
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click('.bulk button:has-text("Export selected")')])
+  equal(readFileSync(await file.path(), 'utf8').trim().split('\n').length, 3, 'lines of the export')
+  // A view of the team: saved here, there for everybody.
+  await page.goto(base + '/app/payments?mode=test&status=failed')
+  await page.waitForSelector('tbody tr')
+  await page.keyboard.press('s')
+  await page.fill('dialog input:not([type=checkbox])', 'Broken ' + evil.slice(0, 40))
+  await page.click('dialog button[type=submit]')
+  await page.waitForSelector('.view.on')
+  await page.click('.tab >> text=All')
+  await page.waitForSelector('.view:not(.on)')
+  await page.click('.view a')
+  await page.waitForURL('**status=failed**')
+  // What was done is in the audit log, with what it changed.
+  await page.goto(base + '/app/settings/audit?mode=test')
+  await page.click('tbody tr:has-text("createView") button:has-text("Changes")')
+  await page.waitForSelector('dialog.drawer pre >> text=Broken')
+  equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
+  await context.close()
+}
+
 async function live() {
   const context = await desk()
   const page = await open(context, '/payments')
@@ -334,6 +392,13 @@ async function live() {
   await page.fill('.palette input', payment.id)
   await page.keyboard.press('Enter')
   await page.waitForURL('**/payments/' + payment.id + '**')
+  // By a word of a customer's name, whatever else stands in it.
+  await page.keyboard.press('/')
+  await page.fill('.palette input', 'evil@exam')
+  await page.waitForSelector('[role=option] >> text=evil@example.com')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/customers/' + customer.id + '**')
+  equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
   await page.keyboard.press('g')
   await page.keyboard.press('o')
   await page.waitForURL('**/app/payouts?**')
@@ -361,18 +426,19 @@ await Promise.all([
   check('without a stream the page says so; errors and empty lists help on', paused),
 ])
 await check('nine tabs share one stream, and none loses it', tabs)
-await check('test and live are apart; keys, search and cURL', live)
+await Promise.all([check('test and live are apart; keys, search and cURL', live), check('customers, payouts, exports and views are made; people are written down', makes)])
 
 // Every page in both themes, three languages and two widths.
 const event = (await api('GET', '/v1/events?limit=1'))[0]
 const ledger = (await api('GET', '/v1/ledger/transactions?limit=1'))[0]
 const refund = (await api('GET', '/v1/refunds'))[0]
+const request = (await api('GET', '/v1/requests?method=POST&limit=1'))[0]
 const transfer = (await api('GET', '/v1/transfers'))[0]
 const pix = (await api('GET', '/v1/charges?customer=' + customer.id))[0]
 const paths = [
   '/', '/payments', '/payments/' + payment.id, '/payments/' + pix.id, '/refunds', '/refunds/' + refund.id, '/payouts', '/payouts/' + held.id, '/transfers', '/transfers/' + transfer.id,
   '/customers', '/customers/' + customer.id, '/balances', '/ledger/accounts', '/ledger/accounts/' + sub.id, '/ledger/transactions', '/ledger/transactions/' + ledger.id,
-  '/developers', '/developers/keys', '/developers/webhooks', '/developers/webhooks/' + endpoint.id, '/developers/events', '/developers/events/' + event.id, '/developers/sandbox',
+  '/developers', '/developers/keys', '/developers/webhooks', '/developers/webhooks/' + endpoint.id, '/developers/events', '/developers/events/' + event.id, '/developers/logs', '/developers/logs/' + request.id, '/developers/sandbox',
   '/settings/team', '/settings/audit', '/settings/providers', '/settings/preferences',
 ]
 const combinations = []

@@ -8,17 +8,10 @@ import { label, t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { useGo } from '../nav.tsx'
 import { Card, Facts, Failure, ID, Loading, Time } from '../ui/parts.tsx'
+import { type Document, masked } from './document.ts'
 import { method, movementList } from './movements.tsx'
 
 type Customer = Schema<'Customer'>
-type Document = { type: string; number: string; country?: string } | null
-
-/** An identity document with its middle only: enough to tell people apart. */
-export function masked(d: Document | undefined): string {
-  if (!d) return ''
-  const n = d.number
-  return `${d.type} ${n.length <= 5 ? '•'.repeat(n.length) : '•'.repeat(3) + n.slice(3, -2) + '••'}`
-}
 
 export function CustomersPage() {
   return (

@@ -2,7 +2,7 @@ import { useParams } from '@tanstack/react-router'
 import type { Schema } from '../api/client.ts'
 import { type Account, useAccounts, usePageRequest, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { instant, money } from '../format.ts'
+import { instant, money, moneyShort } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
@@ -317,6 +317,7 @@ export function LedgerAccountPage() {
           <StepLine
             points={entries.map((e) => ({ at: e.created, value: e.balance }))}
             format={(v) => money(v, a.currency)}
+            axis={(v) => moneyShort(v, a.currency)}
             label={t('balance_line')}
             at={at}
             onPick={(ms) => setSearch({ at: new Date(ms * 1000).toISOString().slice(0, 19) }, true)}

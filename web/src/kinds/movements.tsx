@@ -13,6 +13,7 @@ import { useMay, usePlace } from '../session.ts'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
 import { Card, Facts, Failure, ID, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
+import { masked } from './document.ts'
 import { accountName, Postings } from './ledger.tsx'
 
 export type KindName = 'charges' | 'refunds' | 'payouts' | 'transfers'
@@ -176,12 +177,26 @@ function MovementFacts({ m }: { m: Movement }) {
         [t('destination'), destination(m) || undefined],
         [t('col.from'), m.object === 'transfer' ? p.from_account ? <ID key="f" value={p.from_account} /> : t('main_account') : undefined],
         [t('col.to'), p.destination ? <ID key="t" value={p.destination} /> : undefined],
-        [t('col.customer'), m.customer ? <ID key="cu" value={m.customer} /> : undefined],
+        [t('col.customer'), m.customer ? <CustomerName key="cu" id={m.customer} /> : undefined],
         [t('retry_of'), p.retry_of ? <ID key="r" value={p.retry_of} /> : undefined],
         [t('expires'), p.expires_at ? <Time key="e" at={p.expires_at} style="long" /> : undefined],
         [t('failure'), m.failure_code ? <span key="x"><code>{m.failure_code}</code> {m.failure_message}</span> : undefined],
       ]}
     />
+  )
+}
+
+/** A customer by name, with what tells two of the same name apart. */
+function CustomerName({ id }: { id: string }) {
+  const q = useRead('/v1/customers/{id}', [id])
+  const c = q.data?.data
+  if (!c?.name) return <ID value={id} />
+  const d = masked(c.document as Parameters<typeof masked>[0])
+  return (
+    <>
+      <A href={'/customers/' + id}>{c.name}</A>
+      {d && <span className="muted small"> {d}</span>}
+    </>
   )
 }
 

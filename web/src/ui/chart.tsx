@@ -143,7 +143,7 @@ function ChartTable({ shown, label, head, rows }: { shown: boolean; label: strin
 }
 
 /** A balance over time: it holds until it changes. A click chooses the moment. */
-export function StepLine({ points, format, label, at, onPick, height = 150 }: { points: { at: number; value: number }[]; format: (v: number) => string; label: string; at?: number; onPick?: (seconds: number) => void; height?: number }) {
+export function StepLine({ points, format, axis, label, at, onPick, height = 150 }: { points: { at: number; value: number }[]; format: (v: number) => string; axis: (v: number) => string; label: string; at?: number; onPick?: (seconds: number) => void; height?: number }) {
   const [ref, width] = useWidth()
   const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
   const first = points[0]?.at ?? 0
@@ -169,7 +169,7 @@ export function StepLine({ points, format, label, at, onPick, height = 150 }: { 
           <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
           <LinePath data={steps} x={(d) => x(d.at)} y={(d) => y(d.value)} className="line" />
           {at !== undefined && at >= first && at <= end && <line x1={x(at)} x2={x(at)} y1={0} y2={inner.h} className="mark" />}
-          <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
+          <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => axis(Math.round(Number(v)))} tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
           <AxisBottom scale={x} top={inner.h} numTicks={Math.max(2, Math.floor(inner.w / 110))} hideTicks axisClassName="axis" tickFormat={(v) => time(Number(v) * 1000, 'day')} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
         </Group>
       </svg>

@@ -125,7 +125,7 @@ export function Copy({ text, label: name }: { text: string; label?: string }) {
 /** An id, shortened in the middle, whole on hover, linked where it has a page. */
 export function ID({ value, long, link = true }: { value: string; long?: boolean; link?: boolean }) {
   const page = link ? pageOf(value) : undefined
-  const text = long || value.length < 20 ? value : value.slice(0, value.indexOf('_') + 5) + '…' + value.slice(-5)
+  const text = long || value.length < 20 ? value : value.slice(0, value.includes('_') ? value.indexOf('_') + 5 : 8) + '…' + value.slice(-5)
   const body = <code title={value}>{text}</code>
   return <span className="id">{page ? <A href={page}>{body}</A> : body}</span>
 }
@@ -202,7 +202,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
               <>
                 {' · '}
                 {p.status >= 500 ? (
-                  <A href={'/developers/logs'} search={{ request_id: p.requestID }}>
+                  <A href={'/developers/logs/' + p.requestID}>
                     <code>{p.requestID}</code>
                   </A>
                 ) : (

@@ -1,0 +1,111 @@
+import { useParams } from '@tanstack/react-router'
+import { asCurl, type Schema } from '../api/client.ts'
+import { useRead } from '../data.ts'
+import { Detail } from '../detail.tsx'
+import { number } from '../format.ts'
+import { t } from '../i18n/index.ts'
+import { ListView } from '../list.tsx'
+import { Card, Code, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/parts.tsx'
+
+type Line = Schema<'RequestLine'>
+
+/** An answer's status: its class is a colour and a word of the wire. */
+function HTTP({ line }: { line: Line }) {
+  const kind = line.status >= 500 ? 'failed' : line.status >= 400 ? 'onhold' : 'succeeded'
+  return (
+    <span className={'status s-' + kind}>
+      {line.status}
+      {line.code && <span className="status-note">{line.code}</span>}
+    </span>
+  )
+}
+
+const took = (l: Line) => t('unit.ms', { n: number(Math.round(l.took_us / 100) / 10) })
+
+/** What keys asked of the API, and what people changed. */
+export function LogsPage() {
+  return (
+    <ListView<Line>
+      name="requests"
+      title="nav.logs"
+      path="/v1/requests"
+      id={(l) => l.id}
+      href={(l) => '/developers/logs/' + l.id}
+      command="giro logs list"
+      poll={5000}
+      columns={[
+        { id: 'what', header: 'request', cell: (l) => <code className="clip wide">{`${l.method} ${l.path}`}</code> },
+        { id: 'status', header: 'col.status', cell: (l) => <HTTP line={l} /> },
+        { id: 'took', header: 'webhooks.took', end: true, cell: (l) => took(l) },
+        { id: 'who', header: 'logs.who', cell: (l) => (l.key ? <ID value={l.key} link={false} /> : <span className="clip">{l.person ?? '—'}</span>) },
+        { id: 'idempotency', header: 'logs.idempotency', off: true, cell: (l) => <code className="clip">{l.idempotency_key ?? '—'}</code> },
+        { id: 'address', header: 'audit.address', off: true, cell: (l) => l.address ?? '—' },
+        { id: 'created', header: 'col.created', cell: (l) => <Time at={l.created} style="long" /> },
+        { id: 'id', header: 'col.id', off: true, cell: (l) => <code>{l.id}</code> },
+      ]}
+      filters={[
+        { id: 'status', kind: 'choice', label: 'col.status', param: 'status', options: ['2xx', '4xx', '5xx'], single: true },
+        { id: 'method', kind: 'choice', label: 'logs.method', param: 'method', options: ['GET', 'POST', 'PUT', 'DELETE'] },
+        { id: 'operation', kind: 'text', label: 'audit.action', param: 'operation' },
+        { id: 'key', kind: 'text', label: 'keys.hint', param: 'key' },
+        { id: 'target', kind: 'text', label: 'col.object', param: 'target' },
+      ]}
+    />
+  )
+}
+
+export function LogPage() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  const q = useRead('/v1/requests/{id}', [id])
+  const l = q.data?.data
+  if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
+  if (!l) return <Loading />
+  const query = l.query ? Object.fromEntries(new URLSearchParams(l.query)) : undefined
+  return (
+    <Detail
+      object={l}
+      path={'/v1/requests/' + id}
+      back="/developers/logs"
+      backName={t('nav.logs')}
+      title={
+        <span className="headline">
+          <code>{`${l.method} ${l.path}`}</code> <HTTP line={l} />
+        </span>
+      }
+      aside={
+        <Card title={t('details')}>
+          <Facts
+            items={[
+              [t('col.created'), <Time key="c" at={l.created} style="full" />],
+              [t('webhooks.took'), took(l)],
+              [t('audit.action'), <code key="o">{l.operation}</code>],
+              [t('logs.query'), l.query ? <code key="q" className="break">{l.query}</code> : undefined],
+              [t('failure'), l.code ? <code key="f">{l.code}{l.param ? ' ' + l.param : ''}</code> : undefined],
+              [t('keys.hint'), l.key ? <ID key="k" value={l.key} link={false} /> : undefined],
+              [t('audit.person'), l.person ?? undefined],
+              [t('audit.address'), l.address],
+              [t('logs.agent'), l.user_agent],
+              [t('logs.idempotency'), l.idempotency_key ? <code key="i">{l.idempotency_key}</code> : undefined],
+              [t('logs.replayed'), l.replayed ? t('yes') : undefined],
+            ]}
+          />
+        </Card>
+      }
+    >
+      <Card title={t('copy_curl')}>
+        <Code text={asCurl(l.method, l.path, query, l.request ?? undefined)} label={t('request')} />
+      </Card>
+      {l.request !== undefined && l.request !== null && (
+        <Card title={t('request')}>
+          <p className="muted small">{t('logs.redacted')}</p>
+          <JSONView value={l.request} />
+        </Card>
+      )}
+      {l.response !== undefined && l.response !== null && (
+        <Card title={t('logs.response')}>
+          <JSONView value={l.response} />
+        </Card>
+      )}
+    </Detail>
+  )
+}
