@@ -396,6 +396,7 @@ type MovementQuery struct {
 	Statuses   []Status
 	Currency   money.Currency
 	Customer   UUID
+	Parent     UUID // of refunds: the charge
 	References []string
 	From, To   UUID  // inclusive bounds of the id: times of creation; zero: none
 	Since      int64 // µs, inclusive bounds of Created, beside those of the id, which know milliseconds alone; 0: none

@@ -136,7 +136,7 @@ var exportRoutes = func() []*route {
 	var list []*route
 	for _, k := range giro.Kinds {
 		params := []param{columnsParam(columnNames(movementColumns)), {name: "ids", kind: paramList, max: 100, about: "Only these; other filters are left out then."}, placeParams[0], placeParams[1]}
-		for _, p := range movementParams {
+		for _, p := range movementParamsOf(k) {
 			switch p.name {
 			case "limit", "cursor", "page", "items_per_page":
 			default:

@@ -119,7 +119,7 @@ var figureRoutes = func() []*route {
 	}
 	for _, k := range giro.Kinds {
 		var params []param
-		for _, p := range movementParams {
+		for _, p := range movementParamsOf(k) {
 			switch p.name {
 			case "status", "limit", "cursor", "page", "items_per_page":
 			default:

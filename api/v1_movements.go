@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,7 @@ func movementRoutes() []*route {
 				body: movementCreates[k], status: 201, answer: movementAnswers[k], errors: []giro.Code{giro.CodeMissingField, giro.CodeInsufficientFunds, giro.CodeDuplicateReference}, handler: createMovement(k)},
 			&route{method: "GET", path: path, aliases: []string{seed}, id: "list" + name + "s", tag: k.Plural(), summary: "List " + k.Plural() + ", newest first", access: read,
 				about:  "A bare array; with page or items_per_page an object with totals.",
-				params: movementParams, status: 200, answer: &schema{kind: kindEither, options: []*schema{{kind: kindList, item: movementAnswers[k]}, movementPage(k)}}, handler: listMovements(k)},
+				params: movementParamsOf(k), status: 200, answer: &schema{kind: kindEither, options: []*schema{{kind: kindList, item: movementAnswers[k]}, movementPage(k)}}, handler: listMovements(k)},
 			&route{method: "GET", path: path + "/{id}", aliases: one, id: "retrieve" + name, tag: k.Plural(), summary: "Retrieve a " + string(k), access: read,
 				status: 200, answer: movementAnswers[k], errors: []giro.Code{giro.CodeNotFound}, handler: retrieveMovement(k)},
 			&route{method: "PUT", path: path + "/{id}", aliases: one, id: "update" + name, tag: k.Plural(), summary: "Update a " + string(k), access: accessSecret,
@@ -107,6 +108,14 @@ var movementParams = []param{limitParam, cursorParam, pageParam, perPageParam,
 	{name: "customer", kind: paramID, prefix: "cus", about: "A saved customer."},
 	{name: "reference", kind: paramText, max: 255, about: "The caller's own id, exactly."},
 	createdParam, amountParam, metaParam}
+
+// movementParamsOf are the filters of a kind's list: refunds have their charge.
+func movementParamsOf(k giro.Kind) []param {
+	if k != giro.KindRefund {
+		return movementParams
+	}
+	return append(slices.Clone(movementParams), param{name: "charge", kind: paramID, prefix: "ch", about: "Refunds of this charge."})
+}
 
 func movementPage(k giro.Kind) *schema {
 	return &schema{kind: kindObject, fields: []field{
@@ -293,6 +302,9 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	}
 	if v := p.text("customer"); v != "" {
 		q.Customer, _ = giro.ParseID("cus", v)
+	}
+	if v := p.text("charge"); v != "" {
+		q.Parent, _ = giro.ParseID("ch", v)
 	}
 	if v := p.text("reference"); v != "" {
 		q.References = []string{v}

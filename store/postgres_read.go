@@ -126,7 +126,7 @@ func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (
 		}
 	}
 	statuses := [][]giro.Status{q.Statuses}
-	if len(q.Statuses) > 1 && q.Customer.IsZero() && len(q.References) == 0 {
+	if len(q.Statuses) > 1 && q.Customer.IsZero() && q.Parent.IsZero() && len(q.References) == 0 {
 		statuses = nil
 		for _, status := range q.Statuses {
 			if one := []giro.Status{status}; !slices.ContainsFunc(statuses, func(s []giro.Status) bool { return s[0] == status }) {
@@ -157,6 +157,9 @@ func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (
 			}
 			if !q.Customer.IsZero() {
 				s.add(" AND customer = ?", uuid(q.Customer))
+			}
+			if !q.Parent.IsZero() {
+				s.add(" AND parent = ?", uuid(q.Parent))
 			}
 			if len(q.References) > 0 {
 				s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)

@@ -203,6 +203,10 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 		w.addID("customer = ?", q.Customer)
 		index = "movement_customer"
 	}
+	if !q.Parent.IsZero() {
+		w.addID("parent = ?", q.Parent)
+		index = "movement_parent"
+	}
 	if len(q.References) > 0 {
 		// A JSON array keeps the statement the same for any number of them.
 		list, err := json.Marshal(q.References)

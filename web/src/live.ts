@@ -173,7 +173,7 @@ function apply(event: Event, scope: Scope, client: QueryClient) {
       void client.invalidateQueries({
         predicate: (q) => {
           const url = q.queryKey[1]
-          return q.queryKey[0] === sk && typeof url === 'string' && (url === one || url.startsWith(one + '/') || (!!object.charge && url.startsWith('/v1/charges/' + object.charge)))
+          return q.queryKey[0] === sk && typeof url === 'string' && (url === one || url.startsWith(one + '/') || (!!object.charge && (url.startsWith('/v1/charges/' + object.charge) || (url === '/v1/refunds' && String(q.queryKey[2]).includes('charge=' + object.charge)))))
         },
       })
     around()

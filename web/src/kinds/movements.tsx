@@ -83,6 +83,7 @@ export function movementFilters(kind: KindName): Filter[] {
     { id: 'created', kind: 'created', label: 'col.created', param: 'created' },
     { id: 'currency', kind: 'currency', label: 'col.currency', param: 'currency' },
     { id: 'reference', kind: 'text', label: 'col.reference', param: 'reference' },
+    ...(kind === 'refunds' ? [{ id: 'charge', kind: 'text', label: 'col.charge', param: 'charge' } as Filter] : []),
     ...(kind === 'charges' || kind === 'payouts' ? [{ id: 'customer', kind: 'text', label: 'col.customer', param: 'customer' } as Filter] : []),
     { id: 'metadata', kind: 'metadata', label: 'col.metadata', param: 'metadata' },
   ]
@@ -414,9 +415,21 @@ function RefundsOf({ charge }: { charge: Charge }) {
         {t('refunded_of', { refunded: money(charge.amount_refunded, charge.currency), captured: money(charge.amount_captured, charge.currency) })}
       </p>
       <meter min={0} max={1} value={share} aria-label={t('nav.refunds')} />
-      <p>
-        <A href="/refunds">{t('all_refunds')}</A>
-      </p>
+      <ListView
+        {...movementList('refunds', {
+          name: 'refunds-of-charge',
+          inner: true,
+          exports: undefined,
+          page: undefined,
+          tabs: undefined,
+          filters: [],
+          adds: undefined,
+          fixed: { charge: charge.id },
+          pageSize: 10,
+          columns: columns.refunds.filter((c) => ['amount', 'status', 'why', 'created'].includes(c.id)),
+          empty: <p className="muted">{t('none')}</p>,
+        })}
+      />
     </Card>
   )
 }
