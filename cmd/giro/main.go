@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -86,11 +87,7 @@ func runLine(t *terminal, args []string) (code int) {
 			code = int(e)
 		}
 	}()
-	var c commands
-	parser := kong.Must(&c, kong.Name("giro"), kong.Description("A payments platform that you run yourself: charges, refunds, payouts and transfers on a double-entry ledger."),
-		kong.Writers(t.out, t.err), kong.Exit(func(code int) { panic(exited(code)) }), kong.Bind(t),
-		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 100}),
-		kong.Vars{"server": defaultServer, "outcomes": strings.Join(giro.TestOutcomes, ", ")})
+	parser := newParser(t, args)
 	args = arrange(parser.Model.Node, args)
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -108,6 +105,45 @@ func runLine(t *terminal, args []string) (code int) {
 	report(t, err, code, asJSON)
 	return code
 }
+
+// newParser reads the commands' structs: of all commands, which takes as long
+// as most commands themselves, or of the one that the line begins with.
+func newParser(t *terminal, args []string) *kong.Kong {
+	var grammar any = &commands{}
+	if len(args) > 0 {
+		if one, ok := commandField(reflect.TypeFor[commands](), args[0]); ok {
+			grammar = reflect.New(reflect.StructOf([]reflect.StructField{{Name: one.Name, Type: one.Type, Tag: one.Tag}})).Interface()
+		}
+	}
+	return kong.Must(grammar, kong.Name("giro"), kong.Description("A payments platform that you run yourself: charges, refunds, payouts and transfers on a double-entry ledger."),
+		kong.Writers(t.out, t.err), kong.Exit(func(code int) { panic(exited(code)) }), kong.Bind(t),
+		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Vars{"server": defaultServer, "outcomes": strings.Join(giro.TestOutcomes, ", ")})
+}
+
+// commandField finds a command that needs none of the others by its name.
+func commandField(of reflect.Type, name string) (reflect.StructField, bool) {
+	for i := range of.NumField() {
+		f := of.Field(i)
+		if f.Anonymous {
+			if found, ok := commandField(f.Type, name); ok {
+				return found, true
+			}
+			continue
+		}
+		own := f.Tag.Get("name")
+		if own == "" {
+			own = wordStart.ReplaceAllString(f.Name, "${1}-${2}")
+		}
+		whole := own == "Commands" || own == "Complete" // which look at all
+		if !whole && (strings.EqualFold(own, name) || slices.Contains(strings.Split(f.Tag.Get("aliases"), ","), name)) {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
 
 // arrange lets a line begin with flags or with an id: flags that stand before
 // the command move behind it, and an id alone is shown.
