@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -273,6 +274,7 @@ func TestOnlyJSON(t *testing.T) {
 		{"rates set usd brl 5.25", 0}, {"rates list", 0}, {"audit list", 0}, {"proof show", 0}, {"proof run", 0}, {"doctor", 0},
 		{"users list", 0}, {"users roles", 0}, {"users invite ana@example.com --role admin", 0}, {"users role per_01h455vb4pex5vsknk084sn02q admin", 4},
 		{"users disable per_01h455vb4pex5vsknk084sn02q", 4}, {"users reset per_01h455vb4pex5vsknk084sn02q", 4},
+		{"logs list --method post", 0}, {"logs list --status 4xx --all", 0}, {"logs get 01910000-0000-7000-8000-000000000000", 4},
 		{"whoami", 0}, {"status", 0}, {"profiles list", 0}, {"commands", 0},
 	}
 	tested := map[string]bool{}
@@ -303,7 +305,7 @@ func TestOnlyJSON(t *testing.T) {
 	}
 	var commands commands
 	model := kong.Must(&commands, kong.Vars{"server": "", "outcomes": ""}).Model
-	local := []string{"serve", "init", "verify", "seed"} // their JSON has tests of its own
+	local := []string{"serve", "init", "verify", "seed", "logs tail"} // their JSON has tests of its own
 	for _, leaf := range leaves(model.Node) {
 		path := leaf.Name
 		for up := leaf.Parent; up != nil && up.Parent != nil; up = up.Parent {
@@ -503,6 +505,51 @@ func TestExport(t *testing.T) {
 	c.env["GIRO_API_KEY"] = "sk_test_nobody"
 	if out := c.must(11, "doctor", "--data", data); strings.Count(out, "wrong") != 2 {
 		t.Error(out)
+	}
+}
+
+// TestLogsTail shows what comes while it looks, and nothing of its own looking.
+func TestLogsTail(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	c.must(0, "fund", "--amount", "1", "--currency", "usd") // before
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	reader, writer := io.Pipe()
+	tail := newConsole(t, s)
+	code := make(chan int, 1)
+	go func() {
+		term := &terminal{ctx: ctx, in: strings.NewReader(""), out: writer, err: io.Discard, getenv: func(name string) string { return tail.env[name] }, now: time.Now, zone: time.UTC}
+		code <- runLine(term, []string{"logs", "tail", "--json", "--every", "100ms"})
+		writer.Close()
+	}()
+	lines := bufio.NewScanner(reader)
+	got := make(chan string)
+	go func() {
+		for lines.Scan() {
+			got <- lines.Text()
+		}
+		close(got)
+	}()
+	// Whether it looks already is not told: something new is made until it is shown.
+	for shown := false; !shown; {
+		c.must(0, "balances")
+		select {
+		case line := <-got:
+			var v struct{ Operation string }
+			if err := json.Unmarshal([]byte(line), &v); err != nil || v.Operation != "balances" {
+				t.Errorf("%s %v", line, err)
+			}
+			shown = true
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	stop()
+	for range got {
+	}
+	if exit := <-code; exit != 0 && exit != exitInterrupted {
+		t.Errorf("it ended with %d", exit)
 	}
 }
 

@@ -25,6 +25,7 @@ type developCommands struct {
 	Fund     fundCommand     `cmd:"" group:"Develop" help:"Put money into a test balance."`
 	Clock    clockCommand    `cmd:"" group:"Develop" help:"Show the test clock, or put it forward."`
 	RailLog  railLogCommand  `cmd:"" group:"Develop" help:"What the sandbox rail was asked, and did."`
+	Logs     logsCommand     `cmd:"" group:"Develop" help:"What was asked of the API."`
 	API      requestCommand  `cmd:"" name:"api" group:"Develop" help:"Send any request of the API."`
 	Sign     signCommand     `cmd:"" group:"Develop" help:"Check the signature of a webhook."`
 }
