@@ -181,7 +181,7 @@ func TestIdempotencyRows(t *testing.T) {
 		held := &heldRail{entered: make(chan struct{}, 1), release: make(chan struct{})}
 		var hold atomic.Bool
 		h := prepare(t, s, folder, func(e *giro.Engine, c *api.Config) {
-			e.KeyWait = 10 * time.Millisecond
+			e.KeyWait, e.RailWait = 10*time.Millisecond, time.Minute
 			e.Rails["sandbox"] = switchedRail{&rail.Sandbox{Memory: e}, held, &hold}
 			held.Rail = &rail.Sandbox{Memory: e}
 			c.RequestsPerSecond, c.Burst = 1000, 1000

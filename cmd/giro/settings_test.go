@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"os/exec"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -73,13 +74,23 @@ func TestServeLimits(t *testing.T) {
 	}
 	s := serveWith(t, "--data", t.TempDir(), "--rate-limit", "1")
 	key := s.Keys["test"].SecretKey
-	for range 2 {
-		if r := askAs(t, s, "/v1/charges", key); r.StatusCode != 200 || r.Header.Get("RateLimit-Policy") != `"default";q=2;w=2` || r.Header.Get("RateLimit") == "" {
+	// Forty at once, of which one a second is allowed: however slow the machine,
+	// some come too soon.
+	answers := make([]*http.Response, 40)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() { answers[i] = askAs(t, s, "/v1/charges", key) })
+	}
+	wg.Wait()
+	count := map[int]int{}
+	for _, r := range answers {
+		count[r.StatusCode]++
+		if r.Header.Get("RateLimit-Policy") != `"default";q=2;w=2` || r.Header.Get("RateLimit") == "" || r.StatusCode == 429 && r.Header.Get("Retry-After") == "" {
 			t.Errorf("%d %v", r.StatusCode, r.Header)
 		}
 	}
-	if r := askAs(t, s, "/v1/charges", key); r.StatusCode != 429 || r.Header.Get("Retry-After") != "1" {
-		t.Errorf("%d %v", r.StatusCode, r.Header)
+	if count[200] < 2 || count[429] == 0 || count[200]+count[429] != len(answers) {
+		t.Errorf("%v", count)
 	}
 	if r := askAs(t, s, "/v1/charges", s.Keys["live"].SecretKey); r.StatusCode != 200 {
 		t.Errorf("another key: %d", r.StatusCode)
