@@ -306,8 +306,10 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	}
 	if one := len(q.Statuses) <= 1 && len(q.Kinds) <= 1; offset > 0 && (one || q.Sort == "") && !slices.Contains(q.AllKinds(), giro.KindTransfer) {
 		// The skipped rows are stepped over in the indexes, without their details.
-		keys, _ := movementSelect(&q, "book, kind, id")
-		sql = "SELECT " + movementColumns + " FROM movement WHERE (book, kind, id) IN (" + keys + order + " LIMIT +? OFFSET +?)" + order
+		// The join is written as one that SQLite does not turn round: else it may
+		// walk all movements and look each up among the keys.
+		keys, _ := movementSelect(&q, "book AS key_book, kind AS key_kind, id AS key_id")
+		sql = "SELECT " + movementColumns + " FROM (" + keys + order + " LIMIT +? OFFSET +?) CROSS JOIN movement ON book = key_book AND kind = key_kind AND id = key_id" + order
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
 		page, more = nil, false
