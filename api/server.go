@@ -343,10 +343,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var errPanic = errors.New("panic")
 
 func (c *call) serve() error {
+	tree, path := c.chooseDialect(c.r.URL.EscapedPath())
 	if err := c.checkEnvelope(); err != nil {
 		return err
 	}
-	if err := c.findRoute(); err != nil {
+	if err := c.findRoute(tree, path); err != nil {
 		return err
 	}
 	if err := findCardsAround(c.r); err != nil {
@@ -419,15 +420,10 @@ func visible(s string) bool {
 	return true
 }
 
-// findRoute chooses the dialect and looks the exact path up. Nothing is
+// findRoute looks the exact path up among the routes of its dialect. Nothing is
 // cleaned, redirected or overridden: what is not the path of a route is no
 // route.
-func (c *call) findRoute() error {
-	tree, path := c.chooseDialect(c.r.URL.EscapedPath())
-	return c.findIn(tree, path)
-}
-
-func (c *call) findIn(tree *routeNode, path string) error {
+func (c *call) findRoute(tree *routeNode, path string) error {
 	methods, values, err := tree.find(path, c.path[:0])
 	c.path = values
 	if err != nil {
@@ -495,7 +491,7 @@ func bearer(h http.Header) (string, error) {
 // route is theirs. It runs before the body is read.
 func (c *call) authenticate() error {
 	var err error
-	if session := c.sessionToken(); session != "" && len(c.r.Header["Authorization"]) == 0 {
+	if session := c.sessionToken(); session != "" && len(c.r.Header["Authorization"]) == 0 && c.profile == "" {
 		c.caller, err = c.sessionHolder(session)
 	} else {
 		var token string
@@ -563,7 +559,7 @@ func (caller *Caller) may(r *route) error {
 	case r.access == accessTest && caller.Live:
 		return giro.Refuse(giro.CodeTestModeOnly, "Authorization", "this route needs a test key")
 	}
-	if len(caller.Scopes) > 0 && !slices.Contains(caller.Scopes, r.scope()) && !slices.Contains(caller.Scopes, r.tag) {
+	if len(caller.Scopes) > 0 && !slices.Contains(caller.Scopes, r.scope()) && !slices.Contains(caller.Scopes, r.group()) {
 		return forbid("this key needs the scope " + r.scope())
 	}
 	return nil
@@ -573,9 +569,20 @@ func (caller *Caller) may(r *route) error {
 // "payouts:read" or "payouts:write"; the tag alone stands for both.
 func (r *route) scope() string {
 	if r.method == http.MethodGet {
-		return r.tag + ":read"
+		return r.group() + ":read"
 	}
-	return r.tag + ":write"
+	return r.group() + ":write"
+}
+
+// group is what scopes call the route's objects: on every dialect by v1's word.
+func (r *route) group() string {
+	switch r.tag {
+	case "payments", "transactions", "documents":
+		return "charges"
+	case "webhooks":
+		return "webhook_endpoints"
+	}
+	return r.tag
 }
 
 // readBody reads, parses and checks the body. It refuses by the headers alone
