@@ -157,7 +157,7 @@ func figures(c *call) error {
 	if err != nil {
 		return err
 	}
-	span := giro.Span{To: now, Zone: zone, Compare: c.query.text("compare") == "true"}
+	span := giro.Span{To: now + 1, Zone: zone, Compare: c.query.text("compare") == "true"}
 	if c.query.has("to") {
 		span.To = giro.Micros(c.query.time("to"))
 	}

@@ -53,7 +53,7 @@ func (o *office) figures(cookieless string) (f figuresReply) {
 func TestFigures(t *testing.T) {
 	onBothOffices(t, func(t *testing.T, o *office) {
 		o.t = t
-		o.stopped.Store(time.Now().Truncate(24 * time.Hour).Add(36 * time.Hour).UnixNano()) // noon: no day ends while it runs
+		o.stopped.Store(time.Now().Truncate(24 * time.Hour).Add(36*time.Hour + 30*time.Minute).UnixNano()) // after noon: no day ends while it runs
 		do := func(method, path, body string, status int) reply {
 			t.Helper()
 			return o.want(o.ask(nil, method, path, body, "Authorization: Bearer "+o.secret), status, "")
