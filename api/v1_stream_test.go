@@ -161,6 +161,20 @@ func TestStreamResumes(t *testing.T) {
 	if id, _ := s.next(r); id != "403" {
 		t.Errorf("%s after the resync", id)
 	}
+	// Old events are swept: who was behind them is told so.
+	if n, err := s.engine.Store.SweepEvents(context.Background(), giro.Micros(time.Now().Add(time.Hour)), 100); err != nil || n != 100 {
+		t.Fatal(n, err)
+	}
+	r = s.lines("", "3")
+	if id, typ := s.next(r); id != "100" || typ != "resync" {
+		t.Errorf("%s %s, want a resync at 100", id, typ)
+	}
+	if id, typ := s.next(r); id != "101" || typ == "resync" {
+		t.Errorf("%s %s behind the resync", id, typ)
+	}
+	if id, _ := s.next(s.lines("after=100", "")); id != "101" {
+		t.Errorf("%s behind 100, where nothing is missing", id)
+	}
 	req, _ := http.NewRequest("GET", s.url+"/v1/stream", nil)
 	req.Header.Set("Authorization", "Bearer "+s.key)
 	req.Header.Set("Last-Event-ID", "x")

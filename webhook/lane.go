@@ -170,6 +170,10 @@ func (l *lane) may() bool {
 		return false
 	}
 	if l.p.Notices() {
+		if l.d.SignNotice == nil { // they stay for a process that can
+			l.stop()
+			return false
+		}
 		return true
 	}
 	changes := l.d.Engine.EndpointChanges()

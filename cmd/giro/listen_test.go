@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,9 +97,11 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestListenSurvivesKills: the server is killed 20 times, giro listen is started
-// anew a few times, and the receiver ends with exactly the events of the list,
-// in order. What is sent again by hand reaches it too.
+// TestListenSurvivesKills: the server is killed again and again, giro listen is
+// started anew a few times, and the receiver ends with exactly the events of the
+// list, in order. What is sent again by hand reaches it too.
+//
+// GIRO_TEST_LISTEN=20 says how often the server is killed.
 func TestListenSurvivesKills(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -132,7 +136,14 @@ func TestListenSurvivesKills(t *testing.T) {
 			}
 		}()
 	}
-	for n := range 20 {
+	kills := 5
+	if v := os.Getenv("GIRO_TEST_LISTEN"); v != "" {
+		var err error
+		if kills, err = strconv.Atoi(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range kills {
 		before := len(d.list())
 		eventually(t, "events flow", func() bool { return len(d.list()) > before })
 		old := s.Load()
