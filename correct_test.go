@@ -783,3 +783,38 @@ func TestAFullQueueTakesWhatIsOwed(t *testing.T) {
 		}
 	}
 }
+
+// TestPendingByHandBeforeTheRailWasTold: a test call decides also what has not
+// been handed over yet.
+func TestPendingByHandBeforeTheRailWasTold(t *testing.T) {
+	t.Parallel()
+	clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	s, err := store.OpenSQLite(t.TempDir(), store.Options{Now: clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paused atomic.Bool
+	paused.Store(true)
+	e := newEngine(t, s)
+	e.Now, e.Paused = clock.now, paused.Load
+	b := startEngine(t, e)
+	p, err := b.CreatePayout(t.Context(), b.call, pixPayout(1234))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.TestOutcome(t.Context(), b.call, giro.KindPayout, p.Movement.ID, "pending", ""); err != nil {
+		t.Fatal(err)
+	}
+	paused.Store(false)
+	b.drain(t, clock, time.Minute)
+	if m := b.read(t, p.Movement); m.Status != giro.StatusPending || len(m.Detail.Attempts) == 0 {
+		t.Errorf("it is %s after %d exchanges", m.Status, len(m.Detail.Attempts))
+	}
+	if _, err := b.TestOutcome(t.Context(), b.call, giro.KindPayout, p.Movement.ID, "failed", "account_closed"); err != nil {
+		t.Fatal(err)
+	}
+	if m := b.read(t, p.Movement); m.Status != giro.StatusFailed || m.Detail.FailureCode != "account_closed" {
+		t.Errorf("it is %s: %s", m.Status, m.Detail.FailureCode)
+	}
+	b.verify(t)
+}

@@ -102,7 +102,7 @@ func TestAProcessDiesAtTheRail(t *testing.T) {
 	select {
 	case a := <-answers:
 		t.Errorf("answered while the rail was being waited for: %s", a.Body)
-	case <-time.After(2500 * time.Millisecond): // longer than a dead process is waited for
+	case <-time.After(1600 * time.Millisecond): // longer than a dead process is waited for
 	}
 	never.answer <- verdict(giro.VerdictSucceeded)
 	one, two := <-answers, <-answers

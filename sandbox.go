@@ -84,6 +84,9 @@ func (e *Engine) TestOutcome(ctx context.Context, call *Call, kind Kind, id UUID
 			if m.Status != StatusPending {
 				return Refuse(CodeInvalidState, "", "a "+string(kind)+" that is "+string(m.Status)+" does not become pending")
 			}
+			if !m.Sent && m.Detail.Step != nil { // also once it is handed over
+				m.Detail.Simulate, m.Dirty = "pending", true
+			}
 			return nil
 		case "timeout", "timeout_failed", "unavailable":
 			if m.Status != StatusPending || m.Detail.Step == nil {
