@@ -20,7 +20,7 @@ type seedCommand struct {
 	place
 	Movements int64 `help:"How many to make." default:"1000000"`
 	Accounts  int   `help:"Sub-accounts that they are spread over." default:"10000"`
-	Days      int   `help:"Days of history that they are spread over." default:"90"`
+	Days      int   `help:"Days of history that they are spread over; keys older than their retention are swept when the store is served." default:"25"`
 	AtOnce    int   `help:"Commands in one commit." default:"2000"`
 	JSON      bool  `help:"Print the keys of a new store as one JSON line." name:"json"`
 }
