@@ -55,3 +55,9 @@ export function tn(key: PluralKey, n: number, values?: Values): string {
 export function label(group: string, value: string): string {
   return catalogue[`${group}.${value}`] ?? value
 }
+
+/** What an event says, agreeing with the noun that stands before it. */
+export function eventLabel(kind: string, what: string): string {
+  const own = kind === 'transfer' ? label('event_transfer', what) : what
+  return own === what ? label('event', what) : own
+}

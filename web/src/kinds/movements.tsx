@@ -6,7 +6,7 @@ import { send } from '../api/client.ts'
 import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { money } from '../format.ts'
-import { type Key, label, t } from '../i18n/index.ts'
+import { eventLabel, type Key, label, t } from '../i18n/index.ts'
 import { apiQuery, type Column, type Filter, FirstSteps, type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
 import { useMay, usePlace } from '../session.ts'
@@ -269,8 +269,8 @@ export function Timeline({ kind, id }: { kind: KindName; id: string }) {
 /** The story in words where there are some; the wire's own otherwise. */
 function entryText(e: Schema<'TimelineEntry'>): string {
   if (e.type === 'event') {
-    const what = e.what.slice(e.what.indexOf('.') + 1)
-    const words = label('event', what)
+    const [kind = '', what = ''] = e.what.split('.')
+    const words = eventLabel(kind, what)
     return words === what ? e.what : words
   }
   if (e.type === 'ledger_transaction') return t('timeline.posted', { cause: label('cause', e.what) })

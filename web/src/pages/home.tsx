@@ -2,7 +2,7 @@ import { type ReactNode, useEffect, useState } from 'react'
 import type { Query, Schema } from '../api/client.ts'
 import { usePageRequest, useRead } from '../data.ts'
 import { instant, money, moneyShort, number, percent, time } from '../format.ts'
-import { label, t } from '../i18n/index.ts'
+import { eventLabel, label, t } from '../i18n/index.ts'
 import { FirstSteps, ranges } from '../list.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
 import { A, pageOf, useGo, useSearch } from '../nav.tsx'
@@ -388,7 +388,7 @@ export function Activity() {
               <Time at={e.created} style={Date.now() - instant(e.created) < 86_400_000 ? 'clock' : 'day'} />
               <span className="grow">
                 <A href={(o?.id && pageOf(o.id)) || '/developers/events/' + e.id}>
-                  {label('noun', kind)} {label('event', what).toLowerCase()}
+                  {label('noun', kind)} {eventLabel(kind, what).toLowerCase()}
                 </A>
               </span>
               {o?.amount !== undefined && o.currency && <Money amount={o.amount} currency={o.currency} />}
