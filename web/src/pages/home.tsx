@@ -356,8 +356,28 @@ export function Available() {
           ))}
         </div>
       )}
-      <Proof />
+      <Verified />
     </Card>
+  )
+}
+
+/** What the last recomputation of the ledger found; cheap however many accounts there are. */
+function Verified() {
+  const q = useRead('/v1/ledger/verification', [], undefined, { keep: true })
+  const v = q.data?.data
+  if (!v) return null
+  const bad = v.state === 'faulty' || v.state === 'failed'
+  return (
+    <p className={'proof ' + (v.state === 'ok' ? 'ok' : bad ? 'bad' : 'muted')}>
+      <Icon name={v.state === 'ok' ? 'shield' : bad ? 'warn' : 'info'} size={14} /> {label('verification', v.state)}
+      {v.entries !== null && <> · {t('verified_entries', { n: number(v.entries) })}</>}
+      {v.finished_at && (
+        <>
+          {' · '}
+          <Ago at={v.finished_at} />
+        </>
+      )}
+    </p>
   )
 }
 
