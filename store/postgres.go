@@ -63,6 +63,11 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 		"application_name": "giro",
 		// A process that froze or was cut off must not hold its books for ever.
 		"idle_in_transaction_session_timeout": strconv.FormatInt(roundTimeout.Milliseconds(), 10),
+		// Plans are made on a new database, while its tables are empty and a walk
+		// of a whole one is cheapest, and stay until the server has counted rows.
+		// All that giro asks for in a batch stands in an index. What walks a table
+		// all the same (verify) looks dear then, and must not be compiled for it.
+		"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
 	} {
 		if parameters[name] == "" {
 			parameters[name] = value
@@ -71,7 +76,6 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 	if o.ReadOnly {
 		parameters["default_transaction_read_only"] = "on"
 	}
-	config.AfterConnect = preferIndexes
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -82,21 +86,6 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 		return nil, err
 	}
 	return p, nil
-}
-
-// preferIndexes keeps a connection from walking whole tables. Plans are made
-// once, on a new database while its tables are empty, and a walk of an empty
-// table is cheapest: the plan stays while the table grows, until the server has
-// counted its rows. All that giro asks for stands in an index. A server that
-// does not know the settings goes its own way.
-func preferIndexes(ctx context.Context, c *pgx.Conn) error {
-	for _, what := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
-		_, err := c.Exec(ctx, "SET "+what+" = off")
-		if err != nil && sqlState(err) == "" {
-			return err // not the server's answer: the connection is gone
-		}
-	}
-	return nil
 }
 
 // Close waits for running calls and closes all connections.
