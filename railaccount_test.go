@@ -156,9 +156,10 @@ func TestMessagesAreHintsAndAnswersOutcomes(t *testing.T) {
 		if err := b.Heard(ctx, mer, "manual", signed("good"), []byte("m0 "+step(p))); !giro.Is(err, giro.CodeNotFound) {
 			t.Error(err)
 		}
-		settle()
-		if r.asked() != 0 {
-			t.Error("a message that is not the provider's made giro ask")
+		// What is kept and what is to be asked are of one commit. The count of
+		// questions says nothing here: an open instruction is asked about by itself.
+		if kept, err := b.Store.Documents(ctx, giro.DocumentQuery{Kind: giro.DocRailMessage, Book: call.Book(), Limit: 1}); err != nil || len(kept) != 0 {
+			t.Errorf("a message that is not the provider's is kept (%v)", err)
 		}
 		r.say(step(p), giro.VerdictSucceeded)
 		heard("first", step(p))
