@@ -29,7 +29,7 @@ type serveCommand struct {
 	PublicURL   string        `help:"Where browsers reach the server, if that is not where it listens: https://pay.example.com behind a proxy." env:"GIRO_PUBLIC_URL"`
 	VerifyEvery time.Duration `help:"How often the whole ledger is recomputed beside the work; 0: only when asked." default:"24h" env:"GIRO_VERIFY_EVERY"`
 	RequireKey  bool          `help:"Refuse POST and PUT without an Idempotency-Key." name:"require-idempotency-key" env:"GIRO_REQUIRE_IDEMPOTENCY_KEY"`
-	RateLimit   int           `help:"Requests per second of one credential, twice as many at once; 0: any number." default:"20000" env:"GIRO_RATE_LIMIT"`
+	RateLimit   int           `help:"Requests per second of one credential, twice as many at once; 0: any number." default:"100000" env:"GIRO_RATE_LIMIT"`
 	KeysKept    time.Duration `help:"How long the answers under idempotency keys are kept; at least 24h." name:"idempotency-retention" default:"720h" env:"GIRO_IDEMPOTENCY_RETENTION"`
 	EventsKept  time.Duration `help:"How long events are kept: at least a week, and no shorter than idempotency keys; 0: for good." name:"event-retention" default:"4320h" env:"GIRO_EVENT_RETENTION"`
 }
