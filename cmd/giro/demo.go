@@ -86,8 +86,10 @@ func (c *demoCommand) Run() error {
 		key := first.Keys["test"].SecretKey
 		fmt.Printf(`giro demo serves %[1]s with %[3]d days of sample payments, all in test mode.
 
-  merchant    %[4]s
-  secret key  %[2]s
+  merchant       %[4]s
+  secret key     %[2]s
+  client id      %[6]s
+  client secret  %[7]s
 %[5]s
 Try:
 
@@ -98,8 +100,10 @@ Try:
 
   curl %[1]s/v1/balances -H "Authorization: Bearer %[2]s"
 
+  curl -X POST %[1]s/smartfastpay/oauth2/token -u "%[6]s:%[7]s"
+
 The API's pages: %[1]s/docs
-`, url, key, c.Days, first.Merchant, link)
+`, url, key, c.Days, first.Merchant, link, first.Keys["test"].ClientID, first.Keys["test"].ClientSecret)
 		return nil
 	})
 }
