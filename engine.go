@@ -438,6 +438,7 @@ func (e *Engine) commit(batch []*command) {
 			patients++
 		}
 	}
+	keys.unite()
 	err := e.Store.Update(context.Background(), &keys, func(b *Batch) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -482,43 +483,6 @@ func (e *Engine) commit(batch []*command) {
 		default:
 		}
 	}
-}
-
-// unite names once what the commands of a batch name: most of them need the same
-// book and accounts.
-func unite(batch []*command) *Keys {
-	var keys Keys
-	for _, c := range batch {
-		keys.Books = append(keys.Books, c.keys.Books...)
-		keys.Accounts = append(keys.Accounts, c.keys.Accounts...)
-		keys.Movements = append(keys.Movements, c.keys.Movements...)
-		keys.References = append(keys.References, c.keys.References...)
-		keys.Idempotency = append(keys.Idempotency, c.keys.Idempotency...)
-		keys.Documents = append(keys.Documents, c.keys.Documents...)
-		keys.Sandbox = append(keys.Sandbox, c.keys.Sandbox...)
-		keys.Jobs = append(keys.Jobs, c.keys.Jobs...)
-	}
-	keys.Books, keys.Accounts = distinct(keys.Books), distinct(keys.Accounts)
-	keys.Movements, keys.References = distinct(keys.Movements), distinct(keys.References)
-	keys.Idempotency, keys.Documents = distinct(keys.Idempotency), distinct(keys.Documents)
-	keys.Sandbox, keys.Jobs = distinct(keys.Sandbox), distinct(keys.Jobs)
-	return &keys
-}
-
-// distinct keeps the first of equal keys, in place.
-func distinct[T comparable](keys []T) []T {
-	if len(keys) < 2 {
-		return keys
-	}
-	seen := make(map[T]struct{}, len(keys))
-	kept := keys[:0]
-	for _, k := range keys {
-		if _, again := seen[k]; !again {
-			seen[k] = struct{}{}
-			kept = append(kept, k)
-		}
-	}
-	return kept
 }
 
 // brokenError is ours: an invariant does not hold.

@@ -164,6 +164,31 @@ func (k *Keys) add(more *Keys) {
 	k.Jobs = append(k.Jobs, more.Jobs...)
 }
 
+// unite names once what several commands name: most of a batch need the same
+// book and accounts.
+func (k *Keys) unite() {
+	k.Books, k.Accounts = distinct(k.Books), distinct(k.Accounts)
+	k.Movements, k.References = distinct(k.Movements), distinct(k.References)
+	k.Idempotency, k.Documents = distinct(k.Idempotency), distinct(k.Documents)
+	k.Sandbox, k.Jobs = distinct(k.Sandbox), distinct(k.Jobs)
+}
+
+// distinct keeps the first of equal keys, in place.
+func distinct[T comparable](keys []T) []T {
+	if len(keys) < 2 {
+		return keys
+	}
+	seen := make(map[T]struct{}, len(keys))
+	kept := keys[:0]
+	for _, k := range keys {
+		if _, again := seen[k]; !again {
+			seen[k] = struct{}{}
+			kept = append(kept, k)
+		}
+	}
+	return kept
+}
+
 // Account is a row of the chart with its balance.
 type Account struct {
 	ID       UUID
