@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/http"
 	"slices"
@@ -102,7 +103,7 @@ var figureRoutes = func() []*route {
 		{method: "GET", path: "/v1/figures", id: "figures", tag: "figures", summary: "Volume, success, payouts and failures over a stretch of time", access: accessSecret, status: 200, answer: figuresAnswer,
 			about: "Adds up hourly roll-ups that are written with every change, by the time of creation: a charge that is refunded later changes the hour in which it was made. Currencies are never added up.",
 			params: []param{
-				{name: "currency", kind: paramCurrency, about: "The merchant's own, or the one with the most movements, if it is not sent."},
+				{name: "currency", kind: paramCurrency, about: "The one with the most movements if it is not sent; the merchant's own while there are none."},
 				{name: "from", kind: paramTime, code: giro.CodeInvalidTime, about: "Taken back to a whole hour; the day 29 days ago if it is not sent."},
 				{name: "to", kind: paramTime, code: giro.CodeInvalidTime, about: "Not included; now if it is not sent."},
 				{name: "interval", kind: paramList, max: 1, enum: []string{"hour", "day"}, about: "Hours up to two days, else days, if it is not sent."},
@@ -191,12 +192,10 @@ func figures(c *call) error {
 	currencies := busiest(ever)
 	currency := c.query.currency("currency")
 	if currency == "" {
-		currency = money.Currency(c.caller.Merchant.Currency)
-		if len(currencies) > 0 && (currency == "" || ever[currency] == nil) {
+		if len(currencies) > 0 {
 			currency = currencies[0]
-		}
-		if currency == "" {
-			currency = "USD"
+		} else {
+			currency = cmp.Or(money.Currency(c.caller.Merchant.Currency), "USD")
 		}
 	}
 	f, err := c.engine().Figures(c.ctx, c.book(), currency, span)
