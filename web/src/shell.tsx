@@ -2,13 +2,14 @@ import { Outlet, useLocation } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useState } from 'react'
 import { asCurl, send } from './api/client.ts'
 import { client, currentRequest } from './data.ts'
-import { type Key, label, t } from './i18n/index.ts'
+import { label, t } from './i18n/index.ts'
 import { useKeys } from './keys.ts'
 import { follow, useLive } from './live.ts'
 import { A, type Search, useGo, useSearch } from './nav.tsx'
+import { type NavItem, useItems } from './navigation.ts'
 import { Palette } from './palette.tsx'
 import { setPreferences, type Theme, usePreferences } from './preferences.ts'
-import { type Permission, useMay, usePlace } from './session.ts'
+import { useMay, usePlace } from './session.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { Icon, type IconName } from './ui/icon.tsx'
 import { Item, Menu } from './ui/menu.tsx'
@@ -16,59 +17,8 @@ import { copy, JSONView, Toasts } from './ui/parts.tsx'
 
 const CreateDialog = lazy(() => import('./create.tsx'))
 
-export interface NavItem {
-  key: Key
-  href: string
-  icon?: IconName
-  may?: Permission
-  /** In test mode alone. */
-  test?: boolean
-  keys?: string
-  items?: NavItem[]
-}
-
-export const navigation: NavItem[] = [
-  { key: 'nav.home', href: '/', icon: 'home', keys: 'h' },
-  { key: 'nav.payments', href: '/payments', icon: 'payments', keys: 'p', items: [{ key: 'nav.all_payments', href: '/payments' }, { key: 'nav.refunds', href: '/refunds', keys: 'r' }] },
-  { key: 'nav.payouts', href: '/payouts', icon: 'payouts', keys: 'o' },
-  { key: 'nav.transfers', href: '/transfers', icon: 'transfers', keys: 't' },
-  { key: 'nav.customers', href: '/customers', icon: 'customers', keys: 'c' },
-  {
-    key: 'nav.balances', href: '/balances', icon: 'balances', may: 'balances.read', keys: 'b',
-    items: [{ key: 'nav.overview', href: '/balances' }, { key: 'nav.ledger_accounts', href: '/ledger/accounts', keys: 'l' }, { key: 'nav.ledger_transactions', href: '/ledger/transactions' }],
-  },
-  {
-    key: 'nav.developers', href: '/developers', icon: 'developers', may: 'payments.read',
-    items: [
-      { key: 'nav.overview', href: '/developers', may: 'developers.read' },
-      { key: 'nav.keys', href: '/developers/keys', may: 'developers.read', keys: 'k' },
-      { key: 'nav.webhooks', href: '/developers/webhooks', may: 'developers.read', keys: 'w' },
-      { key: 'nav.events', href: '/developers/events', may: 'payments.read', keys: 'e' },
-      { key: 'nav.logs', href: '/developers/logs', may: 'developers.read' },
-      { key: 'nav.sandbox', href: '/developers/sandbox', may: 'sandbox.write', test: true },
-    ],
-  },
-  {
-    key: 'nav.settings', href: '/settings/preferences', icon: 'settings',
-    items: [
-      { key: 'nav.team', href: '/settings/team', may: 'team.read' },
-      { key: 'nav.providers', href: '/settings/providers', may: 'settings.write' },
-      { key: 'nav.audit', href: '/settings/audit', may: 'audit.read' },
-      { key: 'nav.preferences', href: '/settings/preferences' },
-    ],
-  },
-]
-
 const themes: Theme[] = ['auto', 'light', 'dark']
 const themeIcons: Record<Theme, IconName> = { auto: 'auto', light: 'sun', dark: 'moon' }
-
-/** The pages a person may open, flat, for keys and the palette. */
-export function useItems(): NavItem[] {
-  const may = useMay()
-  const { live } = usePlace()
-  const open = (n: NavItem) => (!n.may || may(n.may)) && !(n.test && live)
-  return navigation.filter(open).map((n) => ({ ...n, items: n.items?.filter(open) }))
-}
 
 export function Shell() {
   const place = usePlace()
