@@ -100,30 +100,89 @@ type Figures struct {
 	PreviousTimes []Bucket
 }
 
-// Span is a stretch of time for figures.
+// Span is a stretch of time for figures, cut into the bars of a chart.
 type Span struct {
 	From, To int64 // µs
 	Zone     *time.Location
-	Hourly   bool // bars of an hour; else of a day in Zone
-	Compare  bool // with the stretch of the same length before
+	Step     time.Duration // of a bar; 0: a day in Zone
+	Compare  bool          // with the stretch of the same length before
 }
 
-// buckets cuts a stretch into bars.
-func (p Span) buckets(from, to int64) []Bucket {
-	var list []Bucket
+// cuts returns where the bars of a stretch begin, and its end.
+func (p Span) cuts(from, to int64) []int64 {
+	var list []int64
 	for at := from; at < to; {
-		end := at + time.Hour.Microseconds()
-		if !p.Hourly {
-			t := TimeOf(at).In(p.Zone)
-			end = Micros(time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, p.Zone))
-			if end <= at { // a day that a change of the clocks has eaten
-				end = at + 24*time.Hour.Microseconds()
-			}
+		list = append(list, at)
+		if p.Step > 0 {
+			step := p.Step.Microseconds()
+			at += step - at%step
+			continue
 		}
-		list = append(list, Bucket{At: at, End: min(end, to)})
+		t := TimeOf(at).In(p.Zone)
+		end := Micros(time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, p.Zone))
+		if end <= at { // a day that a change of the clocks has eaten
+			end = at + 24*time.Hour.Microseconds()
+		}
 		at = end
 	}
+	return append(list, to)
+}
+
+// bar returns the bar that an instant is in; -1: it is in none.
+func bar(cuts []int64, at int64) int {
+	i, found := slices.BinarySearch(cuts, at)
+	if !found {
+		i--
+	}
+	if i >= len(cuts)-1 {
+		return -1
+	}
+	return i
+}
+
+// buckets returns the bars between cuts.
+func buckets(cuts []int64) []Bucket {
+	list := make([]Bucket, len(cuts)-1)
+	for i := range list {
+		list[i].At, list[i].End = cuts[i], cuts[i+1]
+	}
 	return list
+}
+
+// wholeHours takes From back, and puts To forward, to a whole hour: that is how
+// fine the roll-ups of movements are.
+func (p *Span) wholeHours() {
+	hour := time.Hour.Microseconds()
+	p.From, p.To = p.From-p.From%hour, (p.To+hour-1)/hour*hour
+}
+
+// Histogram returns how many movements of a kind were created in each bar of a
+// span, by the status that they have now: of one currency, or of all where it is
+// empty. The span is widened to whole hours; a bar holds the hours that begin in
+// it.
+func (e *Engine) Histogram(ctx context.Context, book Book, kind Kind, currency money.Currency, p Span) ([]HistogramBar, error) {
+	p.wholeHours()
+	cells, err := e.Store.Rollups(ctx, RollupQuery{Book: book, Kinds: []Kind{kind}, Currency: currency, From: HourOf(p.From), To: HourOf(p.To)})
+	if err != nil {
+		return nil, err
+	}
+	cuts := p.cuts(p.From, p.To)
+	bars := make([]HistogramBar, len(cuts)-1)
+	for i := range bars {
+		bars[i] = HistogramBar{At: cuts[i], End: cuts[i+1], Counts: map[Status]int64{}}
+	}
+	for i := range cells {
+		if n := bar(cuts, cells[i].Hour*time.Hour.Microseconds()); n >= 0 {
+			bars[n].Counts[cells[i].Status] += cells[i].Count
+		}
+	}
+	return bars, nil
+}
+
+// HistogramBar is one bar of a histogram.
+type HistogramBar struct {
+	At, End int64 // µs; End not included
+	Counts  map[Status]int64
 }
 
 // Figures adds up the roll-ups of a book. From is taken back, and To put
@@ -131,7 +190,8 @@ func (p Span) buckets(from, to int64) []Bucket {
 // that begin in it.
 func (e *Engine) Figures(ctx context.Context, book Book, currency money.Currency, p Span) (*Figures, error) {
 	hour := time.Hour.Microseconds()
-	f := &Figures{Currency: currency, Begin: p.From - p.From%hour, End: (p.To + hour - 1) / hour * hour, Now: Micros(e.Now())}
+	p.wholeHours()
+	f := &Figures{Currency: currency, Begin: p.From, End: p.To, Now: Micros(e.Now())}
 	head, err := e.Store.Head(ctx, book)
 	if err != nil {
 		return nil, err
@@ -139,19 +199,22 @@ func (e *Engine) Figures(ctx context.Context, book Book, currency money.Currency
 	if head != nil {
 		f.Now += head.Clock
 	}
-	f.Series = p.buckets(f.Begin, f.End)
+	cuts := p.cuts(f.Begin, f.End)
+	f.Series = buckets(cuts)
 	first := f.Begin
+	var before []int64
 	if p.Compare {
 		// By the calendar: the days before, whatever their length in hours.
 		first = f.Begin - (f.End - f.Begin)
-		if !p.Hourly {
+		if p.Step == 0 {
 			t := TimeOf(f.Begin).In(p.Zone)
 			days := len(f.Series)
 			first = Micros(time.Date(t.Year(), t.Month(), t.Day()-days, t.Hour(), t.Minute(), t.Second(), 0, p.Zone))
 			first -= first % hour
 		}
 		f.PreviousBegin = first
-		f.PreviousTimes = p.buckets(first, f.Begin)
+		before = p.cuts(first, f.Begin)
+		f.PreviousTimes = buckets(before)
 	}
 	cells, err := e.Store.Rollups(ctx, RollupQuery{Book: book, Currency: currency, From: HourOf(first), To: HourOf(f.End)})
 	if err != nil {
@@ -174,11 +237,15 @@ func (e *Engine) Figures(ctx context.Context, book Book, currency money.Currency
 		at := r.Hour * hour
 		if at < f.Begin {
 			f.Previous.add(r)
-			place(f.PreviousTimes, at, r)
+			if n := bar(before, at); n >= 0 {
+				f.PreviousTimes[n].add(r)
+			}
 			continue
 		}
 		f.Totals.add(r)
-		place(f.Series, at, r)
+		if n := bar(cuts, at); n >= 0 {
+			f.Series[n].add(r)
+		}
 		tally(byStatus, RollupKey{Kind: r.Kind, Status: r.Status}, r)
 		if r.Status == StatusFailed {
 			tally(byReason, RollupKey{Kind: r.Kind, Status: r.Status, Reason: r.Reason}, r)
@@ -186,17 +253,6 @@ func (e *Engine) Figures(ctx context.Context, book Book, currency money.Currency
 	}
 	f.ByStatus, f.Failures = tallies(byStatus), tallies(byReason)
 	return f, nil
-}
-
-// place adds a cell to the bar that its hour begins in.
-func place(bars []Bucket, at int64, r *Rollup) {
-	i, found := slices.BinarySearchFunc(bars, at, func(b Bucket, at int64) int { return cmp.Compare(b.At, at) })
-	if !found {
-		i--
-	}
-	if i >= 0 && i < len(bars) && at < bars[i].End {
-		bars[i].add(r)
-	}
 }
 
 func tallies(m map[RollupKey]*Tally) []Tally {

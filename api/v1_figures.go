@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 	_ "time/tzdata" // figures are cut by the reader's days wherever the binary runs
 
@@ -28,18 +27,20 @@ var (
 		{name: "payouts_by_status", schema: statusCounts},
 		{name: "refunds_finished", schema: plainInteger},
 	}
-	sumsAnswer   = &schema{kind: kindObject, name: "Sums", fields: sumsFields}
-	bucketAnswer = &schema{kind: kindObject, name: "FiguresBucket", fields: slices.Concat([]field{
+	sumsAnswer = &schema{kind: kindObject, name: "Sums", fields: sumsFields}
+	barFields  = []field{
 		{name: "from", schema: plainInteger, about: "Unix seconds."}, {name: "to", schema: plainInteger, about: "Not included."},
 		{name: "complete", schema: flagSchema, about: "false: its time is not over."},
-	}, sumsFields)}
+	}
+	bucketAnswer    = &schema{kind: kindObject, name: "FiguresBucket", fields: slices.Concat(barFields, sumsFields)}
+	histogramAnswer = &schema{kind: kindObject, name: "Histogram", fields: slices.Concat([]field{{name: "object", schema: oneOf("histogram")}}, stretchFields("hour", "day"), []field{
+		{name: "series", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "HistogramBar", fields: slices.Concat(barFields, []field{{name: "all", schema: plainInteger}, {name: "statuses", schema: statusCounts}})}}},
+	})}
 	tallyAnswer = &schema{kind: kindObject, name: "Tally", fields: []field{
 		{name: "kind", schema: oneOf(kindNames...)}, {name: "status", schema: oneOf(statusNames()...)}, {name: "reason", schema: null(plainText)},
 		{name: "count", schema: plainInteger}, {name: "amount", schema: plainInteger}, {name: "amount_captured", schema: plainInteger}, {name: "amount_refunded", schema: plainInteger},
 	}}
-	figuresAnswer = &schema{kind: kindObject, name: "Figures", fields: []field{
-		{name: "object", schema: oneOf("figures")}, {name: "currency", schema: plainText}, {name: "time_zone", schema: plainText}, {name: "interval", schema: oneOf("hour", "day")},
-		{name: "from", schema: plainInteger, about: "Unix seconds, whole hours."}, {name: "to", schema: plainInteger, about: "Not included."}, {name: "now", schema: plainInteger, about: "Of the test clock."},
+	figuresAnswer = &schema{kind: kindObject, name: "Figures", fields: slices.Concat([]field{{name: "object", schema: oneOf("figures")}, {name: "currency", schema: plainText}}, stretchFields("hour", "day"), []field{
 		{name: "totals", schema: sumsAnswer}, {name: "series", schema: &schema{kind: kindList, item: bucketAnswer}},
 		{name: "previous", schema: &schema{kind: kindObject, name: "PreviousFigures", fields: []field{
 			{name: "from", schema: plainInteger}, {name: "to", schema: plainInteger}, {name: "totals", schema: sumsAnswer}, {name: "series", schema: &schema{kind: kindList, item: bucketAnswer}},
@@ -48,7 +49,7 @@ var (
 		{name: "failures", schema: &schema{kind: kindList, item: tallyAnswer}, about: "Of failed movements, by reason, most first."},
 		{name: "open", schema: &schema{kind: kindList, item: tallyAnswer}, about: "What is pending or on hold now, whenever it was created."},
 		{name: "currencies", schema: &schema{kind: kindList, item: plainText}, about: "That the merchant has movements in, most first."},
-	}}
+	})}
 	countsAnswer = &schema{kind: kindObject, name: "Counts", fields: []field{
 		{name: "object", schema: oneOf("counts")}, {name: "all", schema: plainInteger}, {name: "statuses", schema: statusCounts},
 		{name: "is_capped", schema: flagSchema, about: "A status has more than it says: each is counted to 10,000 where other filters than currency are set."},
@@ -67,6 +68,14 @@ var (
 		{name: "sequence", schema: plainInteger, about: "Of the merchant's ledger now, in this mode."}, {name: "hash", schema: null(plainText), about: "Of that ledger transaction: the head of the chain."}, {name: "error", schema: null(plainText)},
 	}}
 )
+
+// stretchFields describe what appender.stretch writes.
+func stretchFields(intervals ...string) []field {
+	return []field{
+		{name: "time_zone", schema: plainText}, {name: "interval", schema: oneOf(intervals...)},
+		{name: "from", schema: plainInteger, about: "Unix seconds, at the beginning of a bar."}, {name: "to", schema: plainInteger, about: "Not included."}, {name: "now", schema: plainInteger, about: "Of the test clock, where it is about movements."},
+	}
+}
 
 var kindNames = func() []string {
 	var names []string
@@ -102,14 +111,10 @@ var figureRoutes = func() []*route {
 	list := []*route{
 		{method: "GET", path: "/v1/figures", id: "figures", tag: "figures", summary: "Volume, success, payouts and failures over a stretch of time", access: accessSecret, status: 200, answer: figuresAnswer,
 			about: "Adds up hourly roll-ups that are written with every change, by the time of creation: a charge that is refunded later changes the hour in which it was made. Currencies are never added up.",
-			params: []param{
-				{name: "currency", kind: paramCurrency, about: "The one with the most movements if it is not sent; the merchant's own while there are none."},
-				{name: "from", kind: paramTime, code: giro.CodeInvalidTime, about: "Taken back to a whole hour; the day 29 days ago if it is not sent."},
-				{name: "to", kind: paramTime, code: giro.CodeInvalidTime, about: "Not included; now if it is not sent."},
-				{name: "interval", kind: paramList, max: 1, enum: []string{"hour", "day"}, about: "Hours up to two days, else days, if it is not sent."},
-				{name: "time_zone", kind: paramText, max: 64, about: "Whose days: a name of the IANA database, UTC if it is not sent."},
-				{name: "compare", kind: paramFlag, about: "With the stretch before."},
-			}, errors: []giro.Code{giro.CodeInvalidTime, giro.CodeInvalidParameter}, handler: figures},
+			params: slices.Concat([]param{{name: "currency", kind: paramCurrency, about: "The one with the most movements if it is not sent; the merchant's own while there are none."}},
+				spanParams("Taken back to a whole hour; the day 29 days ago if it is not sent.", "hour", "day"),
+				[]param{{name: "compare", kind: paramFlag, about: "With the stretch before."}}),
+			errors: []giro.Code{giro.CodeInvalidTime, giro.CodeInvalidParameter}, handler: figures},
 		{method: "GET", path: "/v1/attention", id: "attention", tag: "figures", summary: "What needs a person: held and stuck movements, failing endpoints, an unproven ledger", access: accessSecret, status: 200,
 			answer: &schema{kind: kindList, item: attentionAnswer}, handler: attention},
 		{method: "GET", path: "/v1/ledger/verification", id: "retrieveVerification", tag: "ledger", summary: "When the ledger was last recomputed, and what was found", access: accessEither, status: 200, answer: verificationAnswer, handler: func(c *call) error { return c.sendVerification(http.StatusOK, false) }},
@@ -127,8 +132,12 @@ var figureRoutes = func() []*route {
 				params = append(params, p)
 			}
 		}
-		list = append(list, &route{method: "GET", path: "/v1/" + k.Plural() + "/counts", id: "count" + strings.ToUpper(string(k[:1])) + string(k[1:]) + "s", tag: k.Plural(), summary: "How many " + k.Plural() + " stand in each status", access: accessSecret,
-			params: params, status: 200, answer: countsAnswer, handler: counts(k)})
+		list = append(list, &route{method: "GET", path: "/v1/" + k.Plural() + "/counts", id: "count" + upper(string(k)) + "s", tag: k.Plural(), summary: "How many " + k.Plural() + " stand in each status", access: accessSecret,
+			params: params, status: 200, answer: countsAnswer, handler: counts(k)},
+			&route{method: "GET", path: "/v1/" + k.Plural() + "/histogram", id: "histogramOf" + upper(string(k)) + "s", tag: k.Plural(), summary: "How many " + k.Plural() + " were created when, by the status that they have now", access: accessSecret,
+				about:  "From the hourly roll-ups, so that it is quick whatever the number of movements; the list's other filters are not in them.",
+				params: slices.Concat([]param{{name: "currency", kind: paramCurrency, about: "Of all currencies together, if it is not sent."}}, spanParams("Taken back to a whole hour; the day 29 days ago if it is not sent.", "hour", "day")),
+				errors: []giro.Code{giro.CodeInvalidTime, giro.CodeInvalidParameter}, status: 200, answer: histogramAnswer, handler: histogram(k)})
 	}
 	return list
 }()
@@ -146,45 +155,162 @@ func (c *call) bookNow() (int64, error) {
 	return now, nil
 }
 
-func figures(c *call) error {
-	zone := time.UTC
+// spanParams are the parameters of a stretch of time that is cut into bars.
+func spanParams(from string, intervals ...string) []param {
+	return []param{
+		{name: "from", kind: paramTime, code: giro.CodeInvalidTime, about: from},
+		{name: "to", kind: paramTime, code: giro.CodeInvalidTime, about: "Not included; now if it is not sent."},
+		{name: "interval", kind: paramList, max: 1, enum: intervals, about: "Of a bar; by the length of the stretch, if it is not sent."},
+		{name: "time_zone", kind: paramText, max: 64, about: "Whose days: a name of the IANA database, UTC if it is not sent."},
+	}
+}
+
+// interval is a length of bars, and how long a stretch of them may be.
+type interval struct {
+	name string
+	step time.Duration // 0: a day
+	most time.Duration
+}
+
+var (
+	minutely   = interval{"minute", time.Minute, 6 * time.Hour}
+	tenMinutes = interval{"ten_minutes", 10 * time.Minute, 48 * time.Hour}
+	hourly     = interval{"hour", time.Hour, 31 * 24 * time.Hour}
+	daily      = interval{"day", 0, figuresMax}
+)
+
+// span reads spanParams. begin says where the stretch begins if it is not sent;
+// usual, which of the intervals it is cut into.
+func (c *call) span(now int64, begin func(to time.Time) time.Time, intervals []interval, usual func(length time.Duration) interval) (p giro.Span, cut interval, err error) {
+	p.Zone = time.UTC
 	if name := c.query.text("time_zone"); name != "" {
-		var err error
-		if zone, err = time.LoadLocation(name); err != nil || name == "Local" {
-			return giro.Refuse(giro.CodeInvalidParameter, "time_zone", "must be a name of the IANA database, such as America/Sao_Paulo")
+		if p.Zone, err = time.LoadLocation(name); err != nil || name == "Local" {
+			return p, cut, giro.Refuse(giro.CodeInvalidParameter, "time_zone", "must be a name of the IANA database, such as America/Sao_Paulo")
 		}
 	}
+	p.To = now + 1
+	if c.query.has("to") {
+		p.To = giro.Micros(c.query.time("to"))
+	}
+	if c.query.has("from") {
+		p.From = giro.Micros(c.query.time("from"))
+	} else {
+		p.From = giro.Micros(begin(giro.TimeOf(p.To).In(p.Zone)))
+	}
+	length := time.Duration(p.To-p.From) * time.Microsecond
+	switch {
+	case p.From >= p.To:
+		return p, cut, giro.Refuse(giro.CodeInvalidTime, "from", "the stretch ends before it begins")
+	case p.From < 24*time.Hour.Microseconds()*366:
+		return p, cut, giro.Refuse(giro.CodeInvalidTime, "from", "must be after 1970")
+	case p.To-p.From > figuresMax.Microseconds():
+		return p, cut, giro.Refuse(giro.CodeInvalidTime, "from", "a stretch has at most 400 days")
+	}
+	if name := c.query.text("interval"); name == "" {
+		cut = usual(length)
+	} else {
+		cut = intervals[slices.IndexFunc(intervals, func(i interval) bool { return i.name == name })]
+	}
+	if length > cut.most {
+		return p, cut, giro.Refuse(giro.CodeInvalidParameter, "interval", "bars of this length are for a shorter stretch: at most "+lengthName(cut.most))
+	}
+	p.Step = cut.step
+	return p, cut, nil
+}
+
+// lengthName says a length for people.
+func lengthName(d time.Duration) string {
+	if d < 48*time.Hour {
+		return itoa(int64(d/time.Hour)) + " hours"
+	}
+	return itoa(int64(d/(24*time.Hour))) + " days"
+}
+
+// monthBefore is where figures of movements begin: 30 days with the last one.
+func monthBefore(to time.Time) time.Time {
+	return time.Date(to.Year(), to.Month(), to.Day()-29, 0, 0, 0, 0, to.Location())
+}
+
+// movementIntervals are as fine as the roll-ups of movements.
+var movementIntervals = []interval{hourly, daily}
+
+// movementInterval cuts two days by the hour.
+func movementInterval(length time.Duration) interval {
+	if length <= 48*time.Hour {
+		return hourly
+	}
+	return daily
+}
+
+// stretch writes what a span was.
+func (a *appender) stretch(p giro.Span, cut interval, now int64) {
+	a.text("time_zone", p.Zone.String())
+	a.text("interval", cut.name)
+	a.number("from", p.From/1_000_000)
+	a.number("to", p.To/1_000_000)
+	a.number("now", now/1_000_000)
+}
+
+// bar begins a bar of a chart.
+func (a *appender) bar(at, end, now int64) {
+	a.number("from", at/1_000_000)
+	a.number("to", end/1_000_000)
+	a.flag("complete", end <= now)
+}
+
+// histogram answers the strip above a list.
+func histogram(k giro.Kind) func(c *call) error {
+	return func(c *call) error {
+		now, err := c.bookNow()
+		if err != nil {
+			return err
+		}
+		span, cut, err := c.span(now, monthBefore, movementIntervals, movementInterval)
+		if err != nil {
+			return err
+		}
+		bars, err := c.engine().Histogram(c.ctx, c.book(), k, c.query.currency("currency"), span)
+		if err != nil {
+			return err
+		}
+		span.From, span.To = bars[0].At, bars[len(bars)-1].End
+		a := appender{b: c.buffer[:0]}
+		a.text("object", "histogram")
+		a.stretch(span, cut, now)
+		a.key("series")
+		a.b = append(a.b, '[')
+		for i, h := range bars {
+			if i > 0 {
+				a.b = append(a.b, ',')
+			}
+			one := appender{b: a.b}
+			one.bar(h.At, h.End, now)
+			var all int64
+			for _, n := range h.Counts {
+				all += n
+			}
+			one.number("all", all)
+			one.key("statuses")
+			one.b = appendStatuses(one.b, h.Counts)
+			a.b = one.close()
+		}
+		a.b = append(a.b, ']')
+		c.buffer = a.close()
+		c.sendJSON(http.StatusOK, c.buffer)
+		return nil
+	}
+}
+
+func figures(c *call) error {
 	now, err := c.bookNow()
 	if err != nil {
 		return err
 	}
-	span := giro.Span{To: now + 1, Zone: zone, Compare: c.query.text("compare") == "true"}
-	if c.query.has("to") {
-		span.To = giro.Micros(c.query.time("to"))
+	span, cut, err := c.span(now, monthBefore, movementIntervals, movementInterval)
+	if err != nil {
+		return err
 	}
-	if c.query.has("from") {
-		span.From = giro.Micros(c.query.time("from"))
-	} else {
-		t := giro.TimeOf(span.To).In(zone)
-		span.From = giro.Micros(time.Date(t.Year(), t.Month(), t.Day()-29, 0, 0, 0, 0, zone))
-	}
-	length := time.Duration(span.To-span.From) * time.Microsecond
-	switch {
-	case span.From >= span.To:
-		return giro.Refuse(giro.CodeInvalidTime, "from", "the stretch ends before it begins")
-	case span.From < 24*time.Hour.Microseconds()*366:
-		return giro.Refuse(giro.CodeInvalidTime, "from", "must be after 1970")
-	case span.To-span.From > figuresMax.Microseconds():
-		return giro.Refuse(giro.CodeInvalidTime, "from", "a stretch has at most 400 days")
-	}
-	switch c.query.text("interval") {
-	case "hour":
-		if span.Hourly = true; length > 31*24*time.Hour {
-			return giro.Refuse(giro.CodeInvalidParameter, "interval", "hours are for at most 31 days")
-		}
-	case "":
-		span.Hourly = length <= 48*time.Hour
-	}
+	span.Compare = c.query.text("compare") == "true"
 	ever, err := c.engine().Ever(c.ctx, c.book())
 	if err != nil {
 		return err
@@ -205,15 +331,8 @@ func figures(c *call) error {
 	a := appender{b: c.buffer[:0]}
 	a.text("object", "figures")
 	a.text("currency", currency.Lower())
-	a.text("time_zone", zone.String())
-	if span.Hourly {
-		a.text("interval", "hour")
-	} else {
-		a.text("interval", "day")
-	}
-	a.number("from", f.Begin/1_000_000)
-	a.number("to", f.End/1_000_000)
-	a.number("now", f.Now/1_000_000)
+	span.From, span.To = f.Begin, f.End
+	a.stretch(span, cut, f.Now)
 	a.key("totals")
 	a.b = appendSums(appender{b: a.b}, &f.Totals)
 	a.key("series")
@@ -315,9 +434,7 @@ func appendBuckets(b []byte, list []giro.Bucket, now int64) []byte {
 			b = append(b, ',')
 		}
 		a := appender{b: b}
-		a.number("from", list[i].At/1_000_000)
-		a.number("to", list[i].End/1_000_000)
-		a.flag("complete", list[i].End <= now)
+		a.bar(list[i].At, list[i].End, now)
 		a.sums(&list[i].Sums)
 		b = a.close()
 	}

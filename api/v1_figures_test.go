@@ -3,7 +3,9 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +136,43 @@ func TestFigures(t *testing.T) {
 			if got := do("GET", "/v1/charges/counts"+query, "", 200); string(got.body) != want {
 				t.Errorf("%s: %s", query, got.body)
 			}
+		}
+		// The strip above a list agrees with it, of one currency or of all.
+		var strip struct {
+			Interval, Object string
+			From, To         int64
+			Series           []struct {
+				From, To int64
+				Complete bool
+				All      int64
+				Statuses map[string]int64
+			}
+		}
+		for query, want := range map[string]map[string]int64{
+			"": {"pending": 1, "succeeded": 2, "failed": 2, "refunded": 1}, "&currency=mxn": {"succeeded": 1}, "&interval=hour&from=" + fmt.Sprint(f.Now-60*3600): {"pending": 1, "succeeded": 2, "failed": 2, "refunded": 1},
+			"&from=" + fmt.Sprint(f.Now-24*3600): {"succeeded": 1}, "&currency=jpy": {},
+		} {
+			if err := json.Unmarshal(do("GET", "/v1/charges/histogram?time_zone=UTC"+query, "", 200).body, &strip); err != nil || strip.Object != "histogram" || strip.Series[0].From != strip.From || strip.Series[len(strip.Series)-1].To != strip.To {
+				t.Fatal(strip, err)
+			}
+			got := map[string]int64{}
+			for i, one := range strip.Series {
+				var all int64
+				for s, n := range one.Statuses {
+					if all += n; n != 0 {
+						got[s] += n
+					}
+				}
+				if all != one.All || one.Complete != (one.To <= f.Now) || i > 0 && one.From != strip.Series[i-1].To {
+					t.Errorf("%s: bar %d is %+v", query, i, one)
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("%s: the strip counts %v, not %v", query, got, want)
+			}
+		}
+		if got := do("GET", "/v1/refunds/histogram", "", 200); !strings.Contains(string(got.body), `"succeeded":1`) {
+			t.Errorf("the refund is in no bar: %s", got.body)
 		}
 		for query, code := range map[string]string{
 			"from=5&to=4": "invalid_time", "from=1000000000&to=1200000000": "invalid_time", "time_zone=Mars/Base": "invalid_parameter", "time_zone=Local": "invalid_parameter",
