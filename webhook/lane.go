@@ -17,6 +17,7 @@ import (
 
 const (
 	lanePage   = 32  // events, and due deliveries, that a lane reads at once
+	lanePages  = 64  // of events that are not wanted, between two records of the cursor
 	laneWindow = 512 // sequences that a lane may be ahead of its cursor
 	// How soon a change of an endpoint by another process is seen.
 	endpointStale = time.Second
@@ -48,6 +49,8 @@ type lane struct {
 	read    time.Time
 
 	fresh, due []parcel
+	moreFresh  bool           // there may be new events that were not loaded yet
+	moreDue    bool           // likewise of those that are due again
 	known      map[int64]bool // sequences in fresh, in due, under way or being recorded
 	open       []int64        // of fresh events that are not recorded, ascending
 	loaded     int64          // events up to here were looked at
@@ -64,7 +67,7 @@ type target struct {
 }
 
 func newLane(d *Dispatcher, p *giro.Dispatch) *lane {
-	l := &lane{d: d, p: *p, began: time.Now(), loaded: p.Cursor, known: map[int64]bool{}, to: &target{d: d}}
+	l := &lane{d: d, p: *p, began: time.Now(), loaded: p.Cursor, known: map[int64]bool{}, moreFresh: true, moreDue: true, to: &target{d: d}}
 	l.lease.Store(giro.Micros(d.Engine.Now().Add(leaseFor)))
 	l.stopped, l.stop = context.WithCancel(context.Background())
 	return l
@@ -76,15 +79,12 @@ func (l *lane) run() {
 	recorded := make(chan bool, 1)
 	var recording []*giro.Delivery
 	sending, busy, lingered := 0, false, false
-	more := true // there may be something that was not loaded yet
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		turn := time.Duration(0) // until another attempt may begin
 		for sending < inFlightMax && l.may() {
-			if more && len(l.fresh)+len(l.due) < inFlightMax {
-				more = l.load()
-			}
+			l.load()
 			if len(l.fresh)+len(l.due) == 0 {
 				break
 			}
@@ -125,7 +125,7 @@ func (l *lane) run() {
 		case linger:
 			timer.Reset(laneLinger)
 			look = timer.C
-		case !more && sending < inFlightMax:
+		case sending < inFlightMax:
 			timer.Reset(l.d.breath())
 			look = timer.C
 		}
@@ -149,10 +149,12 @@ func (l *lane) run() {
 			busy = false
 			// Whether there is more is looked up, so that a busy endpoint keeps its lane.
 			if head, err := l.d.Engine.Store.Head(l.stopped, l.p.Book); err == nil && head != nil && head.Events > l.loaded {
-				more = true
+				l.moreFresh = true
 			}
 		case <-look:
-			more = more || turn == 0
+			if turn == 0 {
+				l.moreFresh, l.moreDue = true, true
+			}
 			lingered = linger
 		case <-stop:
 		}
@@ -219,60 +221,76 @@ func (l *lane) next() *parcel {
 	return &first
 }
 
-// load reads what there is to send and reports whether there may be more.
-func (l *lane) load() bool {
-	more, err := l.loadMore()
+// load reads what there is to send, of new events and of those that are due
+// again, where too little of it waits.
+func (l *lane) load() {
+	fresh, due := l.moreFresh && len(l.fresh) < inFlightMax, l.moreDue && len(l.due) == 0
+	if !fresh && !due {
+		return
+	}
+	head, err := l.d.Engine.Store.Head(l.stopped, l.p.Book)
+	if err == nil && head == nil {
+		l.moreFresh, l.moreDue = false, false
+		return
+	}
+	if err == nil && l.to.clock != head.Clock {
+		err = l.aim(l.to.endpoint, head.Clock)
+	}
+	if err == nil && due {
+		err = l.loadDue()
+	}
+	// What the endpoint does not want is passed over, so many pages in one go.
+	for pages := 0; err == nil && fresh && pages < lanePages; pages++ {
+		err = l.loadFresh(head.Events)
+		fresh = l.moreFresh && len(l.fresh) < inFlightMax
+	}
 	if err != nil {
 		if l.stopped.Err() == nil {
 			l.d.Logf("webhook endpoint %s: %v", l.p.Endpoint, err)
 		}
 		l.stop()
 	}
-	return more
 }
 
-func (l *lane) loadMore() (bool, error) {
+// loadDue reads a page of the deliveries that are due again.
+func (l *lane) loadDue() error {
 	ctx, s := l.stopped, l.d.Engine.Store
-	head, err := s.Head(ctx, l.p.Book)
-	if err != nil || head == nil {
-		return false, err
+	l.moreDue = false
+	rows, err := s.Deliveries(ctx, giro.DeliveryQuery{Endpoint: l.p.Endpoint, Due: l.now(), Limit: lanePage + len(l.known)})
+	if err != nil {
+		return err
 	}
-	if l.to.clock != head.Clock {
-		if err := l.aim(l.to.endpoint, head.Clock); err != nil {
-			return false, err
+	for _, r := range rows {
+		if l.known[r.Sequence] {
+			continue
 		}
-	}
-	more := false
-	if len(l.due) == 0 {
-		rows, err := s.Deliveries(ctx, giro.DeliveryQuery{Endpoint: l.p.Endpoint, Due: l.now(), Limit: lanePage + len(l.known)})
+		if l.moreDue = len(l.due) == lanePage; l.moreDue {
+			break
+		}
+		events, err := s.Events(ctx, giro.EventQuery{Book: l.p.Book, Sequence: r.Sequence, Limit: 1})
 		if err != nil {
-			return false, err
+			return err
 		}
-		for _, r := range rows {
-			if l.known[r.Sequence] {
-				continue
-			}
-			if more = len(l.due) == lanePage; more {
-				break
-			}
-			events, err := s.Events(ctx, giro.EventQuery{Book: l.p.Book, Sequence: r.Sequence, Limit: 1})
-			if err != nil {
-				return false, err
-			}
-			l.known[r.Sequence] = true
-			if len(events) == 0 {
-				// Older than events are kept: there is nothing left to send.
-				r.State, r.Due, r.At = giro.DeliveryFailed, 0, l.now()
-				r.Attempts++
-				r.Detail.Note(giro.DeliveryAttempt{At: giro.Micros(l.d.Engine.Now()), Error: "expired"})
-				l.finished = append(l.finished, r)
-				continue
-			}
-			l.due = append(l.due, parcel{events[0], *r})
+		l.known[r.Sequence] = true
+		if len(events) == 0 {
+			// Older than events are kept: there is nothing left to send.
+			r.State, r.Due, r.At = giro.DeliveryFailed, 0, l.now()
+			r.Attempts++
+			r.Detail.Note(giro.DeliveryAttempt{At: giro.Micros(l.d.Engine.Now()), Error: "expired"})
+			l.finished = append(l.finished, r)
+			continue
 		}
+		l.due = append(l.due, parcel{events[0], *r})
 	}
-	if len(l.fresh) >= inFlightMax || l.loaded >= head.Events || l.loaded-l.p.Cursor >= laneWindow {
-		return more, nil
+	return nil
+}
+
+// loadFresh reads a page of the events behind those that were looked at, up to
+// the book's last one.
+func (l *lane) loadFresh(last int64) error {
+	ctx, s := l.stopped, l.d.Engine.Store
+	if l.moreFresh = l.loaded < last && l.loaded-l.cursor() < laneWindow; !l.moreFresh {
+		return nil
 	}
 	q := giro.EventQuery{Book: l.p.Book, After: l.loaded, Ascending: true, Noticed: l.p.Notices(), Limit: lanePage}
 	endpoint := l.to.endpoint
@@ -281,18 +299,18 @@ func (l *lane) loadMore() (bool, error) {
 	}
 	events, err := s.Events(ctx, q)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if len(events) == 0 {
-		l.loaded = head.Events
-		return more, nil
+		l.loaded, l.moreFresh = last, false
+		return nil
 	}
-	last := events[len(events)-1].Sequence
+	end := events[len(events)-1].Sequence
 	// What the last owner of the lease recorded beyond its cursor, and what was
 	// sent again by hand, has a row and is not new.
-	rows, err := s.Deliveries(ctx, giro.DeliveryQuery{Endpoint: l.p.Endpoint, After: l.loaded, Before: last + 1, Ascending: true})
+	rows, err := s.Deliveries(ctx, giro.DeliveryQuery{Endpoint: l.p.Endpoint, After: l.loaded, Before: end + 1, Ascending: true})
 	if err != nil {
-		return false, err
+		return err
 	}
 	written := map[int64]bool{}
 	for _, r := range rows {
@@ -306,11 +324,10 @@ func (l *lane) loadMore() (bool, error) {
 		l.open = append(l.open, e.Sequence)
 		l.fresh = append(l.fresh, parcel{e, giro.Delivery{Endpoint: l.p.Endpoint, Book: l.p.Book, Sequence: e.Sequence, Event: e.ID, Type: e.Type}})
 	}
-	if l.loaded = last; len(events) < lanePage {
-		l.loaded = max(last, head.Events)
-		return more, nil
+	if l.loaded = end; len(events) < lanePage {
+		l.loaded, l.moreFresh = max(end, last), false
 	}
-	return true, nil
+	return nil
 }
 
 // prefixes returns patterns as a query takes them; nil where one of them can
