@@ -39,11 +39,7 @@ type simulateCommand struct {
 	waiting
 }
 
-func (c *simulateCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *simulateCommand) Run(s *session) error {
 	prefix, _, _ := strings.Cut(c.ID, "_")
 	name := prefixes[prefix]
 	if _, ok := movementKinds[name]; !ok {
@@ -58,8 +54,8 @@ func (c *simulateCommand) Run(t *terminal) error {
 	}
 	if c.After > 0 {
 		select {
-		case <-t.ctx.Done():
-			return t.ctx.Err()
+		case <-s.ctx.Done():
+			return s.ctx.Err()
 		case <-time.After(c.After):
 		}
 	}
@@ -77,11 +73,7 @@ type fundCommand struct {
 	Currency string `required:"" help:"ISO 4217." placeholder:"CODE"`
 }
 
-func (c *fundCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *fundCommand) Run(s *session) error {
 	minor, err := c.needed(c.Currency)
 	if err != nil {
 		return err
@@ -98,20 +90,10 @@ type clockCommand struct {
 	To      clockToCommand      `cmd:"" help:"Put it forward to a time."`
 }
 
-var clockColumns = []column{plain("NOW", "now")}
-
 type clockShowCommand struct{ apiFlags }
 
-func (c *clockShowCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	v, _, err := s.read("/v1/test/clock", nil)
-	if err != nil {
-		return err
-	}
-	return s.object(v, clockColumns)
+func (c *clockShowCommand) Run(s *session, n *noun) error {
+	return s.act(n, client.Request{Method: http.MethodGet, Path: n.path})
 }
 
 type clockAdvanceCommand struct {
@@ -119,16 +101,16 @@ type clockAdvanceCommand struct {
 	By string `arg:"" help:"36h, 90m, 30s; days too: 7d."`
 }
 
-func (c *clockAdvanceCommand) Run(t *terminal) error {
+func (c *clockAdvanceCommand) Run(s *session, n *noun) error {
 	by := c.By
 	if days, ok := strings.CutSuffix(by, "d"); ok {
-		n, err := strconv.Atoi(days)
+		count, err := strconv.Atoi(days)
 		if err != nil {
 			return exitError{exitUsage, errors.New("a duration is written 36h, 90m or 7d")}
 		}
-		by = strconv.Itoa(24*n) + "h"
+		by = strconv.Itoa(24*count) + "h"
 	}
-	return moveClock(t, &c.apiFlags, map[string]string{"advance": by})
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: members{"advance": by}})
 }
 
 type clockToCommand struct {
@@ -136,24 +118,12 @@ type clockToCommand struct {
 	Time string `arg:"" help:"A time: 2026-01-31T12:00:00Z, or a day."`
 }
 
-func (c *clockToCommand) Run(t *terminal) error {
+func (c *clockToCommand) Run(s *session, n *noun) error {
 	to := c.Time
-	if at, err := time.ParseInLocation("2006-01-02", to, t.zone); err == nil {
+	if at, err := time.ParseInLocation("2006-01-02", to, s.zone); err == nil {
 		to = at.UTC().Format(time.RFC3339)
 	}
-	return moveClock(t, &c.apiFlags, map[string]string{"to": to})
-}
-
-func moveClock(t *terminal, f *apiFlags, body map[string]string) error {
-	s, err := f.open(t)
-	if err != nil {
-		return err
-	}
-	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/test/clock", Body: body})
-	if err != nil {
-		return err
-	}
-	return s.object(v, clockColumns)
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: members{"to": to}})
 }
 
 type railLogCommand struct {
@@ -161,22 +131,8 @@ type railLogCommand struct {
 	Limit int `default:"1000" help:"How many lines." placeholder:"N"`
 }
 
-func (c *railLogCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	v, _, err := s.read("/v1/test/rail/log", url.Values{"limit": {strconv.Itoa(c.Limit)}})
-	if err != nil {
-		return err
-	}
-	rows := s.table([]column{plain("INSTRUCTION", "instruction"), plain("KIND", "kind"), plain("SUBMITS", "submits"), plain("LOOKUPS", "lookups"), plain("DONE", "done"), plain("AT", "at")})
-	for _, line := range v.members {
-		if err := rows.row(line); err != nil {
-			return err
-		}
-	}
-	return rows.end()
+func (c *railLogCommand) Run(s *session, n *noun) error {
+	return s.all(n.path, url.Values{"limit": {strconv.Itoa(c.Limit)}}, n.columns)
 }
 
 // requestCommand sends a request as it is written: the way to what has no
@@ -192,11 +148,7 @@ type requestCommand struct {
 	Include        bool     `help:"Show status and headers on standard error."`
 }
 
-func (c *requestCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *requestCommand) Run(s *session) error {
 	method := strings.ToUpper(c.Method)
 	if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, method) {
 		return exitError{exitUsage, errors.New("the method is get, post, put, patch or delete")}
@@ -209,6 +161,7 @@ func (c *requestCommand) Run(t *terminal) error {
 		path = "/v1" + path
 	}
 	r := client.Request{Method: method, Path: path, Key: c.IdempotencyKey, Header: http.Header{}}
+	var err error
 	if r.Query, err = url.ParseQuery(query); err != nil {
 		return exitError{exitUsage, fmt.Errorf("the query: %w", err)}
 	}
@@ -220,7 +173,7 @@ func (c *requestCommand) Run(t *terminal) error {
 		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(v))
 	}
 	if len(c.Data) > 0 || method == "POST" || method == "PUT" {
-		body, err := c.body(t)
+		body, err := c.body(s.in)
 		if err != nil {
 			return err
 		}
@@ -233,9 +186,9 @@ func (c *requestCommand) Run(t *terminal) error {
 	}
 	a, err := s.c.Send(s.ctx, r)
 	if c.Include && a != nil {
-		fmt.Fprintf(t.err, "%d %s\n", a.Status, http.StatusText(a.Status))
-		a.Header.Write(t.err)
-		fmt.Fprintln(t.err)
+		fmt.Fprintf(s.err, "%d %s\n", a.Status, http.StatusText(a.Status))
+		a.Header.Write(s.err)
+		fmt.Fprintln(s.err)
 	}
 	if err != nil {
 		return err
@@ -243,7 +196,7 @@ func (c *requestCommand) Run(t *terminal) error {
 	v, err := parseTree(a.Body)
 	switch {
 	case err != nil:
-		_, err = t.out.Write(a.Body)
+		_, err = s.out.Write(a.Body)
 		return err
 	case v.kind == '[' && s.form != "table":
 		rows := s.table([]column{plain("ID", "id")})
@@ -254,7 +207,7 @@ func (c *requestCommand) Run(t *terminal) error {
 		}
 		return rows.end()
 	case s.form == "table":
-		return s.json(v.pick(c.Fields), t.outTTY) // there are no columns for what may be anything
+		return s.json(v.pick(c.Fields), s.outTTY) // there are no columns for what may be anything
 	}
 	return s.object(v, []column{plain("ID", "id")})
 }
@@ -262,14 +215,14 @@ func (c *requestCommand) Run(t *terminal) error {
 var v1Words = []string{"accounts", "api_keys", "balances", "customers", "events", "idempotency", "ledger", "merchants", "sources", "test", "webhook_endpoints"}
 
 // body makes the request's body of what -d says.
-func (c *requestCommand) body(t *terminal) (json.RawMessage, error) {
+func (c *requestCommand) body(in io.Reader) (json.RawMessage, error) {
 	if len(c.Data) == 1 {
 		v := c.Data[0]
 		var whole []byte
 		var err error
 		switch {
 		case v == "@-":
-			whole, err = io.ReadAll(io.LimitReader(t.in, 1<<20+1))
+			whole, err = io.ReadAll(io.LimitReader(in, 1<<20+1))
 		case strings.HasPrefix(v, "@"):
 			whole, err = os.ReadFile(v[1:])
 		case strings.HasPrefix(v, "{"):
@@ -310,7 +263,7 @@ func (c *requestCommand) body(t *terminal) (json.RawMessage, error) {
 				at = next
 				continue
 			}
-			at.names, at.members = append(at.names, part), append(at.members, next)
+			at.set(part, next)
 			at = next
 		}
 	}

@@ -3,12 +3,9 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"giro/client"
 )
@@ -44,23 +41,12 @@ type eventListCommand struct {
 	After  int64    `default:"-1" help:"Only behind this sequence, oldest first." placeholder:"N"`
 }
 
-func (c *eventListCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	q := url.Values{}
-	if len(c.Types) > 0 {
-		q.Set("types", strings.Join(c.Types, ","))
-	}
-	if c.Object != "" {
-		q.Set("object", c.Object)
-	}
+func (c *eventListCommand) Run(s *session, n *noun) error {
+	q := given(map[string]string{"types": strings.Join(c.Types, ","), "object": c.Object})
 	if c.After >= 0 {
 		q.Set("after", strconv.FormatInt(c.After, 10))
 	}
-	n := nounOf(k)
-	return c.each(s, n, n.path, q)
+	return c.each(s, n, q)
 }
 
 type eventResendCommand struct {
@@ -70,16 +56,8 @@ type eventResendCommand struct {
 	All      bool   `help:"To every endpoint that wants it; the same as without --endpoint."`
 }
 
-func (c *eventResendCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	body := map[string]string{}
-	if c.Endpoint != "" {
-		body["endpoint"] = c.Endpoint
-	}
-	return s.listed(client.Request{Method: http.MethodPost, Path: "/v1/events/" + url.PathEscape(c.ID) + "/resend", Body: body, Once: true})
+func (c *eventResendCommand) Run(s *session, n *noun) error {
+	return s.listed(client.Request{Method: http.MethodPost, Path: n.at(c.ID, "resend"), Body: filled(members{"endpoint": c.Endpoint}), Once: true})
 }
 
 // listed sends a request and prints the deliveries that it answers.
@@ -88,16 +66,10 @@ func (s *session) listed(r client.Request) error {
 	if err != nil {
 		return err
 	}
-	rows := s.table(nouns["deliveries"].columns)
-	for _, item := range v.members {
-		if err := rows.row(item); err != nil {
-			return err
-		}
-	}
 	if len(v.members) == 0 && s.form == "table" {
 		s.note("no endpoint wants this event")
 	}
-	return rows.end()
+	return s.list(v.members, nouns["deliveries"].columns)
 }
 
 type eventTailCommand struct {
@@ -107,11 +79,7 @@ type eventTailCommand struct {
 	Limit int      `help:"End after so many." placeholder:"N"`
 }
 
-func (c *eventTailCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *eventTailCommand) Run(s *session) error {
 	stream, err := s.streaming()
 	if err != nil {
 		return err

@@ -171,17 +171,16 @@ func usage(n *kong.Node) string {
 // describe is a command as JSON.
 func describe(n *kong.Node) *tree {
 	v := &tree{kind: '{'}
-	set := func(name string, m *tree) { v.names, v.members = append(v.names, name), append(v.members, m) }
 	word := func(s string) *tree { return &tree{kind: '"', text: s} }
 	flag := func(b bool) *tree { return &tree{kind: 't', text: strconv.FormatBool(b)} }
-	set("name", word(n.Name))
-	set("help", word(n.Help))
+	v.set("name", word(n.Name))
+	v.set("help", word(n.Help))
 	if len(n.Aliases) > 0 {
 		aliases := &tree{kind: '['}
 		for _, a := range n.Aliases {
 			aliases.members = append(aliases.members, word(a))
 		}
-		set("aliases", aliases)
+		v.set("aliases", aliases)
 	}
 	arguments, flags, commands := &tree{kind: '['}, &tree{kind: '['}, &tree{kind: '['}
 	for _, p := range n.Positional {
@@ -193,10 +192,10 @@ func describe(n *kong.Node) *tree {
 		}
 		one := &tree{kind: '{', names: []string{"name", "help", "required", "value"}, members: []*tree{word("--" + f.Name), word(f.Help), flag(f.Required), flag(!isBool(f))}}
 		if f.Short != 0 {
-			one.names, one.members = append(one.names, "short"), append(one.members, word("-"+string(f.Short)))
+			one.set("short", word("-"+string(f.Short)))
 		}
 		if f.HasDefault && f.Default != "" {
-			one.names, one.members = append(one.names, "default"), append(one.members, word(f.Default))
+			one.set("default", word(f.Default))
 		}
 		flags.members = append(flags.members, one)
 	}
@@ -204,10 +203,10 @@ func describe(n *kong.Node) *tree {
 		commands.members = append(commands.members, describe(child))
 	}
 	if len(commands.members) > 0 {
-		set("commands", commands)
+		v.set("commands", commands)
 	} else {
-		set("arguments", arguments)
-		set("flags", flags)
+		v.set("arguments", arguments)
+		v.set("flags", flags)
 	}
 	return v
 }

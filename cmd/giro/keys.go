@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"giro"
 	"giro/client"
 )
@@ -41,7 +39,7 @@ func (l *local) place(t *terminal) *place {
 }
 
 type merchantsCreateCommand struct {
-	apiFlags
+	adminFlags
 	local
 	Name     string `required:"" help:"The merchant's name." placeholder:"NAME"`
 	Currency string `help:"Its main currency." default:"USD"`
@@ -49,16 +47,12 @@ type merchantsCreateCommand struct {
 	Phone    string `help:"E.164." placeholder:"+55…"`
 }
 
-func (c *merchantsCreateCommand) Run(t *terminal) error {
-	s, err := c.openAdmin(t)
-	if err != nil {
-		return err
-	}
+func (c *merchantsCreateCommand) Run(s *session, n *noun) error {
 	if c.Data == "" && c.Database == "" && s.key != "" {
-		return s.act(nouns["merchants"], client.Request{Method: http.MethodPost, Path: "/v1/merchants",
+		return s.act(n, client.Request{Method: http.MethodPost, Path: n.path,
 			Body: client.MerchantCreate{Name: c.Name, Currency: c.Currency, Email: c.Email, Phone: c.Phone}})
 	}
-	return c.place(t).with(func(ctx context.Context, e *giro.Engine) error {
+	return c.place(s.terminal).with(func(ctx context.Context, e *giro.Engine) error {
 		m, err := e.CreateMerchant(ctx, nil, giro.Merchant{Name: c.Name, Currency: c.Currency, Email: c.Email, Phone: c.Phone})
 		if err != nil {
 			return err
@@ -69,39 +63,12 @@ func (c *merchantsCreateCommand) Run(t *terminal) error {
 				return err
 			}
 		}
-		return json.NewEncoder(t.out).Encode(map[string]any{"id": m.ID.ID("mer"), "name": m.Name, "keys": keys})
+		return json.NewEncoder(s.out).Encode(map[string]any{"id": m.ID.ID("mer"), "name": m.Name, "keys": keys})
 	})
 }
 
-type listAdminCommand struct {
-	apiFlags
-	paging
-}
-
-func (c *listAdminCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.openAdmin(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
-	return c.each(s, n, n.path, url.Values{})
-}
-
-type retrieveAdminCommand struct {
-	apiFlags
-	ID string `arg:"" help:"The merchant's id."`
-}
-
-func (c *retrieveAdminCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.openAdmin(t)
-	if err != nil {
-		return err
-	}
-	return s.show(nounOf(k), c.ID)
-}
-
 type merchantsUpdateCommand struct {
-	apiFlags
+	adminFlags
 	asking
 	ID                   string            `arg:"" help:"The merchant's id."`
 	Name                 string            `help:"The merchant's name." placeholder:"NAME"`
@@ -114,22 +81,9 @@ type merchantsUpdateCommand struct {
 	RequireIdempotentKey *bool             `negatable:"" name:"require-idempotency-key" help:"Whether POST and PUT need an Idempotency-Key."`
 }
 
-func (c *merchantsUpdateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.openAdmin(t)
-	if err != nil {
-		return err
-	}
-	body := map[string]any{}
-	for name, v := range map[string]string{"name": c.Name, "email": c.Email, "phone": c.Phone} {
-		if v != "" {
-			body[name] = v
-		}
-	}
-	for name, v := range map[string]*bool{"negative_balance_allowed": c.AllowNegative, "hold_on_missing_funds": c.HoldOnMissingFunds, "require_idempotency_key": c.RequireIdempotentKey} {
-		if v != nil {
-			body[name] = *v
-		}
-	}
+func (c *merchantsUpdateCommand) Run(s *session, n *noun) error {
+	body := filled(members{"name": c.Name, "email": c.Email, "phone": c.Phone,
+		"negative_balance_allowed": c.AllowNegative, "hold_on_missing_funds": c.HoldOnMissingFunds, "require_idempotency_key": c.RequireIdempotentKey})
 	if len(c.Rail) > 0 {
 		rails := map[string]string{}
 		for means, rail := range c.Rail {
@@ -146,8 +100,7 @@ func (c *merchantsUpdateCommand) Run(t *terminal, k *kong.Context) error {
 		}
 		body["settlement_delay"] = int64(d / time.Second)
 	}
-	n := nounOf(k)
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path + "/" + url.PathEscape(c.ID), Body: body})
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: body})
 }
 
 type keysCommand struct {
@@ -182,7 +135,7 @@ type keysCreateCommand struct {
 	ExpiresIn   string   `help:"When it ends: 720h." placeholder:"DURATION"`
 }
 
-func (c *keysCreateCommand) Run(t *terminal) error {
+func (c *keysCreateCommand) Run(t *terminal, n *noun) error {
 	var expires time.Time
 	if c.ExpiresIn != "" {
 		d, err := time.ParseDuration(c.ExpiresIn)
@@ -192,7 +145,7 @@ func (c *keysCreateCommand) Run(t *terminal) error {
 		expires = t.now().Add(d)
 	}
 	if c.Merchant == "" {
-		s, err := c.open(t)
+		s, err := c.ProvideSession(t)
 		if err != nil {
 			return err
 		}
@@ -200,7 +153,7 @@ func (c *keysCreateCommand) Run(t *terminal) error {
 		if !expires.IsZero() {
 			body.ExpiresAt = expires.UTC().Format(time.RFC3339)
 		}
-		return s.act(nouns["keys"], client.Request{Method: http.MethodPost, Path: "/v1/api_keys", Body: body})
+		return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: body})
 	}
 	if len(c.Scopes) > 0 {
 		return exitError{exitUsage, errors.New("a key with scopes is made over the API, which knows them: leave out --merchant")}
@@ -228,13 +181,13 @@ type keysListCommand struct {
 	owner
 }
 
-func (c *keysListCommand) Run(t *terminal) error {
+func (c *keysListCommand) Run(t *terminal, n *noun) error {
 	if c.Merchant == "" {
-		s, err := c.open(t)
+		s, err := c.ProvideSession(t)
 		if err != nil {
 			return err
 		}
-		return c.each(s, nouns["keys"], "/v1/api_keys", url.Values{})
+		return c.each(s, n, url.Values{})
 	}
 	return c.place(t).with(func(ctx context.Context, e *giro.Engine) error {
 		m, err := c.merchant(ctx, e)
@@ -266,12 +219,8 @@ type keysRollCommand struct {
 	Grace time.Duration `help:"For how long the old one still works: 24h." placeholder:"DURATION"`
 }
 
-func (c *keysRollCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	return s.act(nouns["keys"], client.Request{Method: http.MethodPost, Path: "/v1/api_keys/" + url.PathEscape(c.ID) + "/roll", Body: struct {
+func (c *keysRollCommand) Run(s *session, n *noun) error {
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.at(c.ID, "roll"), Body: struct {
 		Grace int64 `json:"grace_seconds,omitempty"`
 	}{int64(c.Grace / time.Second)}})
 }
@@ -282,13 +231,13 @@ type keysRevokeCommand struct {
 	ID string `arg:"" help:"The key's id."`
 }
 
-func (c *keysRevokeCommand) Run(t *terminal) error {
+func (c *keysRevokeCommand) Run(t *terminal, n *noun) error {
 	if c.Merchant == "" {
-		s, err := c.open(t)
+		s, err := c.ProvideSession(t)
 		if err != nil {
 			return err
 		}
-		return s.act(nouns["keys"], client.Request{Method: http.MethodDelete, Path: "/v1/api_keys/" + url.PathEscape(c.ID)})
+		return s.act(n, client.Request{Method: http.MethodDelete, Path: n.at(c.ID)})
 	}
 	return c.place(t).with(func(ctx context.Context, e *giro.Engine) error {
 		m, err := c.merchant(ctx, e)
@@ -317,11 +266,9 @@ func (c *keysScopesCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	rows := p.table([]column{plain("SCOPE", "id")})
+	var rows []*tree
 	for _, scope := range scopes {
-		if err := rows.row(&tree{kind: '{', names: []string{"id"}, members: []*tree{{kind: '"', text: scope}}}); err != nil {
-			return err
-		}
+		rows = append(rows, record("id", scope))
 	}
-	return rows.end()
+	return p.list(rows, []column{plain("SCOPE", "id")})
 }

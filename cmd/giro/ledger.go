@@ -4,8 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-
-	"github.com/alecthomas/kong"
+	"strings"
 
 	"giro/client"
 )
@@ -29,36 +28,18 @@ type accountListCommand struct {
 	IDs []string `name:"ids" help:"Only these, at one sequence." placeholder:"acct_…,…"`
 }
 
-func (c *accountListCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
+func (c *accountListCommand) Run(s *session, n *noun) error {
 	if len(c.IDs) == 0 {
-		return c.each(s, n, n.path, url.Values{})
+		return c.each(s, n, url.Values{})
 	}
-	ids := ""
-	for i, id := range c.IDs {
-		if i > 0 {
-			ids += ","
-		}
-		ids += id
-	}
-	v, _, err := s.read(n.path, url.Values{"ids": {ids}})
+	v, _, err := s.read(n.path, url.Values{"ids": {strings.Join(c.IDs, ",")}})
 	if err != nil {
 		return err
 	}
 	if s.form == "json" || s.form == "yaml" {
 		return s.object(v, n.columns) // with the sequence
 	}
-	rows := s.table(n.columns)
-	for _, item := range v.at("accounts").members {
-		if err := rows.row(item); err != nil {
-			return err
-		}
-	}
-	return rows.end()
+	return s.list(v.at("accounts").members, n.columns)
 }
 
 type accountCreateCommand struct {
@@ -70,12 +51,7 @@ type accountCreateCommand struct {
 	IdempotencyKey string            `help:"Repeats an earlier command safely; made if absent." placeholder:"KEY"`
 }
 
-func (c *accountCreateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
+func (c *accountCreateCommand) Run(s *session, n *noun) error {
 	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Key: c.IdempotencyKey,
 		Body: client.AccountCreate{Name: c.Name, Currency: c.Currency, AllowNegative: c.AllowNegative, Metadata: c.Metadata}})
 }
@@ -86,13 +62,8 @@ type statementCommand struct {
 	paging
 }
 
-func (c *statementCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	path := "/v1/accounts/" + url.PathEscape(c.ID)
-	account, _, err := s.read(path, nil)
+func (c *statementCommand) Run(s *session, n *noun) error {
+	account, _, err := s.read(n.at(c.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -100,8 +71,8 @@ func (c *statementCommand) Run(t *terminal) error {
 	sum := func(head, member string) column {
 		return column{head: head, cell: func(p *printer, row *tree) string { return p.money(row.at(member), currency) }}
 	}
-	n := &noun{"entry", path + "/entries", []column{plain("SEQUENCE", "sequence"), sum("AMOUNT", "amount"), sum("BALANCE", "balance"), moment("CREATED", "created")}}
-	return c.each(s, n, n.path, url.Values{})
+	entries := &noun{"entry", n.at(c.ID, "entries"), []column{plain("SEQUENCE", "sequence"), sum("AMOUNT", "amount"), sum("BALANCE", "balance"), moment("CREATED", "created")}}
+	return c.each(s, entries, url.Values{})
 }
 
 type transactionsCommand struct {
@@ -116,26 +87,17 @@ type transactionListCommand struct {
 	Before int64 `help:"Only sequences below." placeholder:"N"`
 }
 
-func (c *transactionListCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *transactionListCommand) Run(s *session, n *noun) error {
 	q := url.Values{}
 	if c.Before > 0 {
 		q.Set("before", strconv.FormatInt(c.Before, 10))
 	}
-	n := nounOf(k)
-	return (&paging{Limit: c.Limit, All: c.All}).each(s, n, n.path, q)
+	return (&paging{Limit: c.Limit, All: c.All}).each(s, n, q)
 }
 
 type trialBalanceCommand struct{ apiFlags }
 
-func (c *trialBalanceCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *trialBalanceCommand) Run(s *session) error {
 	v, _, err := s.read("/v1/ledger/trial_balance", nil)
 	if err != nil {
 		return err
@@ -143,11 +105,5 @@ func (c *trialBalanceCommand) Run(t *terminal) error {
 	if s.form == "json" || s.form == "jsonl" || s.form == "yaml" {
 		return s.object(v, nil)
 	}
-	rows := s.table([]column{plain("CURRENCY", "currency"), amount("DEBITS", "debits", "currency"), amount("CREDITS", "credits", "currency")})
-	for _, line := range v.at("currencies").members {
-		if err := rows.row(line); err != nil {
-			return err
-		}
-	}
-	return rows.end()
+	return s.list(v.at("currencies").members, []column{plain("CURRENCY", "currency"), amount("DEBITS", "debits", "currency"), amount("CREDITS", "credits", "currency")})
 }

@@ -94,11 +94,7 @@ type forwarder struct {
 	reports chan outcome
 }
 
-func (c *listenCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *listenCommand) Run(s *session) error {
 	if c.ForwardTo != "" && !strings.Contains(c.ForwardTo, "://") {
 		c.ForwardTo = "http://" + c.ForwardTo
 	}

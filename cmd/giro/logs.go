@@ -14,9 +14,6 @@ type logsCommand struct {
 	Tail logsTailCommand `cmd:"" help:"Requests as they come, until Ctrl-C."`
 }
 
-var logColumns = []column{moment("AT", "created"), plain("METHOD", "method"), text("PATH", "path"), plain("STATUS", "status"), text("CODE", "code"),
-	{head: "MS", cell: func(_ *printer, row *tree) string { return milliseconds(row.at("took_us").number()) }}, plain("ID", "id"), wide(plain("KEY", "key")), wide(text("ADDRESS", "address"))}
-
 // milliseconds writes microseconds with one decimal.
 func milliseconds(us int64) string {
 	tenths := (us + 50) / 100
@@ -33,13 +30,7 @@ type narrowing struct {
 }
 
 func (n *narrowing) query() url.Values {
-	q := url.Values{}
-	for name, v := range map[string]string{"status": n.Status, "method": strings.ToUpper(strings.Join(n.Method, ",")), "operation": n.Operation, "key": n.Key, "target": n.Target} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	return q
+	return given(map[string]string{"status": n.Status, "method": strings.ToUpper(strings.Join(n.Method, ",")), "operation": n.Operation, "key": n.Key, "target": n.Target})
 }
 
 type logsListCommand struct {
@@ -48,26 +39,14 @@ type logsListCommand struct {
 	narrowing
 }
 
-func (c *logsListCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	return c.each(s, &noun{"request", "/v1/requests", logColumns}, "/v1/requests", c.query())
-}
+func (c *logsListCommand) Run(s *session, n *noun) error { return c.each(s, n, c.query()) }
 
 type logsGetCommand struct {
 	apiFlags
 	ID string `arg:"" help:"The request's id."`
 }
 
-func (c *logsGetCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	return s.show(&noun{"request", "/v1/requests", logColumns}, c.ID)
-}
+func (c *logsGetCommand) Run(s *session, n *noun) error { return s.show(n, c.ID) }
 
 type logsTailCommand struct {
 	apiFlags
@@ -76,11 +55,7 @@ type logsTailCommand struct {
 }
 
 // Run prints what is new since it began. Its own looking is left out.
-func (c *logsTailCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *logsTailCommand) Run(s *session, n *noun) error {
 	if c.Every < 100*time.Millisecond {
 		return exitError{exitUsage, errors.New("--every is at least 100ms")}
 	}
@@ -91,11 +66,11 @@ func (c *logsTailCommand) Run(t *terminal) error {
 	for first := true; ; first = false {
 		q := c.query()
 		q.Set("limit", "100")
-		v, _, err := s.read("/v1/requests", q)
+		v, _, err := s.read(n.path, q)
 		if err != nil {
 			return err
 		}
-		rows := s.table(logColumns)
+		rows := s.table(n.columns)
 		rows.p.o.NoHeaders = rows.p.o.NoHeaders || !first
 		newest := seen
 		for n := len(v.members) - 1; n >= 0; n-- {
@@ -117,7 +92,7 @@ func (c *logsTailCommand) Run(t *terminal) error {
 			}
 		}
 		select {
-		case <-t.ctx.Done():
+		case <-s.ctx.Done():
 			return nil
 		case <-time.After(c.Every):
 		}

@@ -116,7 +116,7 @@ func newParser(t *terminal, args []string) *kong.Kong {
 		}
 	}
 	return kong.Must(grammar, kong.Name("giro"), kong.Description("A payments platform that you run yourself: charges, refunds, payouts and transfers on a double-entry ledger."),
-		kong.Writers(t.out, t.err), kong.Exit(func(code int) { panic(exited(code)) }), kong.Bind(t),
+		kong.Writers(t.out, t.err), kong.Exit(func(code int) { panic(exited(code)) }), kong.Bind(t), kong.BindToProvider(nounOf), kong.BindToProvider(verbOf),
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 100}),
 		kong.Vars{"server": defaultServer, "outcomes": strings.Join(giro.TestOutcomes, ", ")})
 }

@@ -10,60 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
-
-	"giro"
 	"giro/client"
 	"giro/money"
 )
-
-// noun is a kind of object that commands list and read.
-type noun struct {
-	one     string // "payout"
-	path    string
-	columns []column
-}
-
-// nouns by the name of their command.
-var nouns = map[string]*noun{
-	"charges": {"charge", "/v1/charges", []column{plain("ID", "id"), amount("AMOUNT", "amount", "currency"), wide(amount("CAPTURED", "amount_captured", "currency")), wide(amount("REFUNDED", "amount_refunded", "currency")),
-		wide(plain("CURRENCY", "currency")), status, text("PROVIDER", "provider"), text("REFERENCE", "reference"), text("REASON", "failure_code"), wide(text("DESCRIPTION", "description")), moment("CREATED", "created")}},
-	"refunds": {"refund", "/v1/refunds", []column{plain("ID", "id"), amount("AMOUNT", "amount", "currency"), wide(plain("CURRENCY", "currency")), status, plain("CHARGE", "charge"), text("REASON", "failure_code"), moment("CREATED", "created")}},
-	"payouts": {"payout", "/v1/payouts", []column{plain("ID", "id"), amount("AMOUNT", "amount", "currency"), wide(plain("CURRENCY", "currency")), status, text("BENEFICIARY", "recipient.name"), wide(plain("METHOD", "bank.method")),
-		text("REFERENCE", "reference"), text("REASON", "failure_code"), wide(text("DESCRIPTION", "description")), moment("CREATED", "created")}},
-	"transfers": {"transfer", "/v1/transfers", []column{plain("ID", "id"), amount("AMOUNT", "amount", "currency"), wide(amount("REVERSED", "amount_refunded", "currency")), wide(plain("CURRENCY", "currency")), status,
-		wide(plain("FROM", "from_account")), plain("DESTINATION", "destination"), text("REFERENCE", "reference"), moment("CREATED", "created")}},
-	"customers": {"customer", "/v1/customers", []column{plain("ID", "id"), text("NAME", "name"), text("EMAIL", "email"), wide(plain("PHONE", "phone")), text("REFERENCE", "reference"), moment("CREATED", "created")}},
-	"sources":   {"source", "/v1/sources", []column{plain("ID", "id"), plain("CUSTOMER", "customer"), plain("PROVIDER", "provider"), plain("METHOD", "bank.method"), moment("CREATED", "created")}},
-	"accounts":  {"account", "/v1/accounts", []column{plain("ID", "id"), text("NAME", "name"), plain("KIND", "kind"), plain("CURRENCY", "currency"), amount("BALANCE", "balance", "currency"), plain("CLOSED", "closed"), moment("CREATED", "created")}},
-	"transactions": {"ledger transaction", "/v1/ledger/transactions", []column{plain("SEQUENCE", "sequence"), plain("ID", "id"), plain("CAUSE", "cause"), plain("SOURCE", "source"),
-		{head: "AMOUNT", cell: func(p *printer, row *tree) string {
-			sum := int64(0)
-			if postings := row.at("postings"); postings != nil {
-				for _, m := range postings.members {
-					sum += m.at("amount").number()
-				}
-			}
-			return p.money(&tree{kind: '0', text: strconv.FormatInt(sum, 10)}, row.at("currency").string())
-		}}, plain("CURRENCY", "currency"), moment("CREATED", "created"), wide(plain("HASH", "hash"))}},
-	"keys":      {"key", "/v1/api_keys", []column{plain("ID", "id"), text("NAME", "name"), plain("HINT", "hint"), plain("PUBLISHABLE", "publishable"), text("SCOPES", "scopes"), plain("EXPIRES", "expires_at"), plain("REVOKED", "revoked_at"), moment("CREATED", "created")}},
-	"merchants": {"merchant", "/v1/merchants", []column{plain("ID", "id"), text("NAME", "name"), plain("CURRENCY", "currency"), plain("STATUS", "status"), moment("CREATED", "created")}},
-}
-
-// prefixes lead from an id to its command.
-var prefixes = map[string]string{"ch": "charges", "re": "refunds", "po": "payouts", "tr": "transfers", "cus": "customers", "src": "sources", "acct": "accounts", "ltx": "transactions", "mer": "merchants"}
-
-// nounOf is the kind that a command is about: its first word.
-func nounOf(k *kong.Context) *noun {
-	word, _, _ := strings.Cut(k.Command(), " ")
-	return nouns[word]
-}
-
-// verbOf is a command's second word, as the API writes it.
-func verbOf(k *kong.Context) string {
-	words := strings.Fields(k.Command())
-	return strings.ReplaceAll(words[1], "-", "_")
-}
 
 type moneyCommands struct {
 	Charges   chargesCommand   `cmd:"" group:"Money" aliases:"payments" help:"Money from payers."`
@@ -140,91 +89,6 @@ type transfersCommand struct {
 	Delete   deleteCommand         `cmd:"" help:"Hide it, and withdraw what was not moved."`
 }
 
-// paging are the flags of lists.
-type paging struct {
-	Limit  int    `default:"20" help:"How many at most." placeholder:"N"`
-	All    bool   `help:"All of them, page by page."`
-	Cursor string `help:"Begin where a page ended." placeholder:"CURSOR"`
-}
-
-// each reads a list and prints it as it comes. query is the list's own.
-func (g *paging) each(s *session, n *noun, path string, query url.Values) error {
-	if g.Limit < 1 {
-		return exitError{exitUsage, errors.New("--limit must be greater than 0")}
-	}
-	left := g.Limit
-	rows := s.table(n.columns)
-	if g.Cursor != "" {
-		query.Set("cursor", g.Cursor)
-	}
-	var next url.Values
-	for {
-		page := 100
-		if !g.All {
-			page = min(page, left)
-		}
-		query.Set("limit", strconv.Itoa(page))
-		v, a, err := s.read(path, query)
-		if err != nil {
-			return err
-		}
-		for _, item := range v.members {
-			if err := rows.row(item); err != nil {
-				return err
-			}
-		}
-		left -= len(v.members)
-		if next = a.Next(); next == nil || !g.All && left <= 0 {
-			break
-		}
-		query = next
-	}
-	if err := rows.end(); err != nil {
-		return err
-	}
-	if s.people {
-		g.footer(s, path, rows.count, query, next)
-	}
-	return nil
-}
-
-// footer tells a person how much there is, on standard error.
-func (g *paging) footer(s *session, path string, shown int, query, next url.Values) {
-	if next == nil {
-		s.note("%d shown, all there are", shown)
-		return
-	}
-	text := strconv.Itoa(shown)
-	if _, counted := movementKinds[strings.TrimPrefix(path, "/v1/")]; counted {
-		total := url.Values{"page": {"1"}, "items_per_page": {"1"}}
-		for name, v := range query {
-			if name != "cursor" && name != "limit" {
-				total[name] = v
-			}
-		}
-		if v, _, err := s.read(path, total); err == nil {
-			text += " of " + group(v.at("total_items").string(), s.lang)
-			if v.at("total_is_capped").string() == "true" {
-				text += "+"
-			}
-		}
-	}
-	if c := next.Get("cursor"); c != "" {
-		text += " · next: --cursor " + c
-	} else {
-		text += " · more with --all"
-	}
-	s.note("%s", text)
-}
-
-var movementKinds = func() map[string]giro.Kind {
-	m := map[string]giro.Kind{}
-	for _, k := range giro.Kinds {
-		m[k.Plural()] = k
-	}
-	return m
-}()
-
 type movementListCommand struct {
 	apiFlags
 	paging
@@ -239,30 +103,10 @@ type movementListCommand struct {
 	Metadata  map[string]string `help:"key=value." placeholder:"K=V"`
 }
 
-func (c *movementListCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
+func (c *movementListCommand) Run(s *session, n *noun) error {
+	q := given(map[string]string{"status": strings.Join(c.Status, ","), "currency": c.Currency, "customer": c.Customer, "reference": c.Reference})
+	if err := s.times(q, "created[gte]", c.Since, "created[lt]", c.Until); err != nil {
 		return err
-	}
-	q := url.Values{}
-	set := func(name, v string) {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	set("status", strings.Join(c.Status, ","))
-	set("currency", c.Currency)
-	set("customer", c.Customer)
-	set("reference", c.Reference)
-	for name, v := range map[string]string{"created[gte]": c.Since, "created[lt]": c.Until} {
-		if v == "" {
-			continue
-		}
-		at, err := s.instant(v)
-		if err != nil {
-			return err
-		}
-		q.Set(name, at.UTC().Format(time.RFC3339))
 	}
 	for name, v := range map[string]int64{"amount[gte]": c.AmountMin, "amount[lte]": c.AmountMax} {
 		if v > 0 {
@@ -272,8 +116,7 @@ func (c *movementListCommand) Run(t *terminal, k *kong.Context) error {
 	for key, v := range c.Metadata {
 		q.Set("metadata["+key+"]", v)
 	}
-	n := nounOf(k)
-	return c.each(s, n, n.path, q)
+	return c.each(s, n, q)
 }
 
 // instant reads a time as people write it.
@@ -293,54 +136,6 @@ func (p *printer) instant(v string) (time.Time, error) {
 		return p.now().Add(-d), nil
 	}
 	return time.Time{}, exitError{exitUsage, fmt.Errorf("%q is no time: write 2026-01-31T12:00:00Z, 2026-01-31, or how long ago, 36h or 7d", v)}
-}
-
-type retrieveCommand struct {
-	apiFlags
-	ID string `arg:"" help:"The object's id."`
-}
-
-func (c *retrieveCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
-	return s.show(n, c.ID)
-}
-
-// show reads and prints one object.
-func (s *session) show(n *noun, id string) error {
-	v, _, err := s.read(n.path+"/"+url.PathEscape(id), nil)
-	if err != nil {
-		return err
-	}
-	return s.object(v, n.columns)
-}
-
-type anyCommand struct {
-	apiFlags
-	ID string `arg:"" help:"An id with its prefix: po_…, ch_…, cus_…"`
-}
-
-func (c *anyCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	prefix, _, _ := strings.Cut(c.ID, "_")
-	if prefix == "evt" {
-		v, _, err := s.read("/v1/events/"+url.PathEscape(c.ID), nil)
-		if err != nil {
-			return err
-		}
-		return s.object(v, []column{plain("ID", "id"), plain("TYPE", "type"), plain("SEQUENCE", "sequence"), moment("CREATED", "created")})
-	}
-	n := nouns[prefixes[prefix]]
-	if n == nil {
-		return exitError{exitUsage, fmt.Errorf("%q is not an id that giro can look up: it begins with po_, ch_, re_, tr_, cus_, src_, acct_, ltx_, mer_ or evt_", oneLine(c.ID))}
-	}
-	return s.show(n, c.ID)
 }
 
 // sum are the two ways to say how much.
@@ -402,7 +197,7 @@ func (w *waiting) settle(s *session, n *noun, v *tree) error {
 			return err
 		}
 		var err error
-		if v, _, err = s.read(n.path+"/"+url.PathEscape(id), nil); err != nil {
+		if v, _, err = s.read(n.at(id), nil); err != nil {
 			return err
 		}
 	}
@@ -458,13 +253,8 @@ type waitCommand struct {
 	ID string `arg:"" help:"The movement's id."`
 }
 
-func (c *waitCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
-	v, _, err := s.read(n.path+"/"+url.PathEscape(c.ID), nil)
+func (c *waitCommand) Run(s *session, n *noun) error {
+	v, _, err := s.read(n.at(c.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -568,11 +358,7 @@ type chargeCreateCommand struct {
 	writing
 }
 
-func (c *chargeCreateCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *chargeCreateCommand) Run(s *session) error {
 	minor, err := c.needed(c.Currency)
 	if err != nil {
 		return err
@@ -619,11 +405,7 @@ func identity(v string) (*client.Document, error) {
 	return &client.Document{Type: kind, Number: number}, nil
 }
 
-func (c *payoutCreateCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *payoutCreateCommand) Run(s *session) error {
 	minor, err := c.needed(c.Currency)
 	if err != nil {
 		return err
@@ -656,11 +438,7 @@ type refundCreateCommand struct {
 	writing
 }
 
-func (c *refundCreateCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *refundCreateCommand) Run(s *session) error {
 	minor, what, err := c.of(s, nouns["charges"], c.Charge)
 	if err != nil {
 		return err
@@ -678,7 +456,7 @@ func (v *sum) of(s *session, n *noun, id string) (int64, string, error) {
 		}
 		return minor, strconv.FormatInt(minor, 10) + " minor units", err
 	}
-	object, _, err := s.read(n.path+"/"+url.PathEscape(id), nil)
+	object, _, err := s.read(n.at(id), nil)
 	if err != nil {
 		return 0, "", err
 	}
@@ -699,11 +477,7 @@ type transferCreateCommand struct {
 	writing
 }
 
-func (c *transferCreateCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *transferCreateCommand) Run(s *session) error {
 	minor, err := c.needed(c.Currency)
 	if err != nil {
 		return err
@@ -730,12 +504,7 @@ type updateCommand struct {
 	writing
 }
 
-func (c *updateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
+func (c *updateCommand) Run(s *session, n *noun) error {
 	minor, _, err := c.of(s, n, c.ID)
 	if err != nil {
 		return err
@@ -745,17 +514,8 @@ func (c *updateCommand) Run(t *terminal, k *kong.Context) error {
 			return err
 		}
 	}
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path + "/" + url.PathEscape(c.ID), Key: c.IdempotencyKey,
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Key: c.IdempotencyKey,
 		Body: client.Update{Amount: minor, Status: c.Status, Description: c.Description, Metadata: c.Metadata}})
-}
-
-// act sends what changes one object, and prints it.
-func (s *session) act(n *noun, r client.Request) error {
-	v, _, err := s.send(r)
-	if err != nil {
-		return err
-	}
-	return s.object(v, n.columns)
 }
 
 type verbCommand struct {
@@ -764,21 +524,17 @@ type verbCommand struct {
 	writing
 }
 
-func (c *verbCommand) Run(t *terminal, k *kong.Context) error {
-	return c.do(t, k, c.ID, struct{}{}, &c.apiFlags)
+func (c *verbCommand) Run(s *session, n *noun, named verb) error {
+	return c.do(s, n, c.ID, named, "", struct{}{})
 }
 
-// do runs the verb that a command is named after.
-func (w *writing) do(t *terminal, k *kong.Context, id string, body any, f *apiFlags) error {
-	s, err := f.open(t)
-	if err != nil {
+// do runs a verb of an object; part, "5.00 of ", says for the question how much
+// of it is meant.
+func (w *writing) do(s *session, n *noun, id string, named verb, part string, body any) error {
+	if err := s.confirm(w.asking, strings.ReplaceAll(string(named), "_", " ")+" "+part+id); err != nil {
 		return err
 	}
-	n, verb := nounOf(k), verbOf(k)
-	if err := s.confirm(w.asking, strings.ReplaceAll(verb, "_", " ")+" "+id); err != nil {
-		return err
-	}
-	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path + "/" + url.PathEscape(id) + "/" + verb, Key: w.IdempotencyKey, Body: body})
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.at(id, string(named)), Key: w.IdempotencyKey, Body: body})
 }
 
 type partCommand struct {
@@ -788,22 +544,14 @@ type partCommand struct {
 	writing
 }
 
-func (c *partCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n, verb := nounOf(k), verbOf(k)
+func (c *partCommand) Run(s *session, n *noun, named verb) error {
 	minor, what, err := c.of(s, n, c.ID)
 	if err != nil {
 		return err
 	}
-	if err := s.confirm(c.asking, verb+" "+what+" of "+c.ID); err != nil {
-		return err
-	}
-	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path + "/" + url.PathEscape(c.ID) + "/" + verb, Key: c.IdempotencyKey, Body: struct {
+	return c.do(s, n, c.ID, named, what+" of ", struct {
 		Amount int64 `json:"amount,omitempty"`
-	}{minor}})
+	}{minor})
 }
 
 type failCommand struct {
@@ -813,10 +561,10 @@ type failCommand struct {
 	writing
 }
 
-func (c *failCommand) Run(t *terminal, k *kong.Context) error {
-	return c.do(t, k, c.ID, struct {
+func (c *failCommand) Run(s *session, n *noun, named verb) error {
+	return c.do(s, n, c.ID, named, "", struct {
 		Code string `json:"code,omitempty"`
-	}{c.Code}, &c.apiFlags)
+	}{c.Code})
 }
 
 type retryCommand struct {
@@ -827,16 +575,11 @@ type retryCommand struct {
 	writing
 }
 
-func (c *retryCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
+func (c *retryCommand) Run(s *session, n *noun) error {
 	if err := s.confirm(c.asking, "pay "+c.ID+" again"); err != nil {
 		return err
 	}
-	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: n.path + "/" + url.PathEscape(c.ID) + "/retry", Key: c.IdempotencyKey, Body: struct {
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: n.at(c.ID, "retry"), Key: c.IdempotencyKey, Body: struct {
 		Reference string `json:"reference,omitempty"`
 	}{c.Reference}})
 	if err != nil {
@@ -845,63 +588,18 @@ func (c *retryCommand) Run(t *terminal, k *kong.Context) error {
 	return c.settle(s, n, v)
 }
 
-type deleteCommand struct {
-	apiFlags
-	ID string `arg:"" help:"The object's id."`
-	asking
-}
-
-func (c *deleteCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
-	if err := s.confirm(c.asking, "delete "+c.ID); err != nil {
-		return err
-	}
-	a, err := s.c.Send(s.ctx, client.Request{Method: http.MethodDelete, Path: n.path + "/" + url.PathEscape(c.ID)})
-	if err != nil {
-		return err
-	}
-	v, err := parseTree(a.Body)
-	if err != nil {
-		return err
-	}
-	if s.form == "id" {
-		_, err := fmt.Fprintln(s.out, c.ID)
-		return err
-	}
-	return s.object(v, []column{text("MESSAGE", "message")})
-}
-
 // partsCommand prints a list that belongs to one object.
 type partsCommand struct {
 	apiFlags
 	ID string `arg:"" help:"The movement's id."`
 }
 
-func (c *partsCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	verb := verbOf(k)
-	v, _, err := s.read(nounOf(k).path+"/"+url.PathEscape(c.ID)+"/"+verb, nil)
-	if err != nil {
-		return err
-	}
+func (c *partsCommand) Run(s *session, n *noun, named verb) error {
 	columns := nouns["transactions"].columns
-	if verb == "timeline" {
+	if named == "timeline" {
 		columns = []column{plain("AT", "at"), plain("TYPE", "type"), text("WHAT", "what"), text("DETAIL", "detail"), plain("ID", "id")}
 	}
-	rows := s.table(columns)
-	for _, item := range v.members {
-		if err := rows.row(item); err != nil {
-			return err
-		}
-	}
-	return rows.end()
+	return s.all(n.at(c.ID, string(named)), nil, columns)
 }
 
 type customersCommand struct {
@@ -910,20 +608,6 @@ type customersCommand struct {
 	Get    retrieveCommand       `cmd:"" help:"Show a customer."`
 	Update customerUpdateCommand `cmd:"" help:"Change a customer."`
 	Delete deleteCommand         `cmd:"" help:"Delete a customer and its sources."`
-}
-
-type listCommand struct {
-	apiFlags
-	paging
-}
-
-func (c *listCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
-	return c.each(s, n, n.path, url.Values{})
 }
 
 type customerCreateCommand struct {
@@ -936,16 +620,11 @@ type customerCreateCommand struct {
 	IdempotencyKey string `help:"Repeats an earlier command safely; made if absent." placeholder:"KEY"`
 }
 
-func (c *customerCreateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *customerCreateCommand) Run(s *session, n *noun) error {
 	document, err := identity(c.Document)
 	if err != nil {
 		return err
 	}
-	n := nounOf(k)
 	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Key: c.IdempotencyKey, Body: client.CustomerCreate{Name: c.Name, Email: c.Email, Phone: c.Phone,
 		Document: document, Reference: c.Reference, Description: c.Description, Metadata: c.Metadata}})
 }
@@ -962,17 +641,12 @@ type customerUpdateCommand struct {
 	Metadata    map[string]string `help:"key=value; several." placeholder:"K=V"`
 }
 
-func (c *customerUpdateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *customerUpdateCommand) Run(s *session, n *noun) error {
 	document, err := identity(c.Document)
 	if err != nil {
 		return err
 	}
-	n := nounOf(k)
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path + "/" + url.PathEscape(c.ID), Body: client.CustomerUpdate{Name: c.Name, Email: c.Email, Phone: c.Phone,
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: client.CustomerUpdate{Name: c.Name, Email: c.Email, Phone: c.Phone,
 		Document: document, Reference: c.Reference, Description: c.Description, Metadata: c.Metadata}})
 }
 
@@ -990,11 +664,8 @@ type sourceCreateCommand struct {
 	Metadata map[string]string `help:"key=value; several." placeholder:"K=V"`
 }
 
-func (c *sourceCreateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *sourceCreateCommand) Run(s *session, n *noun) error {
+	var err error
 	body := client.SourceCreate{Customer: c.Customer, Metadata: c.Metadata}
 	if body.Provider, body.Card, body.Mobile, body.Bank, err = c.means(); err != nil {
 		return err
@@ -1002,7 +673,6 @@ func (c *sourceCreateCommand) Run(t *terminal, k *kong.Context) error {
 	if c.Source != "" {
 		return exitError{exitUsage, errors.New("a source is not made of another")}
 	}
-	n := nounOf(k)
 	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: body})
 }
 
@@ -1011,17 +681,8 @@ type sourceListCommand struct {
 	Customer string `help:"Only those of this customer." placeholder:"cus_…"`
 }
 
-func (c *sourceListCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	q := url.Values{}
-	if c.Customer != "" {
-		q.Set("customer", c.Customer)
-	}
-	n := nounOf(k)
-	return c.each(s, n, n.path, q)
+func (c *sourceListCommand) Run(s *session, n *noun) error {
+	return c.each(s, n, given(map[string]string{"customer": c.Customer}))
 }
 
 type balancesCommand struct {
@@ -1038,32 +699,18 @@ type balancesListCommand struct {
 	At string `help:"Of a past instant: a time, a day, or how long ago." placeholder:"TIME"`
 }
 
-func (c *balancesListCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *balancesListCommand) Run(s *session) error {
 	v, err := s.balances(c.At)
 	if err != nil {
 		return err
 	}
-	rows := s.table(balanceColumns)
-	for _, line := range v.at("balances").members {
-		if err := rows.row(line); err != nil {
-			return err
-		}
-	}
-	return rows.end()
+	return s.list(v.at("balances").members, balanceColumns)
 }
 
 func (s *session) balances(at string) (*tree, error) {
 	q := url.Values{}
-	if at != "" {
-		moment, err := s.instant(at)
-		if err != nil {
-			return nil, err
-		}
-		q.Set("at", moment.UTC().Format(time.RFC3339))
+	if err := s.times(q, "at", at); err != nil {
+		return nil, err
 	}
 	v, _, err := s.read("/v1/balances", q)
 	if err == nil && (v.at("balances") == nil || v.at("balances").kind != '[') {
@@ -1078,11 +725,7 @@ type balancesGetCommand struct {
 	At       string `help:"Of a past instant." placeholder:"TIME"`
 }
 
-func (c *balancesGetCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *balancesGetCommand) Run(s *session) error {
 	v, err := s.balances(c.At)
 	if err != nil {
 		return err
@@ -1101,11 +744,7 @@ type balancesHistoryCommand struct {
 	Days     int    `default:"14" help:"How many days." placeholder:"N"`
 }
 
-func (c *balancesHistoryCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *balancesHistoryCommand) Run(s *session) error {
 	if c.Days < 1 || c.Days > 366 {
 		return exitError{exitUsage, errors.New("--days is a number from 1 to 366")}
 	}

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"giro/client"
 	"giro/store"
 )
@@ -47,26 +45,14 @@ type exportCommand struct {
 }
 
 func (c *exportCommand) Run(t *terminal) error {
-	s, err := (&apiFlags{remote: c.remote}).open(t)
+	s, err := (&apiFlags{remote: c.remote}).ProvideSession(t)
 	if err != nil {
 		return err
 	}
-	q := url.Values{}
-	for name, v := range map[string]string{"columns": strings.Join(c.Columns, ","), "account": c.Account, "status": strings.Join(c.Status, ","),
-		"currency": c.Currency, "customer": c.Customer, "reference": c.Reference} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	for name, v := range map[string]string{"created[gte]": c.Since, "created[lt]": c.Until} {
-		if v == "" {
-			continue
-		}
-		at, err := s.instant(v)
-		if err != nil {
-			return err
-		}
-		q.Set(name, at.UTC().Format(time.RFC3339))
+	q := given(map[string]string{"columns": strings.Join(c.Columns, ","), "account": c.Account, "status": strings.Join(c.Status, ","),
+		"currency": c.Currency, "customer": c.Customer, "reference": c.Reference})
+	if err := s.times(q, "created[gte]", c.Since, "created[lt]", c.Until); err != nil {
+		return err
 	}
 	if s.key == "" {
 		return exitError{exitUnauthenticated, errors.New("there is no key: run giro login, or set GIRO_API_KEY")}
@@ -112,35 +98,8 @@ func copyRows(to io.Writer, rows io.Reader, compress bool) error {
 }
 
 type ratesCommand struct {
-	List ratesListCommand `cmd:"" help:"List the rates."`
+	List wholeListCommand `cmd:"" help:"List the rates."`
 	Set  ratesSetCommand  `cmd:"" help:"Set a rate: giro rates set usd brl 5.25."`
-}
-
-var rateColumns = []column{plain("FROM", "from"), plain("TO", "to"), plain("RATE", "rate")}
-
-type ratesListCommand struct{ apiFlags }
-
-func (c *ratesListCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	return s.all("/v1/rates", nil, rateColumns)
-}
-
-// all prints a list that has one page.
-func (s *session) all(path string, query url.Values, columns []column) error {
-	v, _, err := s.read(path, query)
-	if err != nil {
-		return err
-	}
-	rows := s.table(columns)
-	for _, item := range v.members {
-		if err := rows.row(item); err != nil {
-			return err
-		}
-	}
-	return rows.end()
 }
 
 type ratesSetCommand struct {
@@ -151,15 +110,11 @@ type ratesSetCommand struct {
 	Rate string `arg:"" help:"Units of the second for one of the first."`
 }
 
-func (c *ratesSetCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *ratesSetCommand) Run(s *session, n *noun) error {
 	if err := s.confirm(c.asking, "exchange "+c.From+" to "+c.To+" at "+c.Rate); err != nil {
 		return err
 	}
-	return s.act(&noun{columns: rateColumns}, client.Request{Method: http.MethodPut, Path: "/v1/rates", Body: map[string]string{"from": c.From, "to": c.To, "rate": c.Rate}})
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path, Body: map[string]string{"from": c.From, "to": c.To, "rate": c.Rate}})
 }
 
 type usersCommand struct {
@@ -177,40 +132,20 @@ type ofTeam struct {
 	Merchant string `help:"Whose team; needed with the admin token." placeholder:"mer_…"`
 }
 
-func (c *ofTeam) request(method, path string, body any) client.Request {
-	r := client.Request{Method: method, Path: path, Body: body}
-	if c.Merchant != "" {
-		r.Header = http.Header{"Giro-Merchant": {c.Merchant}}
+// ProvideSession takes the admin token where a merchant is named, else the key.
+func (f *ofTeam) ProvideSession(t *terminal) (*session, error) {
+	s, err := f.connect(t, f.Merchant != "")
+	if err == nil {
+		s.of = f.Merchant
 	}
-	return r
+	return s, err
 }
-
-// connectTeam takes the admin token where a merchant is named, else the key.
-func (c *ofTeam) connectTeam(t *terminal) (*session, error) { return c.connect(t, c.Merchant != "") }
-
-var personColumns = []column{plain("ID", "id"), text("NAME", "name"), text("EMAIL", "email"), plain("ROLE", "role"), plain("SIGNED IN", "signed_in_at"), moment("SINCE", "created")}
 
 type usersListCommand struct{ ofTeam }
 
-func (c *usersListCommand) Run(t *terminal) error {
-	s, err := c.connectTeam(t)
-	if err != nil {
-		return err
-	}
-	v, _, err := s.send(c.request(http.MethodGet, "/v1/people", nil))
-	if err != nil {
-		return err
-	}
-	rows := s.table(personColumns)
-	for _, item := range v.members {
-		if err := rows.row(item); err != nil {
-			return err
-		}
-	}
-	return rows.end()
-}
+func (c *usersListCommand) Run(s *session, n *noun) error { return s.all(n.path, nil, n.columns) }
 
-var invitationColumns = []column{plain("ID", "id"), text("EMAIL", "email"), plain("ROLE", "role"), plain("PATH", "path"), plain("EXPIRES", "expires_at")}
+var invitation = &noun{"invitation", "/v1/invitations", []column{plain("ID", "id"), text("EMAIL", "email"), plain("ROLE", "role"), plain("PATH", "path"), plain("EXPIRES", "expires_at")}}
 
 type usersInviteCommand struct {
 	ofTeam
@@ -218,12 +153,8 @@ type usersInviteCommand struct {
 	Role  string `required:"" help:"owner, admin, …; giro users roles lists them." placeholder:"ROLE"`
 }
 
-func (c *usersInviteCommand) Run(t *terminal) error {
-	s, err := c.connectTeam(t)
-	if err != nil {
-		return err
-	}
-	return s.act(&noun{columns: invitationColumns}, c.request(http.MethodPost, "/v1/invitations", map[string]string{"email": c.Email, "role": c.Role}))
+func (c *usersInviteCommand) Run(s *session) error {
+	return s.act(invitation, client.Request{Method: http.MethodPost, Path: invitation.path, Body: map[string]string{"email": c.Email, "role": c.Role}})
 }
 
 type usersRoleCommand struct {
@@ -232,12 +163,8 @@ type usersRoleCommand struct {
 	Role string `arg:"" help:"The role."`
 }
 
-func (c *usersRoleCommand) Run(t *terminal) error {
-	s, err := c.connectTeam(t)
-	if err != nil {
-		return err
-	}
-	return s.act(&noun{columns: personColumns}, c.request(http.MethodPut, "/v1/people/"+url.PathEscape(c.ID), map[string]string{"role": c.Role}))
+func (c *usersRoleCommand) Run(s *session, n *noun) error {
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: map[string]string{"role": c.Role}})
 }
 
 type usersVerbCommand struct {
@@ -245,25 +172,16 @@ type usersVerbCommand struct {
 	ID string `arg:"" help:"The person's id."`
 }
 
-func (c *usersVerbCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.connectTeam(t)
-	if err != nil {
-		return err
+func (c *usersVerbCommand) Run(s *session, n *noun, named verb) error {
+	if named == "reset" {
+		return s.act(invitation, client.Request{Method: http.MethodPost, Path: n.at(c.ID, "reset"), Body: struct{}{}})
 	}
-	path := "/v1/people/" + url.PathEscape(c.ID)
-	if verbOf(k) == "reset" {
-		return s.act(&noun{columns: invitationColumns}, c.request(http.MethodPost, path+"/reset", struct{}{}))
-	}
-	return s.act(&noun{columns: []column{text("MESSAGE", "message")}}, c.request(http.MethodDelete, path, nil))
+	return s.act(said, client.Request{Method: http.MethodDelete, Path: n.at(c.ID)})
 }
 
 type usersRolesCommand struct{ apiFlags }
 
-func (c *usersRolesCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *usersRolesCommand) Run(s *session) error {
 	return s.all("/v1/roles", nil, []column{plain("ROLE", "name"), text("TEST", "test"), text("LIVE", "live")})
 }
 
@@ -279,19 +197,8 @@ type auditListCommand struct {
 	Target string `help:"Only what was done to this object." placeholder:"ID"`
 }
 
-func (c *auditListCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	q := url.Values{}
-	for name, v := range map[string]string{"person": c.Person, "action": c.Action, "target": c.Target} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	n := &noun{"act", "/v1/audit", []column{moment("AT", "created"), text("WHO", "person.email"), plain("ACTION", "action"), plain("TARGET", "target"), plain("LIVE", "livemode"), wide(plain("ADDRESS", "address")), wide(plain("ID", "id"))}}
-	return c.each(s, n, n.path, q)
+func (c *auditListCommand) Run(s *session, n *noun) error {
+	return c.each(s, n, given(map[string]string{"person": c.Person, "action": c.Action, "target": c.Target}))
 }
 
 type proofCommand struct {
@@ -314,11 +221,7 @@ func (s *session) settleProof(v *tree) error {
 
 type proofShowCommand struct{ apiFlags }
 
-func (c *proofShowCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *proofShowCommand) Run(s *session) error {
 	v, _, err := s.read("/v1/ledger/verification", nil)
 	if err != nil {
 		return err
@@ -328,16 +231,12 @@ func (c *proofShowCommand) Run(t *terminal) error {
 
 type proofRunCommand struct{ apiFlags }
 
-func (c *proofRunCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *proofRunCommand) Run(s *session) error {
 	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/ledger/verification", Body: struct{}{}})
 	if err != nil {
 		return err
 	}
-	ctx := t.ctx
+	ctx := s.ctx
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
@@ -391,22 +290,14 @@ type doctorCommand struct {
 }
 
 // Run looks at one thing after the other and says what is wrong with each.
-func (c *doctorCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *doctorCommand) Run(s *session) error {
 	rows := s.table([]column{plain("CHECK", "check"), plain("STATE", "state"), text("DETAIL", "detail")})
 	wrong := 0
 	say := func(check, state, detail string) {
 		if state == "wrong" {
 			wrong++
 		}
-		row := &tree{kind: '{', names: []string{"check", "state", "detail"}}
-		for _, v := range []string{check, state, detail} {
-			row.members = append(row.members, &tree{kind: '"', text: v})
-		}
-		rows.row(row)
+		rows.row(record("check", check, "state", state, "detail", detail))
 	}
 	judge := func(check, good string, err error) bool {
 		if err != nil {
@@ -430,13 +321,13 @@ func (c *doctorCommand) Run(t *terminal) error {
 	if u, err := url.Parse(s.url); err == nil && u.Scheme == "http" && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost" && u.Hostname() != "::1" {
 		say("encryption", "wrong", "the key goes over the network unencrypted: put TLS in front of giro and use https")
 	}
-	if path, err := profilesPath(t); err == nil {
+	if path, err := profilesPath(s.terminal); err == nil {
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 			say("profiles", "wrong", path+" holds keys and others can read it: chmod 600")
 		}
 	}
 	if c.Data != "" {
-		c.folder(t, say)
+		c.folder(s, say)
 	}
 	if err := rows.end(); err != nil {
 		return err
@@ -461,7 +352,7 @@ func (c *doctorCommand) clock(a *client.Answer, s *session, say func(check, stat
 }
 
 // folder looks at an embedded store without changing it.
-func (c *doctorCommand) folder(t *terminal, say func(check, state, detail string)) {
+func (c *doctorCommand) folder(s *session, say func(check, state, detail string)) {
 	open := func(info os.FileInfo) bool { return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 }
 	switch info, err := os.Stat(c.Data); {
 	case err != nil:
@@ -482,13 +373,13 @@ func (c *doctorCommand) folder(t *terminal, say func(check, state, detail string
 	default:
 		say("installation's key", "good", "keep a copy of it apart from the data")
 	}
-	s, err := store.OpenSQLite(c.Data, store.Options{Now: time.Now, ReadOnly: true})
+	held, err := store.OpenSQLite(c.Data, store.Options{Now: time.Now, ReadOnly: true})
 	if err != nil {
 		say("store", "wrong", err.Error())
 		return
 	}
-	defer s.Close()
-	if err := s.Ping(t.ctx); err != nil {
+	defer held.Close()
+	if err := held.Ping(s.ctx); err != nil {
 		say("store", "wrong", err.Error())
 		return
 	}

@@ -392,6 +392,17 @@ func (t *rows) row(v *tree) error {
 	return t.err
 }
 
+// list prints a whole list.
+func (p *printer) list(items []*tree, columns []column) error {
+	rows := p.table(columns)
+	for _, item := range items {
+		if err := rows.row(item); err != nil {
+			return err
+		}
+	}
+	return rows.end()
+}
+
 // oneCell keeps a painted cell's own colours.
 func oneCell(s string, coloured bool) string {
 	if coloured && strings.HasPrefix(s, "\x1b[") {

@@ -259,11 +259,7 @@ func (c *profilesListCommand) Run(t *terminal) error {
 		if name == config.Use {
 			used = "yes"
 		}
-		row := &tree{kind: '{'}
-		for _, m := range [][2]string{{"id", name}, {"in_use", used}, {"url", v.URL}, {"merchant", v.Merchant}, {"keys", strings.Join(keys, ",")}} {
-			row.names, row.members = append(row.names, m[0]), append(row.members, &tree{kind: '"', text: m[1]})
-		}
-		if err := rows.row(row); err != nil {
+		if err := rows.row(record("id", name, "in_use", used, "url", v.URL, "merchant", v.Merchant, "keys", strings.Join(keys, ","))); err != nil {
 			return err
 		}
 	}
@@ -307,33 +303,25 @@ func (c *profilesRemoveCommand) Run(t *terminal) error {
 
 type whoamiCommand struct{ apiFlags }
 
-func (c *whoamiCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *whoamiCommand) Run(s *session) error {
 	merchants, _, err := s.read("/v1/merchants", nil)
 	if err != nil {
 		return err
 	}
-	who := &tree{kind: '{'}
-	set := func(name string, v *tree) {
-		who.names, who.members = append(who.names, name), append(who.members, v)
-	}
-	set("server", &tree{kind: '"', text: s.url})
+	who := record("server", s.url)
 	if strings.HasPrefix(s.key, "sk_") || strings.HasPrefix(s.key, "pk_") {
 		if len(merchants.members) > 0 {
-			set("merchant", merchants.members[0].at("id"))
-			set("name", merchants.members[0].at("name"))
+			who.set("merchant", merchants.members[0].at("id"))
+			who.set("name", merchants.members[0].at("name"))
 		}
 		mode := "test"
 		if c.Live {
 			mode = "live"
 		}
-		set("mode", &tree{kind: '"', text: mode})
-		set("key", &tree{kind: '"', text: s.key[:min(8, len(s.key))] + "…" + s.key[max(0, len(s.key)-4):]})
+		who.set("mode", &tree{kind: '"', text: mode})
+		who.set("key", &tree{kind: '"', text: s.key[:min(8, len(s.key))] + "…" + s.key[max(0, len(s.key)-4):]})
 	} else {
-		set("role", &tree{kind: '"', text: "admin"})
+		who.set("role", &tree{kind: '"', text: "admin"})
 	}
 	return s.object(who, nil)
 }
@@ -343,11 +331,7 @@ type statusCommand struct {
 	Watch bool `help:"Show it again every two seconds until Ctrl-C."`
 }
 
-func (c *statusCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *statusCommand) Run(s *session) error {
 	for {
 		v, failed := c.look(s)
 		if err := s.object(v, nil); err != nil {
@@ -357,7 +341,7 @@ func (c *statusCommand) Run(t *terminal) error {
 			return failed
 		}
 		select {
-		case <-t.ctx.Done():
+		case <-s.ctx.Done():
 			return nil
 		case <-time.After(2 * time.Second):
 		}
@@ -368,7 +352,7 @@ func (c *statusCommand) Run(t *terminal) error {
 func (c *statusCommand) look(s *session) (*tree, error) {
 	v := &tree{kind: '{'}
 	set := func(name, kind, value string) {
-		v.names, v.members = append(v.names, name), append(v.members, &tree{kind: kind[0], text: value})
+		v.set(name, &tree{kind: kind[0], text: value})
 	}
 	set("server", `"`, s.url)
 	started := time.Now()
@@ -388,7 +372,7 @@ func (c *statusCommand) look(s *session) (*tree, error) {
 	}
 	set("as_of_sequence", "0", b.at("as_of_sequence").string())
 	for _, line := range b.at("balances").members {
-		v.names, v.members = append(v.names, line.at("currency").string()), append(v.members, line.pick([]string{"available", "pending", "reserved", "returns"}))
+		v.set(line.at("currency").string(), line.pick([]string{"available", "pending", "reserved", "returns"}))
 	}
 	return v, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 
@@ -25,13 +24,13 @@ type railOf struct {
 }
 
 func (r *railOf) path() string {
-	return "/v1/merchants/" + url.PathEscape(r.Merchant) + "/rails/" + url.PathEscape(r.Rail)
+	return nouns["merchants"].at(r.Merchant, "rails", r.Rail)
 }
 
-var railColumns = []column{plain("MERCHANT", "merchant"), plain("RAIL", "rail"), text("BASE URL", "base_url"), text("CLIENT ID", "client_id"), text("NOTIFY URL", "notify_url"), plain("ABSENT AFTER", "absent_after")}
+var railAccount = &noun{columns: []column{plain("MERCHANT", "merchant"), plain("RAIL", "rail"), text("BASE URL", "base_url"), text("CLIENT ID", "client_id"), text("NOTIFY URL", "notify_url"), plain("ABSENT AFTER", "absent_after")}}
 
 type railSetCommand struct {
-	apiFlags
+	adminFlags
 	railOf
 	BaseURL          string `name:"base-url" help:"The provider's address, what stands before /oauth2/token." placeholder:"URL"`
 	ClientID         string `name:"client-id" help:"The account's client id." placeholder:"ID"`
@@ -40,28 +39,16 @@ type railSetCommand struct {
 	AbsentAfter      int64  `help:"Seconds after which an instruction that the provider does not know has never arrived (120)." placeholder:"N"`
 }
 
-func (c *railSetCommand) Run(t *terminal) error {
-	s, err := c.openAdmin(t)
-	if err != nil {
-		return err
-	}
-	body := map[string]any{}
-	for name, v := range map[string]string{"base_url": c.BaseURL, "client_id": c.ClientID, "notify_url": c.NotifyURL} {
-		if v != "" {
-			body[name] = v
-		}
-	}
-	if c.AbsentAfter != 0 {
-		body["absent_after"] = c.AbsentAfter
-	}
+func (c *railSetCommand) Run(s *session) error {
+	body := filled(members{"base_url": c.BaseURL, "client_id": c.ClientID, "notify_url": c.NotifyURL, "absent_after": c.AbsentAfter})
 	if c.ClientSecretFile != "" {
-		secret, err := readSecret(t, c.ClientSecretFile)
+		secret, err := readSecret(s.terminal, c.ClientSecretFile)
 		if err != nil {
 			return err
 		}
 		body["client_secret"] = secret
 	}
-	return s.act(&noun{columns: railColumns}, client.Request{Method: http.MethodPut, Path: c.path(), Body: body})
+	return s.act(railAccount, client.Request{Method: http.MethodPut, Path: c.path(), Body: body})
 }
 
 // readSecret reads a secret from a file or, by "-", a line of standard input.
@@ -87,27 +74,19 @@ func readSecret(t *terminal, file string) (string, error) {
 }
 
 type railGetCommand struct {
-	apiFlags
+	adminFlags
 	railOf
 }
 
-func (c *railGetCommand) Run(t *terminal) error {
-	s, err := c.openAdmin(t)
-	if err != nil {
-		return err
-	}
-	return s.act(&noun{columns: railColumns}, client.Request{Method: http.MethodGet, Path: c.path()})
+func (c *railGetCommand) Run(s *session) error {
+	return s.act(railAccount, client.Request{Method: http.MethodGet, Path: c.path()})
 }
 
 type railRemoveCommand struct {
-	apiFlags
+	adminFlags
 	railOf
 }
 
-func (c *railRemoveCommand) Run(t *terminal) error {
-	s, err := c.openAdmin(t)
-	if err != nil {
-		return err
-	}
-	return s.act(&noun{columns: []column{text("MESSAGE", "message")}}, client.Request{Method: http.MethodDelete, Path: c.path()})
+func (c *railRemoveCommand) Run(s *session) error {
+	return s.act(said, client.Request{Method: http.MethodDelete, Path: c.path()})
 }

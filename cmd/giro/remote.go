@@ -51,14 +51,20 @@ type session struct {
 	url      string
 	key      string
 	merchant string // its name, where the profile knows it
+	of       string // the merchant that the admin token speaks for; "": none
 }
 
-// open finds out where to go, with which key.
-func (f *apiFlags) open(t *terminal) (*session, error) { return f.connect(t, false) }
+// ProvideSession opens what Run of a command takes as its argument.
+func (f *apiFlags) ProvideSession(t *terminal) (*session, error) { return f.connect(t, false) }
 
-// openAdmin prefers the installation's admin token.
-func (f *apiFlags) openAdmin(t *terminal) (*session, error) { return f.connect(t, true) }
+// adminFlags are those of commands for which the installation's admin token
+// goes before an API key.
+type adminFlags struct{ apiFlags }
 
+// ProvideSession opens what Run of a command takes as its argument.
+func (f *adminFlags) ProvideSession(t *terminal) (*session, error) { return f.connect(t, true) }
+
+// connect finds out where to go, with which key.
 func (f *apiFlags) connect(t *terminal, admin bool) (*session, error) {
 	p, err := f.printer(t)
 	if err != nil {
@@ -156,6 +162,13 @@ func (f *remote) credential(t *terminal, profile profile, admin bool) (string, e
 func (s *session) send(r client.Request) (*tree, *client.Answer, error) {
 	if s.key == "" {
 		return nil, nil, exitError{exitUnauthenticated, errors.New("there is no key: run giro login, or set GIRO_API_KEY")}
+	}
+	if s.of != "" {
+		r.Header = r.Header.Clone()
+		if r.Header == nil {
+			r.Header = http.Header{}
+		}
+		r.Header.Set("Giro-Merchant", s.of)
 	}
 	a, err := s.c.Send(s.ctx, r)
 	if err != nil {

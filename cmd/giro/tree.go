@@ -67,6 +67,20 @@ func readTree(d *json.Decoder) (*tree, error) {
 	return &tree{kind: 'n'}, nil
 }
 
+// record is an object of texts: names and texts in turn.
+func record(namesAndTexts ...string) *tree {
+	t := &tree{kind: '{'}
+	for i := 0; i < len(namesAndTexts); i += 2 {
+		t.set(namesAndTexts[i], &tree{kind: '"', text: namesAndTexts[i+1]})
+	}
+	return t
+}
+
+// set appends a member to an object.
+func (t *tree) set(name string, v *tree) {
+	t.names, t.members = append(t.names, name), append(t.members, v)
+}
+
 // at follows a path of names, "data.object"; nil: there is no such member.
 func (t *tree) at(path string) *tree {
 	for name := range strings.SplitSeq(path, ".") {

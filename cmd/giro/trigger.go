@@ -33,11 +33,7 @@ type staging struct {
 	kind     string
 }
 
-func (c *triggerCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *triggerCommand) Run(s *session) error {
 	if c.Live {
 		return exitError{exitUsage, errors.New("events are triggered in test mode alone")}
 	}

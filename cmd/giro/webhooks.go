@@ -4,17 +4,16 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"giro/client"
 )
 
 type webhooksCommand struct {
 	Create     webhookCreateCommand `cmd:"" help:"Create an endpoint; its secret is printed once."`
-	List       webhookListCommand   `cmd:"" help:"List endpoints, newest first."`
+	List       wholeListCommand     `cmd:"" help:"List endpoints, newest first."`
 	Get        retrieveCommand      `cmd:"" help:"Show an endpoint."`
 	Update     webhookUpdateCommand `cmd:"" help:"Change an endpoint."`
 	Pause      webhookSwitchCommand `cmd:"" help:"Disable an endpoint: nothing is sent to it."`
@@ -23,27 +22,6 @@ type webhooksCommand struct {
 	Delete     webhookDeleteCommand `cmd:"" help:"Delete an endpoint."`
 	Test       webhookTestCommand   `cmd:"" help:"Send a test event now, and show the answer."`
 	Exam       examCommand          `cmd:"" help:"Examine a receiver: every type of event, repetitions, forgeries; and grade its answers."`
-}
-
-type webhookListCommand struct{ apiFlags }
-
-func (c *webhookListCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
-	v, _, err := s.read(n.path, nil)
-	if err != nil {
-		return err
-	}
-	rows := s.table(n.columns)
-	for _, item := range v.members {
-		if err := rows.row(item); err != nil {
-			return err
-		}
-	}
-	return rows.end()
 }
 
 type webhookCreateCommand struct {
@@ -55,21 +33,10 @@ type webhookCreateCommand struct {
 	Disabled    bool              `help:"Make it disabled."`
 }
 
-func (c *webhookCreateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	body := map[string]any{"url": c.URL, "events": c.Events, "enabled": !c.Disabled}
-	if c.Description != "" {
-		body["description"] = c.Description
-	}
-	if len(c.Metadata) > 0 {
-		body["metadata"] = c.Metadata
-	}
-	n := *nounOf(k)
-	n.columns = append([]column{plain("SECRET", "secret")}, n.columns...)
-	return s.act(&n, client.Request{Method: http.MethodPost, Path: n.path, Body: body, Once: true})
+func (c *webhookCreateCommand) Run(s *session, n *noun) error {
+	body := filled(members{"url": c.URL, "events": c.Events, "description": c.Description, "metadata": c.Metadata})
+	body["enabled"] = !c.Disabled
+	return s.act(n.with(plain("SECRET", "secret")), client.Request{Method: http.MethodPost, Path: n.path, Body: body, Once: true})
 }
 
 type webhookUpdateCommand struct {
@@ -81,26 +48,9 @@ type webhookUpdateCommand struct {
 	Metadata    map[string]string `help:"key=value." placeholder:"K=V"`
 }
 
-func (c *webhookUpdateCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	body := map[string]any{}
-	if c.URL != "" {
-		body["url"] = c.URL
-	}
-	if len(c.Events) > 0 {
-		body["events"] = c.Events
-	}
-	if c.Description != "" {
-		body["description"] = c.Description
-	}
-	if len(c.Metadata) > 0 {
-		body["metadata"] = c.Metadata
-	}
-	n := nounOf(k)
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path + "/" + url.PathEscape(c.ID), Body: body, Once: true})
+func (c *webhookUpdateCommand) Run(s *session, n *noun) error {
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Once: true,
+		Body: filled(members{"url": c.URL, "events": c.Events, "description": c.Description, "metadata": c.Metadata})})
 }
 
 type webhookSwitchCommand struct {
@@ -108,13 +58,8 @@ type webhookSwitchCommand struct {
 	ID string `arg:"" help:"The endpoint's id."`
 }
 
-func (c *webhookSwitchCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	n := nounOf(k)
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path + "/" + url.PathEscape(c.ID), Body: map[string]bool{"enabled": verbOf(k) == "resume"}, Once: true})
+func (c *webhookSwitchCommand) Run(s *session, n *noun, named verb) error {
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: members{"enabled": named == "resume"}, Once: true})
 }
 
 type webhookRollCommand struct {
@@ -123,17 +68,11 @@ type webhookRollCommand struct {
 	Grace time.Duration `default:"24h" help:"For how long the old secret signs beside the new one." placeholder:"24h"`
 }
 
-func (c *webhookRollCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
+func (c *webhookRollCommand) Run(s *session, n *noun) error {
 	if c.Grace < 0 || c.Grace%time.Second != 0 {
 		return exitError{exitUsage, errors.New("--grace is a duration of whole seconds, such as 24h or 0s")}
 	}
-	n := *nounOf(k)
-	n.columns = append([]column{plain("SECRET", "secret")}, n.columns...)
-	return s.act(&n, client.Request{Method: http.MethodPost, Path: n.path + "/" + url.PathEscape(c.ID) + "/roll_secret", Body: map[string]int64{"grace_seconds": int64(c.Grace / time.Second)}, Once: true})
+	return s.act(n.with(plain("SECRET", "secret")), client.Request{Method: http.MethodPost, Path: n.at(c.ID, "roll_secret"), Body: members{"grace_seconds": int64(c.Grace / time.Second)}, Once: true})
 }
 
 type webhookDeleteCommand struct {
@@ -141,16 +80,8 @@ type webhookDeleteCommand struct {
 	ID string `arg:"" help:"The endpoint's id."`
 }
 
-func (c *webhookDeleteCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	v, _, err := s.send(client.Request{Method: http.MethodDelete, Path: nounOf(k).path + "/" + url.PathEscape(c.ID)})
-	if err != nil {
-		return err
-	}
-	return s.object(v, []column{plain("MESSAGE", "message")})
+func (c *webhookDeleteCommand) Run(s *session, n *noun) error {
+	return s.act(said, client.Request{Method: http.MethodDelete, Path: n.at(c.ID)})
 }
 
 type webhookTestCommand struct {
@@ -158,12 +89,8 @@ type webhookTestCommand struct {
 	ID string `arg:"" help:"The endpoint's id."`
 }
 
-func (c *webhookTestCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/webhook_endpoints/" + url.PathEscape(c.ID) + "/test", Body: struct{}{}, Once: true})
+func (c *webhookTestCommand) Run(s *session, n *noun) error {
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: n.at(c.ID, "test"), Body: struct{}{}, Once: true})
 	if err != nil {
 		return err
 	}
@@ -188,8 +115,9 @@ type towards struct {
 	Endpoint string `required:"" help:"The endpoint's id." placeholder:"we_…"`
 }
 
-func (c *towards) path(more string) string {
-	return "/v1/webhook_endpoints/" + url.PathEscape(c.Endpoint) + more
+// deliveries is the noun of what was sent to the endpoint.
+func (c *towards) deliveries() *noun {
+	return &noun{"delivery", nouns["webhooks"].at(c.Endpoint, "deliveries"), nouns["deliveries"].columns}
 }
 
 type deliveryListCommand struct {
@@ -199,16 +127,8 @@ type deliveryListCommand struct {
 	State string `enum:",pending,succeeded,failed" default:"" help:"pending, succeeded or failed." placeholder:"STATE"`
 }
 
-func (c *deliveryListCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	q := url.Values{}
-	if c.State != "" {
-		q.Set("state", c.State)
-	}
-	return c.each(s, nounOf(k), c.path("/deliveries"), q)
+func (c *deliveryListCommand) Run(s *session) error {
+	return c.each(s, c.deliveries(), given(map[string]string{"state": c.State}))
 }
 
 type deliveryGetCommand struct {
@@ -217,16 +137,10 @@ type deliveryGetCommand struct {
 	Event string `arg:"" help:"The event's id."`
 }
 
-func (c *deliveryGetCommand) Run(t *terminal, k *kong.Context) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	v, _, err := s.read(c.path("/deliveries/"+url.PathEscape(c.Event)), nil)
-	if err != nil {
-		return err
-	}
-	return s.object(v, append(nounOf(k).columns, text("REQUEST", "request.body"), text("ANSWER", "response.body")))
+func (c *deliveryGetCommand) Run(s *session) error {
+	n := c.deliveries()
+	n.columns = append(slices.Clip(n.columns), text("REQUEST", "request.body"), text("ANSWER", "response.body"))
+	return s.show(n, c.Event)
 }
 
 type deliveryResendCommand struct {
@@ -235,12 +149,8 @@ type deliveryResendCommand struct {
 	Event string `arg:"" help:"The event's id."`
 }
 
-func (c *deliveryResendCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
-		return err
-	}
-	return s.listed(client.Request{Method: http.MethodPost, Path: "/v1/events/" + url.PathEscape(c.Event) + "/resend", Body: map[string]string{"endpoint": c.Endpoint}, Once: true})
+func (c *deliveryResendCommand) Run(s *session) error {
+	return s.listed(client.Request{Method: http.MethodPost, Path: nouns["events"].at(c.Event, "resend"), Body: map[string]string{"endpoint": c.Endpoint}, Once: true})
 }
 
 type deliveryRecoverCommand struct {
@@ -250,23 +160,13 @@ type deliveryRecoverCommand struct {
 	Until string `help:"To when; now if absent." placeholder:"TIME"`
 }
 
-func (c *deliveryRecoverCommand) Run(t *terminal) error {
-	s, err := c.open(t)
-	if err != nil {
+func (c *deliveryRecoverCommand) Run(s *session) error {
+	q := url.Values{}
+	if err := s.times(q, "since", c.Since, "until", c.Until); err != nil {
 		return err
 	}
-	body := map[string]string{}
-	for name, v := range map[string]string{"since": c.Since, "until": c.Until} {
-		if v == "" {
-			continue
-		}
-		at, err := s.instant(v)
-		if err != nil {
-			return err
-		}
-		body[name] = at.UTC().Format(time.RFC3339)
-	}
-	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: c.path("/recover"), Body: body, Once: true})
+	body := filled(members{"since": q.Get("since"), "until": q.Get("until")})
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: nouns["webhooks"].at(c.Endpoint, "recover"), Body: body, Once: true})
 	if err != nil {
 		return err
 	}
