@@ -62,6 +62,15 @@ func chartAccount(m *Merchant, book Book, currency money.Currency, role Role, na
 // reservedSide returns the account that holds back money of a sub-account.
 func reservedSide(m *Merchant, sub *Account) Account {
 	a := chartAccount(m, sub.Book, sub.Currency, RoleSubReserved, sub.ID.ID("acct"))
-	a.Parent = sub.ID
+	a.ID, a.Parent = reservedSideID(sub.ID), sub.ID
 	return a
+}
+
+// reservedSideID derives the id of a sub-account's reserved side: the
+// sub-account's own as a UUID of version 8, which no source of ids makes. The two
+// stand side by side in every table and index, and nearly every payment touches
+// both.
+func reservedSideID(sub UUID) UUID {
+	sub[6] = 0x80 | sub[6]&0x0f
+	return sub
 }

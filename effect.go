@@ -60,7 +60,7 @@ func sideKeys(mer *Merchant, m *Movement) []UUID {
 		keys = append(keys, accountID(mer.ID, m.Book, x.Currency, RoleClearing, exchangeClearing), accountID(mer.ID, m.Book, x.Currency, RoleClearing, m.Detail.Rail))
 	}
 	if sub := m.Detail.Account; !sub.IsZero() {
-		keys = append(keys, sub, id(RoleSubReserved, sub.ID("acct")))
+		keys = append(keys, sub, reservedSideID(sub))
 	}
 	return keys
 }

@@ -356,7 +356,7 @@ func (e *Engine) CloseAccount(ctx context.Context, call *Call, id UUID) (*Accoun
 	if seen[0].Role != RoleSub {
 		return nil, Refuse(CodeInvalidState, "", "a main account is not closed")
 	}
-	held := reservedSide(call.Merchant, seen[0]).ID
+	held := reservedSideID(seen[0].ID)
 	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}, Accounts: []UUID{id, held}}, decide: func(b *Batch) (any, error) {
 		a := b.touch(b.accounts[id])
 		if a.Closed {
