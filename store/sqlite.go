@@ -89,8 +89,7 @@ func (s *SQLite) open(dir string) error {
 			return err
 		}
 	}
-	var err error
-	s.writer, err = sqlite.OpenConn(s.path, flags)
+	err := s.openWriter(flags)
 	if err != nil {
 		return err
 	}
@@ -128,6 +127,20 @@ func (s *SQLite) open(dir string) error {
 	}
 	s.turn <- struct{}{}
 	return nil
+}
+
+// openWriter opens the connection that writes, or that stands for it where
+// nothing is written.
+func (s *SQLite) openWriter(flags sqlite.OpenFlags) (err error) {
+	if s.options.ReadOnly {
+		s.writer, err = sqlite.OpenConn(s.path, flags)
+		return err
+	}
+	err = registerLogVFS()
+	if err == nil {
+		s.writer, err = sqlite.OpenConn(logURI(s.path), flags|sqlite.OpenURI)
+	}
+	return err
 }
 
 // prepare sets what SQLite forgets with each connection.
