@@ -286,10 +286,11 @@ func (e *Engine) ReportDelivery(ctx context.Context, call *Call, p *Endpoint, ev
 	}
 	d.Detail.Answer = answer
 	d.Detail.Note(attempt)
-	_, err = e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}}, decide: func(b *Batch) (any, error) {
+	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}}, decide: func(b *Batch) (any, error) {
 		d.At = b.now(book)
 		b.writes.Deliveries = append(b.writes.Deliveries, &d)
-		return nil, nil
+		return &d, nil
 	}})
-	return &d, err
+	reported, _ := v.(*Delivery)
+	return reported, err
 }

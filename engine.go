@@ -134,9 +134,10 @@ type command struct {
 	// none soon. Nobody waits for it who could send more, so a commit for it alone
 	// would only hold others up.
 	patient bool
-	finish  bool // the row is there, executing: write its answer
-	owed    bool // work begun earlier: taken however long the queue is
-	extra   int  // of a bulk: its movements beyond the first
+	finish  bool         // the row is there, executing: write its answer
+	owed    bool         // work begun earlier: taken however long the queue is
+	extra   int          // of a bulk: its movements beyond the first
+	from    *Idempotency // an executing row that nobody executes any more, to be taken over
 
 	result any
 	err    error
@@ -259,15 +260,17 @@ func (e *Engine) do(ctx context.Context, c *command) (any, error) {
 			return nil, &Error{Code: CodeKeyInProgress, Param: "Idempotency-Key", Message: "the first request with this key is still being answered", RetryAfter: time.Second}
 		default:
 		}
-		if err := e.awaitExecuting(ctx, c.call, executing.row); err != nil {
+		if err := e.awaitExecuting(ctx, c, executing.row); err != nil {
 			return nil, &Error{Code: CodeUnavailable, Message: "the database did not say whether the first request with this key is still being answered; send it again", RetryAfter: time.Second, Err: err}
 		}
 	}
 }
 
 // awaitExecuting waits until the first request with the key may have its
-// answer. A row whose process is gone gets the answer that its object has now.
-func (e *Engine) awaitExecuting(ctx context.Context, call *Call, row *Idempotency) error {
+// answer. A row whose process is gone gets the answer that its object has now;
+// where it has none, c takes it over.
+func (e *Engine) awaitExecuting(ctx context.Context, c *command, row *Idempotency) error {
+	call := c.call
 	var answered <-chan struct{}
 	wait := time.Second
 	if row.Owner == e.process {
@@ -283,6 +286,11 @@ func (e *Engine) awaitExecuting(ctx context.Context, call *Call, row *Idempotenc
 		if alive {
 			answered, wait = make(chan struct{}), 50*time.Millisecond
 		}
+	}
+	if answered == nil && row.Object.IsZero() {
+		e.executing.resume(call)
+		c.from = row
+		return nil
 	}
 	if answered == nil {
 		_, err := e.finishExecuting(ctx, call, row.Kind, row.Object)
@@ -318,10 +326,18 @@ func (e *Engine) finishExecuting(ctx context.Context, call *Call, kind Kind, id 
 // refuse answers a request that was refused before its command: where its key
 // has an answer already, that one.
 func (e *Engine) refuse(ctx context.Context, call *Call, refusal *Error) (*Result, error) {
-	if call.Idempotent == nil {
-		return nil, refusal
+	return result(e.Refused(ctx, call, refusal))
+}
+
+// Refused is what a request gets that err has stopped before its command: where
+// its Idempotency-Key has an answer already, that one, and else err, which is
+// kept as the key's answer if it is a refusal of the kind that is.
+func (e *Engine) Refused(ctx context.Context, call *Call, err error) (any, error) {
+	var refusal *Error
+	if call.Idempotent == nil || !errors.As(err, &refusal) {
+		return nil, err
 	}
-	return result(e.do(ctx, &command{call: call, decide: func(*Batch) (any, error) { return nil, refusal }}))
+	return e.do(ctx, &command{call: call, decide: func(*Batch) (any, error) { return nil, refusal }})
 }
 
 func (e *Engine) push(c *command) error {
@@ -506,7 +522,7 @@ func (c *command) run(e *Engine, b *Batch) {
 		if row != nil && row.Created < b.At-e.KeysKept.Microseconds() {
 			row = nil // about to be swept
 		}
-		if row != nil && !(c.finish && row.Executing) {
+		if row != nil && !(row.Executing && (c.finish || c.from.same(row))) {
 			c.replay(e, row, id)
 			return
 		}

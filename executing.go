@@ -1,6 +1,7 @@
 package giro
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -75,9 +76,52 @@ func (x *executions) wait(call *Call) <-chan struct{} {
 	return ex.changed
 }
 
+// resume says that a request that waited goes on to execute.
+func (x *executions) resume(call *Call) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if call.waits {
+		call.waits = false
+		x.m[IdempotencyKey{call.Book(), call.Idempotent.Key}].waiting--
+	}
+}
+
 // any reports whether a key of this process may be waiting for a rail.
 func (x *executions) any() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return len(x.m) > 0
+}
+
+// same reports whether a row is as it was when it was read.
+func (r *Idempotency) same(now *Idempotency) bool {
+	return r != nil && r.Owner == now.Owner && r.Created == now.Created
+}
+
+// Once runs what takes more than one commit, or somebody else's answer, and is
+// not a movement: for one of the requests that come with the same
+// Idempotency-Key, of all processes. The others wait and get its answer, as with
+// any command. Where the process dies before the answer is kept, and where work
+// ends in an error that is not kept, the next request with the key runs work
+// again. work gets the call without the key; it outlives the caller.
+func (e *Engine) Once(ctx context.Context, call *Call, work func(ctx context.Context, call *Call) (any, error)) (any, error) {
+	if call.Idempotent == nil {
+		return work(ctx, call)
+	}
+	claim, inner := *call, *call
+	claim.Act, inner.Idempotent = nil, nil // what is audited is the work
+	defer e.executing.enter(&claim)()
+	ctx = context.WithoutCancel(ctx)
+	_, err := e.do(ctx, &command{call: &claim, waits: func(any) bool { return true }, decide: func(*Batch) (any, error) { return nil, nil }})
+	call.Answer = claim.Answer
+	if err != nil || call.Answer.Status != 0 {
+		return nil, err
+	}
+	result, err := work(ctx, &inner)
+	if err != nil && !AsError(err).Code.kept() {
+		return nil, err
+	}
+	result, err = e.do(ctx, &command{call: &claim, finish: true, owed: true, decide: func(*Batch) (any, error) { return result, err }})
+	call.Answer = claim.Answer
+	return result, err
 }

@@ -144,16 +144,20 @@ func (c *call) linkNext(id giro.UUID) {
 
 // sendList sends a bare JSON array.
 func sendList[T any](c *call, items []T, appendItem func([]byte, T) []byte) error {
-	b := append(c.buffer[:0], '[')
+	c.buffer = appendList(c.buffer[:0], items, appendItem)
+	c.sendJSON(http.StatusOK, c.buffer)
+	return nil
+}
+
+func appendList[T any](b []byte, items []T, appendItem func([]byte, T) []byte) []byte {
+	b = append(b, '[')
 	for i, item := range items {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendItem(b, item)
 	}
-	c.buffer = append(b, ']')
-	c.sendJSON(http.StatusOK, c.buffer)
-	return nil
+	return append(b, ']')
 }
 
 // appender writes a flat JSON object member by member.

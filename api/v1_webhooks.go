@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"giro"
@@ -140,49 +141,55 @@ var webhookRoutes = []*route{
 			}
 			return c.command(render, func(g *giro.Call) (any, error) { return c.engine().RollEndpointSecret(c.ctx, g, id, secret, grace) })
 		}},
-	{method: "POST", path: "/v1/webhook_endpoints/{id}/test", id: "testWebhookEndpoint", tag: "webhook_endpoints", summary: "Send a test event now", access: accessSecret, body: emptySchema, bare: true, noKey: true, status: 200, answer: deliveryFullAnswer,
+	{method: "POST", path: "/v1/webhook_endpoints/{id}/test", id: "testWebhookEndpoint", tag: "webhook_endpoints", summary: "Send a test event now", access: accessSecret, body: emptySchema, bare: true, status: 200, answer: deliveryFullAnswer,
 		about: "One attempt to post an event of type webhook_endpoint.test, with its outcome. The event is not kept.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState},
 		handler: func(c *call) error {
 			hooks, err := c.webhooks()
 			if err != nil {
 				return err
 			}
-			p, err := c.endpoint()
-			if err != nil {
-				return err
-			}
-			if !p.Enabled || p.Listener() {
-				return giro.Refuse(giro.CodeInvalidState, "", "the endpoint is disabled, or a listener: nothing is posted to it")
-			}
-			d, body, err := hooks.Test(c.ctx, p)
-			if err != nil {
-				return err
-			}
-			c.sendJSON(http.StatusOK, appendDelivery(nil, d, body, true))
-			return nil
+			return c.command(okBytes, func(g *giro.Call) (any, error) {
+				p, err := c.endpoint()
+				if err == nil && (!p.Enabled || p.Listener()) {
+					err = giro.Refuse(giro.CodeInvalidState, "", "the endpoint is disabled, or a listener: nothing is posted to it")
+				}
+				if err != nil {
+					return c.engine().Refused(c.ctx, g, err)
+				}
+				return c.engine().Once(c.ctx, g, func(ctx context.Context, _ *giro.Call) (any, error) {
+					d, body, err := hooks.Test(ctx, p)
+					if err != nil {
+						return nil, err
+					}
+					return appendDelivery(nil, d, body, true), nil
+				})
+			})
 		}},
-	{method: "POST", path: "/v1/webhook_endpoints/{id}/recover", id: "recoverWebhookEndpoint", tag: "webhook_endpoints", summary: "Send again what an endpoint has not taken", access: accessSecret, body: endpointRecoverSchema, noKey: true, status: 200,
+	{method: "POST", path: "/v1/webhook_endpoints/{id}/recover", id: "recoverWebhookEndpoint", tag: "webhook_endpoints", summary: "Send again what an endpoint has not taken", access: accessSecret, body: endpointRecoverSchema, status: 200,
 		about:  "All events of the time range that it wants and has not taken: failed ones, those that happened while it was disabled or before it was made, and those that are still pending.",
 		answer: &schema{kind: kindObject, name: "Recovered", fields: []field{{name: "recovered", schema: plainInteger}}}, errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState},
 		handler: func(c *call) error {
-			p, err := c.endpoint()
-			if err != nil {
-				return err
-			}
 			since, until := giro.Micros(c.body.time("since")), int64(math.MaxInt64)
 			if c.body.has("until") {
 				if until = giro.Micros(c.body.time("until")); until < since {
 					return giro.Refuse(giro.CodeInvalidValue, "/until", "must not be before since")
 				}
 			}
-			n, err := c.engine().RecoverEndpoint(c.ctx, c.giroCall(nil), p, since, until)
-			if err != nil {
-				return err
-			}
-			var a appender
-			a.number("recovered", int64(n))
-			c.sendJSON(http.StatusOK, a.close())
-			return nil
+			return c.command(okBytes, func(g *giro.Call) (any, error) {
+				p, err := c.endpoint()
+				if err != nil {
+					return c.engine().Refused(c.ctx, g, err)
+				}
+				return c.engine().Once(c.ctx, g, func(ctx context.Context, g *giro.Call) (any, error) {
+					n, err := c.engine().RecoverEndpoint(ctx, g, p, since, until)
+					if err != nil {
+						return nil, err
+					}
+					var a appender
+					a.number("recovered", int64(n))
+					return a.close(), nil
+				})
+			})
 		}},
 	{method: "GET", path: "/v1/webhook_endpoints/{id}/deliveries", id: "listDeliveries", tag: "webhook_endpoints", summary: "List what was sent to an endpoint, by event, newest first", access: accessSecret, status: 200,
 		params: []param{limitParam, {name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only events of sequences below."}, eventDeliveriesParam},
@@ -211,9 +218,9 @@ var webhookRoutes = []*route{
 			c.sendJSON(http.StatusOK, appendDelivery(nil, d, event.AppendJSON(nil), !p.Listener()))
 			return nil
 		}},
-	{method: "POST", path: "/v1/webhook_endpoints/{id}/deliveries/{event}/outcome", id: "reportDelivery", tag: "webhook_endpoints", summary: "Report what a listener's receiver answered", access: accessSecret, body: outcomeSchema, noKey: true, status: 200, answer: deliveryAnswer,
+	{method: "POST", path: "/v1/webhook_endpoints/{id}/deliveries/{event}/outcome", id: "reportDelivery", tag: "webhook_endpoints", summary: "Report what a listener's receiver answered", access: accessSecret, body: outcomeSchema, status: 200, answer: deliveryAnswer,
 		about: "For listeners alone, such as giro listen: the event is delivered if the status is 2xx.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState}, handler: reportDelivery},
-	{method: "POST", path: "/v1/events/{id}/resend", id: "resendEvent", tag: "events", summary: "Send an event again", access: accessSecret, body: resendSchema, bare: true, noKey: true, status: 200, answer: &schema{kind: kindList, item: deliveryAnswer},
+	{method: "POST", path: "/v1/events/{id}/resend", id: "resendEvent", tag: "events", summary: "Send an event again", access: accessSecret, body: resendSchema, bare: true, status: 200, answer: &schema{kind: kindList, item: deliveryAnswer},
 		about: "At once, with a schedule of its own if it fails, also if it was delivered before.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState}, handler: resendEvent},
 	{method: "GET", path: "/v1/events/{id}/deliveries", id: "listEventDeliveries", tag: "events", summary: "To which endpoints an event was sent", access: accessSecret, status: 200, answer: &schema{kind: kindList, item: deliveryAnswer}, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
@@ -429,71 +436,72 @@ func (c *call) sendEndpoint(status int, p *giro.Endpoint, secret string) error {
 	return nil
 }
 
+// okBytes answers what a command has rendered itself.
+func okBytes(v any) giro.Answer { return giro.Answer{Status: http.StatusOK, Body: v.([]byte)} }
+
 func resendEvent(c *call) error {
+	render := func(v any) giro.Answer {
+		return giro.Answer{Status: http.StatusOK, Body: appendList(nil, v.([]*giro.Delivery), appendShortDelivery)}
+	}
+	return c.command(render, func(g *giro.Call) (any, error) {
+		event, to, err := c.resent()
+		if err != nil {
+			return c.engine().Refused(c.ctx, g, err)
+		}
+		return c.engine().ResendEvent(c.ctx, g, event, to)
+	})
+}
+
+// resent returns the event that is to be sent again, and to which endpoints.
+func (c *call) resent() (*giro.Event, []*giro.Endpoint, error) {
 	event, err := c.event(c.path[0])
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	var to []*giro.Endpoint
 	if c.body.has("endpoint") {
 		id, ok := giro.ParseID("we", c.body.text("endpoint"))
 		if !ok {
-			return giro.Refuse(giro.CodeNotFound, "/endpoint", "there is no such webhook endpoint")
+			return nil, nil, giro.Refuse(giro.CodeNotFound, "/endpoint", "there is no such webhook endpoint")
 		}
 		p, err := c.engine().Endpoint(c.ctx, c.book(), id)
-		if err != nil {
-			return err
-		}
-		to = append(to, p)
-	} else {
-		all, err := c.engine().Endpoints(c.ctx, c.book())
-		if err != nil {
-			return err
-		}
-		for _, p := range all {
-			if p.Enabled && p.Wants(event.Type) {
-				to = append(to, p)
-			}
-		}
+		return event, []*giro.Endpoint{p}, err
 	}
-	list := []*giro.Delivery{}
-	if len(to) > 0 {
-		if list, err = c.engine().ResendEvent(c.ctx, c.giroCall(nil), event, to); err != nil {
-			return err
-		}
+	all, err := c.engine().Endpoints(c.ctx, c.book())
+	if err != nil {
+		return nil, nil, err
 	}
-	return c.sendDeliveries(list)
+	to := slices.DeleteFunc(all, func(p *giro.Endpoint) bool { return !p.Enabled || !p.Wants(event.Type) })
+	return event, to, nil
 }
 
 // reportDelivery takes the outcome of what a listener fetched.
 func reportDelivery(c *call) error {
-	p, event, err := func() (*giro.Endpoint, *giro.Event, error) {
+	attempt := giro.DeliveryAttempt{At: giro.Micros(c.at), Took: c.body.integer("took_ms") * 1000, Status: int(c.body.integer("status"))}
+	answer := c.body.text("answer")
+	render := func(v any) giro.Answer {
+		return giro.Answer{Status: http.StatusOK, Body: appendShortDelivery(nil, v.(*giro.Delivery))}
+	}
+	return c.command(render, func(g *giro.Call) (any, error) {
 		p, err := c.endpoint()
-		if err != nil {
-			return nil, nil, err
+		if err == nil && !p.Listener() {
+			err = giro.Refuse(giro.CodeInvalidState, "", "giro itself posts to this endpoint and knows the outcome")
 		}
-		event, err := c.event(c.path[1])
-		return p, event, err
-	}()
-	if err != nil {
-		return err
-	}
-	if !p.Listener() {
-		return giro.Refuse(giro.CodeInvalidState, "", "giro itself posts to this endpoint and knows the outcome")
-	}
-	d, err := c.engine().ReportDelivery(c.ctx, c.giroCall(nil), p, event, giro.DeliveryAttempt{
-		At: giro.Micros(c.at), Took: c.body.integer("took_ms") * 1000, Status: int(c.body.integer("status")),
-	}, c.body.text("answer"))
-	if err != nil {
-		return err
-	}
-	c.sendJSON(http.StatusOK, appendDelivery(nil, d, nil, false))
-	return nil
+		var event *giro.Event
+		if err == nil {
+			event, err = c.event(c.path[1])
+		}
+		if err != nil {
+			return c.engine().Refused(c.ctx, g, err)
+		}
+		return c.engine().ReportDelivery(c.ctx, g, p, event, attempt, answer)
+	})
 }
 
 func (c *call) sendDeliveries(list []*giro.Delivery) error {
-	return sendList(c, list, func(b []byte, d *giro.Delivery) []byte { return appendDelivery(b, d, nil, false) })
+	return sendList(c, list, appendShortDelivery)
 }
+
+func appendShortDelivery(b []byte, d *giro.Delivery) []byte { return appendDelivery(b, d, nil, false) }
 
 // appendDelivery writes a delivery; with the body of its event also the
 // attempts, the last request, if it was posted, and the last answer.

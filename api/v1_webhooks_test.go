@@ -8,11 +8,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"giro"
+	"giro/api"
 	"giro/internal/pgtest"
 	"giro/store"
+	"giro/webhook"
 )
 
 // forbiddenURLs are the forms of the rules for webhook URLs, by their number.
@@ -150,4 +153,156 @@ func TestEndpointLimit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWebhookRoutesUnderAKey: what is done under an Idempotency-Key is done once,
+// and its answer comes again, byte for byte, also when the endpoint is gone by
+// then; another request with the key is refused.
+func TestWebhookRoutesUnderAKey(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
+		var messages atomic.Int64
+		entered, release := make(chan struct{}, 100), make(chan struct{})
+		receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			messages.Add(1)
+			entered <- struct{}{}
+			<-release
+		}))
+		defer receiver.Close()
+		h := prepare(t, s, folder, func(e *giro.Engine, c *api.Config) {
+			c.Webhooks = hooks(e, webhook.Policy{AllowPrivate: true})
+		})
+		send := func(request, key, body string) wireAnswer {
+			t.Helper()
+			var headers []string
+			if key != "" {
+				headers = append(headers, "Idempotency-Key: "+key)
+			}
+			return h.send(t, request, headers, body)
+		}
+		replay := func(request, key, body string, first wireAnswer) {
+			t.Helper()
+			a := send(request, key, body)
+			if a.status != first.status || string(a.body) != string(first.body) || a.header.Get("Idempotent-Replayed") != "true" {
+				t.Errorf("%s again: %d %s, replayed %q\nfirst: %d %s", request, a.status, a.body, a.header.Get("Idempotent-Replayed"), first.status, first.body)
+			}
+		}
+		made := func(body string) string {
+			t.Helper()
+			a := send("POST /v1/webhook_endpoints", "", body)
+			if a.status != 201 {
+				t.Fatal(a.status, string(a.body))
+			}
+			return a.text("id")
+		}
+		id := made(`{"url": "` + receiver.URL + `", "events": ["*"]}`)
+		other := made(`{"url": "` + receiver.URL + `", "events": ["*"]}`)
+		path := "POST /v1/webhook_endpoints/" + id
+		row := func(event string) string {
+			t.Helper()
+			a := send("GET /v1/webhook_endpoints/"+id+"/deliveries/"+event, "", "")
+			if a.status != 200 {
+				t.Fatal(a.status, string(a.body))
+			}
+			return string(a.body)
+		}
+
+		// Three at once make one attempt.
+		answers := make(chan wireAnswer, 3)
+		for range cap(answers) {
+			go func() { answers <- h.send(t, path+"/test", []string{"Idempotency-Key: t1"}, "") }()
+		}
+		<-entered
+		close(release)
+		first := <-answers
+		for range cap(answers) - 1 {
+			if a := <-answers; a.status != 200 || string(a.body) != string(first.body) {
+				t.Errorf("one at the same time got %d %s\nand another one %s", a.status, a.body, first.body)
+			}
+		}
+		if first.text("state") != "succeeded" || messages.Load() != 1 {
+			t.Fatalf("%s; %d messages", first.body, messages.Load())
+		}
+		replay(path+"/test", "t1", "", first)
+		if a := send("POST /v1/webhook_endpoints/"+other+"/test", "t1", ""); a.status != 422 || a.code() != "idempotency_key_reused" {
+			t.Errorf("another endpoint with the key: %d %s", a.status, a.body)
+		}
+		if a := send(path+"/test", "t2", ""); a.status != 200 || string(a.body) == string(first.body) || messages.Load() != 2 {
+			t.Errorf("a new key: %d %s; %d messages", a.status, a.body, messages.Load())
+		}
+
+		// Nothing is sent here, so what is made due stays as it was made.
+		var events []struct{ ID, Type string }
+		if err := json.Unmarshal(send("GET /v1/events?after=0", "", "").body, &events); err != nil || len(events) == 0 {
+			t.Fatal(err, events)
+		}
+		event := events[0].ID
+		resend, one := "POST /v1/events/"+event+"/resend", `{"endpoint": "`+id+`"}`
+		first = send(resend, "s1", one)
+		if first.status != 200 || !strings.Contains(string(first.body), event) {
+			t.Fatalf("%d %s", first.status, first.body)
+		}
+		due := row(event)
+		replay(resend, "s1", one, first)
+		if now := row(event); now != due {
+			t.Errorf("a repeated resend changed the delivery from %s to %s", due, now)
+		}
+		if a := send(resend, "s1", `{"endpoint": "`+other+`"}`); a.status != 422 || a.code() != "idempotency_key_reused" || !strings.Contains(a.text("detail"), "endpoint") {
+			t.Errorf("another body with the key: %d %s", a.status, a.body)
+		}
+		if a := send("POST /v1/events/evt_01h455vb4pex5vsknk084sn02q/resend", "s2", ""); a.status != 404 {
+			t.Errorf("an unknown event: %d %s", a.status, a.body)
+		}
+		if a := send(resend, "s2", ""); a.status != 200 {
+			t.Errorf("a key that was used for nothing: %d %s", a.status, a.body)
+		}
+
+		since := `{"since": "2020-01-01T00:00:00Z"}`
+		first = send(path+"/recover", "r1", since)
+		if first.status != 200 || first.text("recovered") == "0" {
+			t.Fatalf("%d %s", first.status, first.body)
+		}
+		due = row(event)
+		replay(path+"/recover", "r1", since, first)
+		if now := row(event); now != due {
+			t.Errorf("a repeated recovery changed the delivery from %s to %s", due, now)
+		}
+
+		// A refusal is kept, too.
+		off := `{"enabled": false}`
+		if a := send("PUT /v1/webhook_endpoints/"+id, "", off); a.status != 200 {
+			t.Fatal(a.status, string(a.body))
+		}
+		for _, c := range []struct{ request, key, body string }{{path + "/test", "d1", ""}, {path + "/recover", "d2", since}, {resend, "d3", one}} {
+			a := send(c.request, c.key, c.body)
+			if a.status != 409 || a.code() != "invalid_state" {
+				t.Errorf("%s of a disabled endpoint: %d %s", c.request, a.status, a.body)
+			}
+			replay(c.request, c.key, c.body, a)
+		}
+		if a := send("DELETE /v1/webhook_endpoints/"+id, "", ""); a.status != 200 {
+			t.Fatal(a.status, string(a.body))
+		}
+		replay(path+"/recover", "r1", since, first)
+		if a := send(path+"/recover", "r2", since); a.status != 404 {
+			t.Errorf("of a deleted endpoint: %d %s", a.status, a.body)
+		}
+		if messages.Load() != 2 {
+			t.Errorf("%d messages", messages.Load())
+		}
+
+		id = made(`{"events": ["*"]}`) // a listener
+		outcome := "POST /v1/webhook_endpoints/" + id + "/deliveries/" + event + "/outcome"
+		first = send(outcome, "o1", `{"status": 500}`)
+		if first.status != 200 {
+			t.Fatal(first.status, string(first.body))
+		}
+		replay(outcome, "o1", `{"status": 500}`, first)
+		if !strings.Contains(row(event), `"attempts":1,`) {
+			t.Errorf("a repeated report is another attempt: %s", row(event))
+		}
+		if a := send(outcome, "o2", `{"status": 200}`); a.status != 200 || !strings.Contains(row(event), `"attempts":2,`) {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
 }
