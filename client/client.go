@@ -106,14 +106,15 @@ func New(base, key string, o Options) (*Client, error) {
 		o.Agent = "giro-go"
 	}
 	c := &Client{base: strings.TrimSuffix(base, "/"), key: key, o: o, pause: pause}
-	c.Charges = Charges{Movements[Charge, ChargeCreate]{c, "/v1/charges"}}
-	c.Refunds = Refunds{Movements[Refund, RefundCreate]{c, "/v1/refunds"}}
-	c.Payouts = Payouts{Movements[Payout, PayoutCreate]{c, "/v1/payouts"}}
-	c.Transfers = Transfers{Movements[Transfer, TransferCreate]{c, "/v1/transfers"}}
-	c.Customers = Documents[Customer, CustomerCreate, CustomerUpdate]{c, "/v1/customers"}
-	c.Sources = Documents[Source, SourceCreate, SourceUpdate]{c, "/v1/sources"}
-	c.Accounts, c.Ledger, c.Events = Accounts{c}, Ledger{c}, Events{c}
-	c.Keys, c.Merchants, c.Test = Keys{c}, Merchants{c}, Test{c}
+	c.Charges = Charges{movements[Charge, ChargeCreate](c, "/v1/charges")}
+	c.Refunds = Refunds{movements[Refund, RefundCreate](c, "/v1/refunds")}
+	c.Payouts = Payouts{movements[Payout, PayoutCreate](c, "/v1/payouts")}
+	c.Transfers = Transfers{movements[Transfer, TransferCreate](c, "/v1/transfers")}
+	c.Customers.objects = objects[Customer, CustomerCreate]{c, "/v1/customers"}
+	c.Sources.objects = objects[Source, SourceCreate]{c, "/v1/sources"}
+	c.Accounts.objects = objects[Account, AccountCreate]{c, "/v1/accounts"}
+	c.Merchants.objects = objects[Merchant, MerchantCreate]{c, "/v1/merchants"}
+	c.Ledger, c.Events, c.Keys, c.Test = Ledger{c}, Events{c}, Keys{c}, Test{c}
 	return c, nil
 }
 

@@ -163,6 +163,14 @@ func TestMoneyThroughTheClient(t *testing.T) {
 	if err != nil || !strings.HasPrefix(made.Keys["live"].SecretKey, "sk_live_") {
 		t.Error(made, err)
 	}
+	delay, no := int64(3600), false
+	admin := s.client(t, "adm_of_this_test", client.Options{})
+	if m, err := admin.Merchants.Update(ctx, made.ID, &client.MerchantUpdate{Name: "Third", SettlementDelay: &delay, HoldOnMissingFunds: &no, Rails: map[string]string{"bank/pix": "manual"}}); err != nil || m.Name != "Third" || m.SettlementDelay != delay || m.Currency != "mxn" || m.Rails["bank/pix"] != "manual" {
+		t.Error(m, err)
+	}
+	if m, err := admin.Merchants.Update(ctx, made.ID, &client.MerchantUpdate{Rails: map[string]string{}}); err != nil || m.Name != "Third" || len(m.Rails) != 0 {
+		t.Error(m, err)
+	}
 	key, err := c.Keys.Create(ctx, &client.APIKeyCreate{Name: "reader", Scopes: []string{"payouts:read"}})
 	if err != nil || key.Secret == "" {
 		t.Fatal(key, err)

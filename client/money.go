@@ -75,36 +75,23 @@ type Entry struct {
 }
 
 // Accounts are the routes of accounts.
-type Accounts struct{ c *Client }
-
-// Create opens a sub-account.
-func (r Accounts) Create(ctx context.Context, n *AccountCreate, o ...Option) (*Account, error) {
-	return send[Account](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/accounts", Body: n}, o)
-}
-
-// Retrieve reads an account.
-func (r Accounts) Retrieve(ctx context.Context, id string) (*Account, error) {
-	return fetch[Account](ctx, r.c, one("/v1/accounts", id), nil)
-}
-
-// List reads all accounts, newest first.
-func (r Accounts) List(ctx context.Context) iter.Seq2[*Account, error] {
-	return list[Account](ctx, r.c, "/v1/accounts", url.Values{"limit": {"100"}})
+type Accounts struct {
+	objects[Account, AccountCreate]
 }
 
 // Snapshot reads up to 100 accounts at one sequence.
 func (r Accounts) Snapshot(ctx context.Context, ids ...string) (*AccountsSnapshot, error) {
-	return fetch[AccountsSnapshot](ctx, r.c, "/v1/accounts", url.Values{"ids": {strings.Join(ids, ",")}})
+	return fetch[AccountsSnapshot](ctx, r.c, r.path, url.Values{"ids": {strings.Join(ids, ",")}})
 }
 
 // Close closes an empty sub-account.
 func (r Accounts) Close(ctx context.Context, id string, o ...Option) (*Account, error) {
-	return send[Account](ctx, r.c, Request{Method: http.MethodPost, Path: one("/v1/accounts", id, "close"), Body: struct{}{}}, o)
+	return r.act(ctx, id, "close", nil, o)
 }
 
 // Entries reads the statement of an account, newest first.
 func (r Accounts) Entries(ctx context.Context, id string) iter.Seq2[*Entry, error] {
-	return list[Entry](ctx, r.c, one("/v1/accounts", id, "entries"), url.Values{"limit": {"100"}})
+	return list[Entry](ctx, r.c, one(r.path, id, "entries"), url.Values{"limit": {"100"}})
 }
 
 // LedgerTransaction are postings made together, a link of the hash chain.

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"iter"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -263,37 +262,17 @@ func perPage(n int) int {
 }
 
 // Movements are the routes that the four kinds share: T is what they answer, N
-// what creates one.
-type Movements[T, N any] struct {
-	c    *Client
-	path string
-}
+// what creates one. A reference that was used before with the same data answers
+// the movement that it made.
+type Movements[T, N any] struct{ Documents[T, N, Update] }
 
-// Create makes a movement. A reference that was used before with the same data
-// answers the movement that it made.
-func (m Movements[T, N]) Create(ctx context.Context, n *N, o ...Option) (*T, error) {
-	return send[T](ctx, m.c, Request{Method: http.MethodPost, Path: m.path, Body: n}, o)
-}
-
-// Retrieve reads a movement.
-func (m Movements[T, N]) Retrieve(ctx context.Context, id string) (*T, error) {
-	return fetch[T](ctx, m.c, one(m.path, id), nil)
+func movements[T, N any](c *Client, path string) Movements[T, N] {
+	return Movements[T, N]{Documents[T, N, Update]{objects[T, N]{c, path}}}
 }
 
 // List reads the movements that a filter (nil: all) lets through, newest first.
 func (m Movements[T, N]) List(ctx context.Context, f *Filter) iter.Seq2[*T, error] {
 	return list[T](ctx, m.c, m.path, f.query())
-}
-
-// Update changes a movement.
-func (m Movements[T, N]) Update(ctx context.Context, id string, u *Update, o ...Option) (*T, error) {
-	return send[T](ctx, m.c, Request{Method: http.MethodPut, Path: one(m.path, id), Body: u}, o)
-}
-
-// Delete hides a movement and withdraws what was not captured or sent.
-func (m Movements[T, N]) Delete(ctx context.Context, id string) error {
-	_, err := m.c.Send(ctx, Request{Method: http.MethodDelete, Path: one(m.path, id)})
-	return err
 }
 
 // Ledger reads the postings that a movement made.
@@ -331,13 +310,6 @@ func (m Movements[T, N]) Await(ctx context.Context, id string) (*T, error) {
 			return seen, err
 		}
 	}
-}
-
-func (m Movements[T, N]) act(ctx context.Context, id, verb string, body any, o []Option) (*T, error) {
-	if body == nil {
-		body = struct{}{}
-	}
-	return send[T](ctx, m.c, Request{Method: http.MethodPost, Path: one(m.path, id, verb), Body: body}, o)
 }
 
 type amountBody struct {

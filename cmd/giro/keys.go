@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -82,23 +83,16 @@ type merchantsUpdateCommand struct {
 }
 
 func (c *merchantsUpdateCommand) Run(s *session, n *noun) error {
-	body := filled(members{"name": c.Name, "email": c.Email, "phone": c.Phone,
-		"negative_balance_allowed": c.AllowNegative, "hold_on_missing_funds": c.HoldOnMissingFunds, "require_idempotency_key": c.RequireIdempotentKey})
-	if len(c.Rail) > 0 {
-		rails := map[string]string{}
-		for means, rail := range c.Rail {
-			if rail != "" {
-				rails[means] = rail
-			}
-		}
-		body["rails"] = rails
-	}
+	body := client.MerchantUpdate{Name: c.Name, Email: c.Email, Phone: c.Phone, NegativeBalanceAllowed: c.AllowNegative,
+		HoldOnMissingFunds: c.HoldOnMissingFunds, RequireIdempotencyKey: c.RequireIdempotentKey, Rails: c.Rail}
+	maps.DeleteFunc(body.Rails, func(_, rail string) bool { return rail == "" })
 	if c.SettlementDelay != "" {
 		d, err := time.ParseDuration(c.SettlementDelay)
 		if err != nil || d < 0 || d%time.Second != 0 {
 			return exitError{exitUsage, errors.New("--settlement-delay is a duration of whole seconds, such as 24h")}
 		}
-		body["settlement_delay"] = int64(d / time.Second)
+		seconds := int64(d / time.Second)
+		body.SettlementDelay = &seconds
 	}
 	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: body})
 }
