@@ -808,7 +808,7 @@ func TestPendingByHandBeforeTheRailWasTold(t *testing.T) {
 	paused.Store(false)
 	b.drain(t, clock, time.Minute)
 	if m := b.read(t, p.Movement); m.Status != giro.StatusPending || len(m.Detail.Attempts) == 0 {
-		t.Errorf("it is %s after %d exchanges", m.Status, len(m.Detail.Attempts))
+		t.Errorf("it is %s after %d attempts", m.Status, len(m.Detail.Attempts))
 	}
 	if _, err := b.TestOutcome(t.Context(), b.call, giro.KindPayout, p.Movement.ID, "failed", "account_closed"); err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ type Engine struct {
 	busy      busyJobs
 	jobEnded  broadcast
 	claiming  atomic.Bool     // jobs may be leased and not yet among the busy ones
-	exchanges context.Context // ends when exchanges with rails are waited for no longer
+	attempts  context.Context // ends when rails' answers are waited for no longer
 	giveUp    context.CancelFunc
 	keys      keyCache
 	targets   targetCache
@@ -178,7 +178,7 @@ func (e *Engine) Start() {
 	e.jobsWake = make(chan struct{}, 1)
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
-	e.exchanges, e.giveUp = context.WithCancel(context.Background())
+	e.attempts, e.giveUp = context.WithCancel(context.Background())
 	e.inFlight.Add(4)
 	go e.commitLoop()
 	go func() {

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	railTimeout  = 30 * time.Second // of one exchange with a rail
-	jobLease     = 45 * time.Second // longer than an exchange may take
+	railTimeout  = 30 * time.Second // for one answer of a rail
+	jobLease     = 45 * time.Second // longer than an attempt may take
 	jobRetry     = 5 * time.Second  // until a job that failed on our side is tried again
-	jobsAtOnce   = 512              // exchanges in flight per process
+	jobsAtOnce   = 512              // attempts in flight per process
 	jobsFew      = jobsAtOnce / 4   // fewer free slots than these wait for more, or for claimPause
 	claimPause   = 5 * time.Millisecond
 	jobsIdlePoll = time.Second // how soon jobs of another process' commits are seen
@@ -244,7 +244,7 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time
 			return err
 		}
 	}
-	out, railErr := e.exchange(m, charge, m.Detail.Step, !submit, now)
+	out, railErr := e.attempt(m, charge, m.Detail.Step, !submit, now)
 	_, err := e.applyOutcome(ctx, m, !submit, out, railErr)
 	return err
 }
@@ -285,7 +285,7 @@ func (e *Engine) handOver(b *Batch, m *Movement) {
 }
 
 // lend makes a movement's job due soon, and this process' own for as long as an
-// exchange with a rail may take.
+// attempt may take.
 func (e *Engine) lend(b *Batch, m *Movement, kind JobKind) {
 	b.schedule(Job{
 		JobKey: JobKey{m.ID, kind}, Book: m.Book, MovementKind: m.Kind,
@@ -293,11 +293,11 @@ func (e *Engine) lend(b *Batch, m *Movement, kind JobKind) {
 	}, b.now(m.Book)+lookupDelay(0).Microseconds())
 }
 
-// exchange asks the movement's rail about an instruction, outside of any
+// attempt asks the movement's rail about an instruction, outside of any
 // transaction. Nobody who leaves ends it; an engine that stops does, in a while.
 // now is the book's time; zero: not known here.
-func (e *Engine) exchange(m, charge *Movement, step *Instruction, lookup bool, now time.Time) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(e.exchanges, railTimeout)
+func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, now time.Time) (Outcome, error) {
+	ctx, cancel := context.WithTimeout(e.attempts, railTimeout)
 	defer cancel()
 	rail := e.Rails[m.Detail.Rail]
 	if rail == nil {
@@ -376,7 +376,7 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool, out Outcome, railErr error) (err error) {
 	if !m.Sent && !(railErr == nil && out.Verdict.final()) {
 		// Overtaken by another word: the instruction is not out any more, and its
-		// next exchange says anew what only a final word would have said.
+		// next attempt says anew what only a final word would have said.
 		return nil
 	}
 	now := b.now(m.Book)
@@ -508,7 +508,7 @@ func (e *Engine) verdict(b *Batch, mer *Merchant, m, charge *Movement, out Outco
 	return Refuse(CodeInvalidState, "", "the rail answered with a verdict that giro does not know")
 }
 
-// note keeps an exchange with a rail for the timeline.
+// note keeps an attempt for the timeline.
 func (m *Movement) note(a Attempt) {
 	m.Detail.Attempts = append(m.Detail.Attempts, a)
 	if n := len(m.Detail.Attempts); n > maxAttempts {

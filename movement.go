@@ -218,7 +218,7 @@ func (m *Movement) Outside() (amount int64, currency money.Currency) {
 	return m.Amount, m.Currency
 }
 
-// Attempt is one exchange with a rail about a movement's instruction.
+// Attempt is one time that a rail was asked about a movement's instruction.
 type Attempt struct {
 	At          int64  `json:"at"` // µs
 	Instruction string `json:"instruction"`

@@ -15,15 +15,6 @@ var sandboxCards = []Card{
 	{"tok_refund_fail", "hipercard", "7726"},
 }
 
-// SandboxTokens lists the card tokens of test mode.
-func SandboxTokens() []string {
-	tokens := make([]string, len(sandboxCards))
-	for i, c := range sandboxCards {
-		tokens[i] = c.Token
-	}
-	return tokens
-}
-
 // SandboxCard returns the card behind a token of test mode. Another merchant's
 // token is as unknown as one that never was: token_invalid.
 func SandboxCard(token string) (*Card, error) {

@@ -201,12 +201,6 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// EncodeDetail returns the stored form of a movement's detail.
-func EncodeDetail(d *Detail) ([]byte, error) { return json.Marshal(d) }
-
-// DecodeDetail reads the form of EncodeDetail.
-func DecodeDetail(data []byte, d *Detail) error { return json.Unmarshal(data, d) }
-
 // MarshalText writes the bare UUID: the form inside stored JSON.
 func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 

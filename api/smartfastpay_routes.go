@@ -17,9 +17,7 @@ func smartFastPayRoutes() []*route {
 		if !strings.HasPrefix(r.path, "/v2/") {
 			r.aliases = append(r.aliases, "/v1"+r.path)
 		}
-		for _, a := range aliases {
-			r.aliases = append(r.aliases, a)
-		}
+		r.aliases = append(r.aliases, aliases...)
 		if r.access == 0 {
 			r.access = accessSecret
 		}

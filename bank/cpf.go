@@ -19,15 +19,6 @@ func cpfCheck(base string) string {
 	return d1 + digit(weigh(base+d1, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2)*10%11%10)
 }
 
-// FormatCPF writes a CPF as people read it: 123.456.789-09. Another text is
-// returned as it is.
-func FormatCPF(n string) string {
-	if len(n) != 11 {
-		return n
-	}
-	return n[:3] + "." + n[3:6] + "." + n[6:9] + "-" + n[9:]
-}
-
 // ParseCNPJ reads a Brazilian company's number, plain or as 12.ABC.345/01DE-35, and
 // returns its 14 characters in upper case. The first twelve are letters or digits,
 // the two check digits are digits: mod 11 over each character's ASCII code minus 48

@@ -103,12 +103,6 @@ func ParseDocument(country, typ, number string) (canonical string, err error) {
 	return "", err
 }
 
-// CheckDocument is ParseDocument for those who keep the number as it was sent.
-func CheckDocument(country, typ, number string) error {
-	_, err := ParseDocument(country, typ, number)
-	return err
-}
-
 func (t DocumentType) check(number string) (string, error) {
 	if t.parse != nil {
 		return t.parse(number)

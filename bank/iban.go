@@ -43,18 +43,6 @@ func ParseIBAN(s string) (string, error) {
 	return n, nil
 }
 
-// FormatIBAN writes an IBAN in groups of four, as on paper.
-func FormatIBAN(n string) string {
-	var b strings.Builder
-	for i := range len(n) {
-		if i > 0 && i%4 == 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteByte(n[i])
-	}
-	return b.String()
-}
-
 func compactIBAN(s string) (string, error) {
 	s = strings.ReplaceAll(s, " ", "")
 	if len(s) > longest {

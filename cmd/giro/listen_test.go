@@ -325,7 +325,7 @@ func TestExam(t *testing.T) {
 				}
 			}
 		}, 7, []string{"the last one again"}},
-		{"redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 302) }, 7, []string{"charge.created", "a bad signature"}},
+		{"redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, 7, []string{"charge.created", "a bad signature"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := httptest.NewServer(row.serve)
