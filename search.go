@@ -1,6 +1,8 @@
 package giro
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -158,7 +160,7 @@ func (e *Engine) Index(ctx context.Context) {
 	const pace, quick = time.Second, 20 * time.Millisecond
 	for ctx.Err() == nil {
 		changed := e.Committed()
-		n, err := e.IndexSome(ctx)
+		n, err := e.IndexSome(ctx, termsEvents)
 		if err != nil && ctx.Err() == nil {
 			e.Logf("index for search: %v", err)
 		}
@@ -193,16 +195,16 @@ func (e *Engine) busyNow() bool {
 	return e.queue.waiting > 0
 }
 
-// IndexSome reads one page of each book's new events and returns how many it
-// read.
-func (e *Engine) IndexSome(ctx context.Context) (int, error) {
+// IndexSome reads new events of each book, at most so many of one, and returns
+// how many it read.
+func (e *Engine) IndexSome(ctx context.Context, most int) (int, error) {
 	behind, err := e.Store.TermBacklogs(ctx, 100)
 	if err != nil {
 		return 0, err
 	}
 	n := 0
 	for _, book := range behind {
-		events, err := e.Store.Events(ctx, EventQuery{Book: book.Book, After: book.Sequence, Ascending: true, Limit: termsEvents})
+		events, err := e.Store.Events(ctx, EventQuery{Book: book.Book, After: book.Sequence, Ascending: true, Limit: most})
 		if err != nil {
 			return n, err
 		}
@@ -221,6 +223,10 @@ func (e *Engine) IndexSome(ctx context.Context) (int, error) {
 				terms = append(terms, Term{book.Book, w, kind, v.Object})
 			}
 		}
+		// Many in their own order: each goes where the last one went.
+		slices.SortFunc(terms, func(a, b Term) int {
+			return cmp.Or(cmp.Compare(a.Term, b.Term), bytes.Compare(a.ID[:], b.ID[:]))
+		})
 		if len(events) > 0 {
 			to = events[len(events)-1].Sequence
 		}

@@ -49,7 +49,7 @@ func TestSearch(t *testing.T) {
 		}
 		for n := 1; n > 0; {
 			var err error
-			if n, err = o.engine.IndexSome(t.Context()); err != nil {
+			if n, err = o.engine.IndexSome(t.Context(), 500); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -74,7 +74,7 @@ func TestSearch(t *testing.T) {
 		o.want(o.ask(nil, "PUT", "/v1/charges/"+charge, `{"metadata":{"order_id":"renamed"}}`, "Authorization: Bearer "+o.secret), 200, "")
 		o.want(o.ask(nil, "PUT", "/v1/customers/"+customer, `{"name":"Beatriz Lima"}`, "Authorization: Bearer "+o.secret), 200, "")
 		o.want(o.ask(nil, "DELETE", "/v1/charges/"+o.search("bulk-07")[0].ID, "", "Authorization: Bearer "+o.secret), 200, "")
-		if _, err := o.engine.IndexSome(t.Context()); err != nil {
+		if _, err := o.engine.IndexSome(t.Context(), 500); err != nil {
 			t.Fatal(err)
 		}
 		for q, want := range map[string]int{"renamed": 1, "77-a": 0, "beatriz": 1, "nunez": 0, "bulk-07": 0, "bulk-08": 1} {

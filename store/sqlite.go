@@ -153,6 +153,9 @@ func (s *SQLite) prepare(c *sqlite.Conn) error {
 		"PRAGMA temp_store = MEMORY",
 		fmt.Sprintf("PRAGMA cache_size = -%d", s.cacheKiB(c)),
 	}
+	if s.options.Loading {
+		statements = append(statements, "PRAGMA synchronous = OFF")
+	}
 	if c == s.writer && !s.options.ReadOnly {
 		statements = append(statements, "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 64000")
 	}
@@ -188,6 +191,9 @@ func (s *SQLite) prepare(c *sqlite.Conn) error {
 func (s *SQLite) cacheKiB(c *sqlite.Conn) int {
 	if c != s.writer {
 		return 8 << 10
+	}
+	if s.options.Loading {
+		return 512 << 10
 	}
 	if info, err := os.Stat(s.path); err == nil && info.Size() > 1<<30 {
 		return 64 << 10
@@ -309,6 +315,9 @@ func (s *SQLite) Close() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())
+	}
+	if s.options.Loading {
+		errs = append(errs, syncFile(s.path))
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

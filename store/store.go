@@ -19,6 +19,11 @@ type Options struct {
 	// ReadOnly opens an existing store for Verify, Backup and the readers alone,
 	// beside a process that writes to it.
 	ReadOnly bool
+	// Loading fills a store that whoever fills it would begin anew after a crash:
+	// on SQLite commits are not synced before Close, and the writer keeps more of
+	// the database in memory. Nothing that was acknowledged to anybody belongs
+	// into such a store before that.
+	Loading bool
 }
 
 // encode writes a value of the domain as the JSON of its column.

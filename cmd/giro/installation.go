@@ -28,6 +28,8 @@ type place struct {
 	Data          string `help:"Folder of the embedded store." default:"giro-data" env:"GIRO_DATA"`
 	Database      string `help:"postgres:// URL of a PostgreSQL database, instead of the embedded store." env:"GIRO_DATABASE"`
 	SecretKeyFile string `help:"File with the installation's key, 32 bytes as hex. Made in the data folder when absent." env:"GIRO_SECRET_KEY_FILE"`
+
+	loading bool // giro seed: the store is filled and may be lost on the way
 }
 
 // installation is an opened store with an engine over it.
@@ -103,7 +105,7 @@ func (t *lateTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (p *place) openStore(ctx context.Context, now func() time.Time, readOnly bool) (giro.Store, error) {
 	ids := giro.UUIDs()
-	o := store.Options{Now: now, NewID: func(at int64) giro.UUID { return ids(giro.TimeOf(at)) }, Salt: giro.Salt, ReadOnly: readOnly}
+	o := store.Options{Now: now, NewID: func(at int64) giro.UUID { return ids(giro.TimeOf(at)) }, Salt: giro.Salt, ReadOnly: readOnly, Loading: p.loading}
 	if p.Database != "" {
 		return store.OpenPostgres(ctx, p.Database, o)
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,23 +23,29 @@ type seedCommand struct {
 	Movements int64 `help:"How many to make." default:"1000000"`
 	Accounts  int   `help:"Sub-accounts that they are spread over." default:"10000"`
 	Days      int   `help:"Days of history that they are spread over; keys older than their retention are swept when the store is served." default:"25"`
-	AtOnce    int   `help:"Commands in one commit." default:"2000"`
+	AtOnce    int   `help:"Commands in one commit." default:"10000"`
 	JSON      bool  `help:"Print the keys of a new store as one JSON line." name:"json"`
 }
 
+// movementsOfCustomer is how many movements there are to a customer.
+const movementsOfCustomer = 2000
+
 // Run fills a store through engine, decisions and rows as requests would, seven
-// transfers to three payouts that are settled, under idempotency keys: only HTTP
-// and the rail's own time are left out.
+// transfers to three payouts that are settled, under idempotency keys, with the
+// terms of search: only HTTP, the rail's own time and, on SQLite, the syncs are
+// left out.
 func (c *seedCommand) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.Movements < 1 || c.Accounts < 2 || c.Days < 1 || c.AtOnce < 1 {
 		return exitError{exitUsage, fmt.Errorf("--movements, --days and --at-once are at least 1, --accounts at least 2")}
 	}
+	debug.SetGCPercent(400) // one batch is most of what there is
 	clock := &pastClock{}
 	end := time.Now()
 	begin := end.AddDate(0, 0, -c.Days)
 	clock.at.Store(giro.Micros(begin))
+	c.loading = true
 	in, err := c.open(ctx, clock.now, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
@@ -82,6 +90,9 @@ func (c *seedCommand) Run() error {
 	}
 	began, said := time.Now(), time.Now()
 	span := end.Sub(begin)
+	// The terms are written while the movements are: they meet at the store alone.
+	loaded, terms := make(chan struct{}), make(chan error, 1)
+	go func() { terms <- indexUntil(ctx, e, loaded) }()
 	var done atomic.Int64
 	err = c.all(ctx, c.Movements, func(i int64) error {
 		clock.at.Store(giro.Micros(begin.Add(time.Duration(float64(span) * float64(i) / float64(c.Movements)))))
@@ -94,7 +105,8 @@ func (c *seedCommand) Run() error {
 		}
 		return nil
 	})
-	if err != nil {
+	close(loaded)
+	if err := errors.Join(err, <-terms); err != nil {
 		return err
 	}
 	took := time.Since(began)
@@ -119,10 +131,13 @@ func (c *seedCommand) one(ctx context.Context, e *giro.Engine, m *giro.Merchant,
 		_, err := e.CreateTransfer(ctx, call, giro.Request{Amount: 1 + i%90, Currency: "BRL", Account: account, Destination: to, Description: "Seller's share", Reference: fmt.Sprintf("seed-%d", i)})
 		return err
 	}
-	cpf := bank.Sample("cpf", uint64(i)%1000)
+	n := uint64(i) * 0x9e3779b97f4a7c15 >> 40 % uint64(1+c.Movements/movementsOfCustomer)
+	cpf := bank.Sample("cpf", n)
+	who := giro.Party{Name: fmt.Sprintf("Beneficiary %d", n), Document: &giro.Document{Type: "CPF", Number: cpf, Country: "BR"}}
 	r, err := e.CreatePayout(ctx, call, giro.Request{
 		Amount: 100 + i%900, Currency: "BRL", Provider: "bank", Account: account, Bank: &giro.Bank{Method: "pix", Key: cpf, KeyType: "cpf"},
-		Recipient: &giro.Party{Name: "Beneficiary", Document: &giro.Document{Type: "CPF", Number: cpf, Country: "BR"}}, Reference: fmt.Sprintf("seed-%d", i),
+		Recipient: &who, NewCustomer: &who, CustomerReference: fmt.Sprintf("customer-%d", n), Reference: fmt.Sprintf("seed-%d", i),
+		Metadata: map[string]string{"order": fmt.Sprintf("A-%d", i)},
 	})
 	if err != nil {
 		return err
@@ -156,4 +171,25 @@ func (c *seedCommand) all(ctx context.Context, n int64, f func(i int64) error) e
 		return *p
 	}
 	return ctx.Err()
+}
+
+// indexUntil writes the terms of new movements until there are none when loaded
+// is closed.
+func indexUntil(ctx context.Context, e *giro.Engine, loaded <-chan struct{}) error {
+	for last := false; ; {
+		n, err := e.IndexSome(ctx, 20_000)
+		if err != nil || last && n == 0 {
+			return err
+		}
+		if n > 0 {
+			continue
+		}
+		select {
+		case <-loaded:
+			last = true
+		case <-e.Committed():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
