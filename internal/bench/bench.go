@@ -48,8 +48,10 @@ type Config struct {
 }
 
 // Works are what can be measured. life settles what it creates; the other
-// creations run with jobs paused, so that they are measured alone.
-var Works = []string{"payouts", "transfers", "charges", "refunds", "object", "list", "deep", "balance", "mixed", "life"}
+// creations run with jobs paused, so that they are measured alone. bulk and
+// atomic make 100 transfers with a request; overload sends payouts at four times
+// the rate that the server can take.
+var Works = []string{"payouts", "transfers", "charges", "refunds", "object", "list", "deep", "balance", "mixed", "bulk", "atomic", "overload", "life"}
 
 // Result is one cell.
 type Result struct {
@@ -64,18 +66,35 @@ type Result struct {
 	Rate      float64 `json:"rate,omitempty"` // of an open loop
 	Seconds   float64 `json:"seconds"`
 	Requests  int     `json:"requests"`
-	Refused   int     `json:"refused"` // 429 and 503
-	Errors    int     `json:"errors"`  // every other answer that was not wanted, and none
-	PerSecond float64 `json:"per_second"`
+	Refused   int     `json:"refused"`    // 429 and 503
+	Errors    int     `json:"errors"`     // every other answer that was not wanted, and none
+	PerSecond float64 `json:"per_second"` // objects: of a bulk its transfers, of overload what was done
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
 	Max       float64 `json:"max_ms"`
 	RefuseP99 float64 `json:"refuse_p99_ms,omitempty"`
 	Batch     float64 `json:"mean_batch,omitempty"`
-	CPU       float64 `json:"server_cpu_us,omitempty"` // of the server's process per request
+	CPU       float64 `json:"server_cpu_us,omitempty"` // of the server's process per object
 	RSS       float64 `json:"server_rss_mib,omitempty"`
 	Ceiling   float64 `json:"ceiling_per_second,omitempty"`
 	Ratio     float64 `json:"ratio,omitempty"`
+
+	Each        int     `json:"each,omitempty"`              // objects of one request, where there are several
+	Single      float64 `json:"single_per_second,omitempty"` // of a bulk: transfers one by one, in turns with it
+	SingleRatio float64 `json:"single_ratio,omitempty"`
+
+	*Overload
+}
+
+// Overload is what the work overload found, beside Result: there PerSecond and
+// the latencies are those of what was done in the flood.
+type Overload struct {
+	Peak      float64 `json:"peak_per_second"`            // before, in a closed loop
+	Offered   float64 `json:"offered_per_second"`         // in the flood
+	Goodput   float64 `json:"goodput_ratio"`              // done in the flood, over Peak
+	NormalP99 float64 `json:"normal_p99_ms"`              // before, at half of Peak
+	Recovered int     `json:"recovered_after_s"`          // seconds after the flood whose p99 was still beyond normal
+	AfterP99  float64 `json:"p99_ms_of_the_first_second"` // after the flood, at half of Peak
 }
 
 // Run measures every cell and hands over each as it is done. An error: a
@@ -198,21 +217,41 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		b.each(r)
 		return nil
 	}
+	if work == "overload" {
+		if err := w.overload(ctx, hot, clients, b.Requests, b.Duration, &r); err != nil {
+			return err
+		}
+		b.each(r)
+		return nil
+	}
+	each := objects(work)
 	turns, warm := 2, b.WarmUp
-	if b.ceiling == nil || rate > 0 {
+	if rate > 0 || each == 1 && (b.ceiling == nil || !ceilingHas(work)) {
 		turns = 1
 	}
-	var own, ceiling sample
+	how := load{clients: clients, count: b.Requests, warm: warm, duration: b.Duration / time.Duration(turns)}
+	var own, ceiling, single sample
 	for range turns {
+		how.warm = warm
 		if b.ceiling != nil && rate == 0 && ceilingHas(work) {
-			one, err := drive(ctx, b.ceiling.address, clients, 0, b.Requests, warm, b.Duration/time.Duration(turns), w.requests("ceiling "+work, hot))
+			one, err := drive(ctx, b.ceiling.address, how, w.requests(work, hot))
 			if err != nil {
 				return fmt.Errorf("ceiling: %w", err)
 			}
 			ceiling.add(one)
 		}
+		if each > 1 && rate == 0 {
+			one, err := drive(ctx, w.server.address, how, w.requests("transfers", hot))
+			if err != nil {
+				return fmt.Errorf("one by one: %w", err)
+			}
+			single.add(one)
+			w.acknowledge(one)
+		}
 		before := w.server.figures()
-		one, err := drive(ctx, w.server.address, clients, rate, b.Requests, warm, b.Duration/time.Duration(turns), w.requests(work, hot))
+		at := how
+		at.rate = rate
+		one, err := drive(ctx, w.server.address, at, w.requests(work, hot))
 		if err != nil {
 			return err
 		}
@@ -229,6 +268,15 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		warm = b.WarmUp / 2
 	}
 	own.fill(&r)
+	if each > 1 {
+		r.Each, r.PerSecond = each, round(r.PerSecond*float64(each), 1)
+		r.CPU /= float64(each)
+	}
+	if single.seconds > 0 {
+		r.Single = round(single.perSecond(), 1)
+		r.SingleRatio = round(r.PerSecond/r.Single, 3)
+		r.Errors += single.errors
+	}
 	if ceiling.seconds > 0 {
 		r.Ceiling = round(ceiling.perSecond(), 1)
 		r.Ratio = round(r.PerSecond/r.Ceiling, 3)

@@ -65,8 +65,17 @@ func TestEveryWork(t *testing.T) {
 			seen := map[string]bool{}
 			err := bench.Run(t.Context(), c, func(r bench.Result) {
 				seen[r.Work] = true
-				if r.Errors > 0 || r.Refused > 0 || r.Requests%40 != 0 || r.Requests == 0 || r.PerSecond == 0 || r.Store != store {
+				if r.Errors > 0 || r.Requests == 0 || r.PerSecond == 0 || r.Store != store {
 					t.Errorf("%+v", r)
+				}
+				if o := r.Overload; (o != nil) != (r.Work == "overload") || o != nil && (o.Peak == 0 || o.Offered == 0 || o.Goodput == 0 || o.NormalP99 == 0) {
+					t.Errorf("%s: overload %+v", r.Work, o)
+				}
+				if r.Refused > 0 || r.Requests%40 != 0 {
+					t.Errorf("%+v", r)
+				}
+				if bulk := r.Work == "bulk" || r.Work == "atomic"; bulk != (r.Each == 100) || bulk != (r.SingleRatio > 0) {
+					t.Errorf("%s: %d with a request, %v one by one", r.Work, r.Each, r.Single)
 				}
 				if (r.Ceiling == 0) != (r.Work != "payouts" && r.Work != "transfers") {
 					t.Errorf("%s has the ceiling %v", r.Work, r.Ceiling)

@@ -19,11 +19,21 @@ import (
 // answers read by hand: the generator shares the cores with what it measures.
 type request func(b []byte, client, n int) []byte
 
+// load says how requests are sent.
+type load struct {
+	clients  int
+	rate     float64 // requests per second that fall due; 0: closed loop
+	count    int     // > 0: so many in all, and time decides nothing
+	warm     time.Duration
+	duration time.Duration
+	cut      bool // what could not be sent by the end is left out
+}
+
 // sample is what one run of the generator saw.
 type sample struct {
 	seconds    float64
 	all        []time.Duration // of the answers that were wanted
-	refused    []time.Duration // 429 and 503
+	refused    []time.Duration // 429 and 503, from when they were sent
 	errors     int
 	warm       int      // answers that were not counted
 	made       []string // ids of what was created, warm-up included
@@ -75,13 +85,14 @@ func round(v float64, digits int) float64 {
 // sends its next request when it has its answer (closed loop). Otherwise
 // requests fall due at a constant rate whatever the server does, and latency
 // counts from when a request was due, not from when it could be sent: a stall is
-// not hidden. With count above 0 so many requests are sent in all, and time
-// decides nothing.
-func drive(ctx context.Context, address string, clients int, rate float64, count int, warm, duration time.Duration, next request) (sample, error) {
+// not hidden.
+func drive(ctx context.Context, address string, l load, next request) (sample, error) {
+	rate, count := l.rate, l.count
+	warm, duration := l.warm, l.duration
 	if count > 0 {
 		warm, duration = 0, 24*time.Hour
 	}
-	conns := make([]*conn, clients)
+	conns := make([]*conn, l.clients)
 	for i := range conns {
 		c, err := dial(address)
 		if err != nil {
@@ -94,7 +105,7 @@ func drive(ctx context.Context, address string, clients int, rate float64, count
 	counted := begin.Add(warm)
 	end := counted.Add(duration)
 	var arrivals atomic.Int64
-	samples := make([]sample, clients)
+	samples := make([]sample, l.clients)
 	var wg sync.WaitGroup
 	for i, c := range conns {
 		wg.Add(1)
@@ -113,7 +124,8 @@ func drive(ctx context.Context, address string, clients int, rate float64, count
 						time.Sleep(wait)
 					}
 				}
-				if due.After(end) {
+				sent := time.Now()
+				if due.After(end) || l.cut && sent.After(end) {
 					return
 				}
 				c.out = next(c.out[:0], i, n)
@@ -122,9 +134,7 @@ func drive(ctx context.Context, address string, clients int, rate float64, count
 				took := now.Sub(due)
 				ok := err == nil && status < 300
 				if ok {
-					if id := createdID(status, body); id != "" {
-						s.made = append(s.made, id)
-					}
+					s.made, ok = appendCreated(s.made, status, body)
 				}
 				switch {
 				case rate == 0 && now.After(end):
@@ -134,7 +144,7 @@ func drive(ctx context.Context, address string, clients int, rate float64, count
 				case ok:
 					s.all = append(s.all, took)
 				case err == nil && (status == 429 || status == 503):
-					s.refused = append(s.refused, took)
+					s.refused = append(s.refused, now.Sub(sent))
 				default:
 					s.errors++
 					if s.unexpected == "" {
@@ -178,6 +188,34 @@ func createdID(status int, body []byte) string {
 		return string(body[:i])
 	}
 	return ""
+}
+
+// madeAll is how the answer to a bulk begins that made all it was asked for; the
+// objects follow, each after its status.
+var madeAll, bulkItem = []byte(`,"refused":0,`), []byte(`{"status":201,"transfer":{"id":"`)
+
+// appendCreated appends the ids in an answer; ok is false where a bulk made less
+// than it was asked for.
+func appendCreated(ids []string, status int, body []byte) (all []string, ok bool) {
+	if status == 200 && bytes.HasPrefix(body, []byte(`{"made":`)) {
+		if i := bytes.IndexByte(body, ','); i < 0 || !bytes.HasPrefix(body[i:], madeAll) {
+			return ids, false
+		}
+		for {
+			i := bytes.Index(body, bulkItem)
+			if i < 0 {
+				return ids, true
+			}
+			body = body[i+len(bulkItem):]
+			if i = bytes.IndexByte(body, '"'); i > 0 {
+				ids = append(ids, string(body[:i]))
+			}
+		}
+	}
+	if id := createdID(status, body); id != "" {
+		ids = append(ids, id)
+	}
+	return ids, true
 }
 
 // conn is a kept-alive connection that speaks just enough HTTP/1.1.

@@ -41,6 +41,17 @@ func creates(work string) bool {
 	return true
 }
 
+// bulkOf is how many transfers one request of the works bulk and atomic makes.
+const bulkOf = 100
+
+// objects is how many objects one request of a work makes or reads.
+func objects(work string) int {
+	if work == "bulk" || work == "atomic" {
+		return bulkOf
+	}
+	return 1
+}
+
 // ceilingHas reports whether the ceiling answers this work's requests.
 func ceilingHas(work string) bool { return work == "payouts" || work == "transfers" }
 
@@ -212,15 +223,28 @@ func (w *world) account(hot bool, client, n int) string {
 	return w.subs[uint32(client*1_000_003+n*7919)*2654435761%uint32(len(w.subs))]
 }
 
+// transfer writes the body of a client's n-th transfer.
+func (w *world) transfer(body []byte, hot bool, client, n int) []byte {
+	from, to := w.account(hot, client, n), w.account(false, client, n+1)
+	if hot {
+		to = w.subs[0]
+	} else if to == from {
+		to = w.main
+	}
+	body = append(body, `{"amount":`...)
+	body = strconv.AppendInt(body, int64(1+n%9), 10)
+	body = append(body, `,"currency":"brl","from_account":"`...)
+	body = append(body, from...)
+	body = append(body, `","destination":"`...)
+	body = append(body, to...)
+	return append(body, `","description":"Transfer of a benchmark"}`...)
+}
+
 // requests returns the source of a work's requests, with keys of its own.
 func (w *world) requests(work string, hot bool) request {
 	turn := w.turn.Add(1)
 	key := func(client, n int) string {
 		return "bench-" + strconv.FormatInt(turn, 36) + "-" + strconv.Itoa(client) + "-" + strconv.Itoa(n)
-	}
-	if ceiling, ok := strings.CutPrefix(work, "ceiling "); ok {
-		inner := w.requests(ceiling, hot)
-		return inner
 	}
 	cpf := bank.Sample("cpf", 1)
 	switch work {
@@ -240,21 +264,21 @@ func (w *world) requests(work string, hot bool) request {
 		}
 	case "transfers":
 		return func(b []byte, client, n int) []byte {
-			body := make([]byte, 0, 256)
-			body = append(body, `{"amount":`...)
-			body = strconv.AppendInt(body, int64(1+n%9), 10)
-			body = append(body, `,"currency":"brl","from_account":"`...)
-			body = append(body, w.account(hot, client, n)...)
-			body = append(body, `","destination":"`...)
-			to := w.account(false, client, n+1)
-			if hot {
-				to = w.subs[0]
-			} else if to == w.account(hot, client, n) {
-				to = w.main
+			return w.post(b, "/v1/transfers", key(client, n), w.transfer(make([]byte, 0, 256), hot, client, n))
+		}
+	case "bulk", "atomic":
+		return func(b []byte, client, n int) []byte {
+			body := make([]byte, 0, 256*bulkOf)
+			body = append(body, `{"atomic":`...)
+			body = strconv.AppendBool(body, work == "atomic")
+			body = append(body, `,"transfers":[`...)
+			for i := range bulkOf {
+				if i > 0 {
+					body = append(body, ',')
+				}
+				body = w.transfer(body, hot, client, n*bulkOf+i)
 			}
-			body = append(body, to...)
-			body = append(body, `","description":"Transfer of a benchmark"}`...)
-			return w.post(b, "/v1/transfers", key(client, n), body)
+			return w.post(b, "/v1/transfers/bulk", key(client, n), append(body, "]}"...))
 		}
 	case "charges":
 		return func(b []byte, client, n int) []byte {
@@ -300,7 +324,7 @@ func (w *world) requests(work string, hot bool) request {
 func (w *world) life(ctx context.Context, hot bool, clients, count int, duration time.Duration, r *Result) error {
 	before := w.server.figures()
 	began := time.Now()
-	s, err := drive(ctx, w.server.address, clients, 0, count, 0, duration, w.requests("life", hot))
+	s, err := drive(ctx, w.server.address, load{clients: clients, count: count, duration: duration}, w.requests("life", hot))
 	if err != nil {
 		return err
 	}
