@@ -53,6 +53,7 @@ type Writes struct {
 	ShiftJobs    map[Book]int64 // µs by which a book's jobs become due earlier
 	Dispatches   []*Dispatch
 	Deliveries   []*Delivery
+	Traffic      []*Traffic // to be added to the cells
 }
 
 // NewBatch returns an empty batch; for stores.
@@ -113,6 +114,7 @@ func (b *Batch) Writes() *Writes {
 	}
 	w.Rollups = b.rollups(w.Rollups[:0])
 	w.Terms = documentTerms(w.Documents)
+	w.Traffic = deliveryTraffic(w.Traffic[:0], w.Deliveries)
 	w.Sandbox = w.Sandbox[:0]
 	for _, r := range b.sandbox {
 		if r.New || r.Dirty {

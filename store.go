@@ -90,12 +90,18 @@ type Store interface {
 	// nothing, if another process has done that.
 	AddTerms(ctx context.Context, book Book, from, to int64, terms []Term) error
 
-	// AppendRequests writes lines of the request log; one that is there stays.
-	AppendRequests(ctx context.Context, rows []*RequestRow) error
+	// AppendRequests writes lines of the request log, one that is there stays, and
+	// adds to the cells of traffic: together or not at all.
+	AppendRequests(ctx context.Context, rows []*RequestRow, traffic []*Traffic) error
 	Requests(ctx context.Context, q RequestQuery) ([]*RequestRow, error)
 	// SweepRequests removes lines from before a time (µs), and the oldest beyond
 	// keep, at most limit of each.
 	SweepRequests(ctx context.Context, before int64, keep, limit int) (int, error)
+	// Traffic returns the cells that q selects, each subject's in order of time.
+	Traffic(ctx context.Context, q TrafficQuery) ([]*Traffic, error)
+	// SweepTraffic removes cells of a step (s) that began before a time (Unix
+	// seconds), at most limit.
+	SweepTraffic(ctx context.Context, step, before int64, limit int) (int, error)
 
 	// Sweep removes idempotency rows and batch rows older than before (µs), at
 	// most limit of each, and returns how many went.

@@ -8,7 +8,7 @@ import (
 
 // dashboardRoutes are what the dashboard's pages need beside the rest of v1.
 func dashboardRoutes() []*route {
-	return slices.Concat([]*route{searchRoute}, requestRoutes, figureRoutes, exportRoutes, viewRoutes, auditRoutes, providerRoutes, sessionRoutes, teamRoutes)
+	return slices.Concat([]*route{searchRoute}, requestRoutes, figureRoutes, trafficRoutes, exportRoutes, viewRoutes, auditRoutes, providerRoutes, sessionRoutes, teamRoutes)
 }
 
 // policy is what the route asks of a person; empty: nobody has decided.
@@ -40,6 +40,7 @@ var policies = map[string]giro.Permission{
 	"streamEvents":         giro.MayReadPayments,
 	"search":               giro.MayReadPayments,
 	"figures":              giro.MayReadPayments,
+	"webhookFigures":       giro.MayReadPayments, // Home shows them to everybody
 	"attention":            giro.MayReadPayments,
 	"countCharges":         giro.MayReadPayments,
 	"countRefunds":         giro.MayReadPayments,
@@ -132,6 +133,7 @@ var policies = map[string]giro.Permission{
 
 	// For developers. A live key that may do everything is made by owners and admins alone.
 	"listRequests":        giro.MayReadDevelopers,
+	"requestFigures":      giro.MayReadDevelopers,
 	"retrieveRequest":     giro.MayReadDevelopers,
 	"listKeys":            giro.MayReadDevelopers,
 	"listOAuthClients":    giro.MayReadDevelopers,

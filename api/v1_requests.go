@@ -33,6 +33,7 @@ const (
 type requestLog struct {
 	mu      sync.Mutex
 	waiting []*giro.RequestRow
+	traffic giro.TrafficCells // of all requests, those that are left out too
 	timer   bool
 	limiter *rate.Limiter
 	left    int64 // out, since the last line
@@ -66,8 +67,12 @@ func (s *Server) keep(c *call, took time.Duration) {
 		c.caller.In != nil && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
 		return
 	}
-	l := &s.requests
+	l, book, at := &s.requests, giro.BookOf(c.caller.Merchant.Number, c.caller.Live), giro.Micros(c.at)
 	l.mu.Lock()
+	for _, step := range trafficSteps {
+		l.traffic.At(giro.RequestsOf(book), step, at).Note(c.status, took.Microseconds())
+	}
+	s.writeSoon()
 	if len(l.waiting) >= requestsWaiting || !l.limiter.AllowN(c.at, 1) {
 		l.left++
 		l.mu.Unlock()
@@ -110,13 +115,17 @@ func (s *Server) keep(c *call, took time.Duration) {
 	if err != nil {
 		return
 	}
-	row := &giro.RequestRow{Book: giro.BookOf(c.caller.Merchant.Number, c.caller.Live), ID: c.id, At: giro.Micros(c.at), Status: c.status, Object: object, Data: data}
+	row := &giro.RequestRow{Book: book, ID: c.id, At: at, Status: c.status, Object: object, Data: data}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, row)
-	begin := !l.timer
-	l.timer = true
+	s.writeSoon() // what waited was perhaps written meanwhile
 	l.mu.Unlock()
-	if begin {
+}
+
+// writeSoon sees to it that what waits is written. The caller holds the lock.
+func (s *Server) writeSoon() {
+	if !s.requests.timer {
+		s.requests.timer = true
 		time.AfterFunc(requestsPause, func() { s.flushRequests(context.Background()) })
 	}
 }
@@ -144,8 +153,8 @@ func (s *Server) Flush(ctx context.Context) { s.flushRequests(ctx) }
 func (s *Server) flushRequests(ctx context.Context) {
 	l := &s.requests
 	l.mu.Lock()
-	rows := l.waiting
-	l.waiting, l.timer = nil, false
+	rows, traffic := l.waiting, l.traffic.List(nil)
+	l.waiting, l.traffic, l.timer = nil, giro.TrafficCells{}, false
 	now := s.config.Now()
 	sweep := now.Sub(l.swept) > requestsSweep
 	if sweep {
@@ -153,8 +162,8 @@ func (s *Server) flushRequests(ctx context.Context) {
 	}
 	l.mu.Unlock()
 	store := s.config.Engine.Store
-	if len(rows) > 0 {
-		if err := store.AppendRequests(ctx, rows); err != nil && !errors.Is(err, giro.ErrClosed) {
+	if len(rows) > 0 || len(traffic) > 0 {
+		if err := store.AppendRequests(ctx, rows, traffic); err != nil && !errors.Is(err, giro.ErrClosed) {
 			s.log.Error("write the request log", "lines", len(rows), "error", err)
 			return
 		}
@@ -162,6 +171,11 @@ func (s *Server) flushRequests(ctx context.Context) {
 	if sweep {
 		if _, err := store.SweepRequests(ctx, giro.Micros(now.Add(-requestsKept)), requestsMax, 5000); err != nil && !errors.Is(err, giro.ErrClosed) {
 			s.log.Error("sweep the request log", "error", err)
+		}
+		for _, step := range trafficSteps {
+			if _, err := store.SweepTraffic(ctx, step, now.Add(-trafficKept[step]).Unix(), 20_000); err != nil && !errors.Is(err, giro.ErrClosed) {
+				s.log.Error("sweep the traffic", "error", err)
+			}
 		}
 	}
 }

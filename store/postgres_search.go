@@ -77,16 +77,20 @@ func (p *Postgres) AddTerms(ctx context.Context, book giro.Book, from, to int64,
 }
 
 // AppendRequests is giro.Store's.
-func (p *Postgres) AppendRequests(ctx context.Context, rows []*giro.RequestRow) error {
+func (p *Postgres) AppendRequests(ctx context.Context, rows []*giro.RequestRow, traffic []*giro.Traffic) error {
 	type T = *giro.RequestRow
-	_, err := p.pool.Exec(ctx, "INSERT INTO request ("+pgRequestColumns+") SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bytea[]) ON CONFLICT DO NOTHING",
-		column(rows, func(r T) int64 { return int64(r.Book) }),
-		column(rows, func(r T) uuid { return uuid(r.ID) }),
-		column(rows, func(r T) int64 { return r.At }),
-		column(rows, func(r T) int64 { return int64(r.Status) }),
-		column(rows, func(r T) uuid { return uuid(r.Object) }),
-		column(rows, func(r T) []byte { return r.Data }))
-	return err
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		q := new(pgx.Batch)
+		q.Queue("INSERT INTO request ("+pgRequestColumns+") SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bytea[]) ON CONFLICT DO NOTHING",
+			column(rows, func(r T) int64 { return int64(r.Book) }),
+			column(rows, func(r T) uuid { return uuid(r.ID) }),
+			column(rows, func(r T) int64 { return r.At }),
+			column(rows, func(r T) int64 { return int64(r.Status) }),
+			column(rows, func(r T) uuid { return uuid(r.Object) }),
+			column(rows, func(r T) []byte { return r.Data }))
+		writeTraffic(q, traffic)
+		return tx.SendBatch(ctx, q).Close()
+	})
 }
 
 // Requests is giro.Store's.

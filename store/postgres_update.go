@@ -185,6 +185,7 @@ func queueWrites(b *giro.Batch, w *giro.Writes) (*pgx.Batch, error) {
 	if err := writeDeliveries(q, w); err != nil {
 		return nil, err
 	}
+	writeTraffic(q, w.Traffic)
 	q.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return errNotCommitted

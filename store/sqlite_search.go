@@ -87,7 +87,7 @@ func (r *row) request() *giro.RequestRow {
 }
 
 // AppendRequests implements giro.Store.
-func (s *SQLite) AppendRequests(ctx context.Context, rows []*giro.RequestRow) error {
+func (s *SQLite) AppendRequests(ctx context.Context, rows []*giro.RequestRow, traffic []*giro.Traffic) error {
 	return s.write(ctx, func(c *sqlite.Conn) (bool, error) {
 		err := insertRequest.rows(c, len(rows), func(a *args, i int) {
 			r := rows[i]
@@ -96,7 +96,7 @@ func (s *SQLite) AppendRequests(ctx context.Context, rows []*giro.RequestRow) er
 		if err != nil {
 			return false, fmt.Errorf("write the request log: %w", err)
 		}
-		return true, nil
+		return true, saveTraffic(c, traffic)
 	})
 }
 

@@ -311,7 +311,11 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, stored map[giro.UUID]index
 	if err != nil {
 		return err
 	}
-	return s.saveDeliveries(c, w)
+	err = s.saveDeliveries(c, w)
+	if err != nil {
+		return err
+	}
+	return saveTraffic(c, w.Traffic)
 }
 
 func saveHead(c *sqlite.Conn, h *giro.BookHead) error {

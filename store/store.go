@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
 
 	"giro"
@@ -30,6 +32,38 @@ type Options struct {
 func encode(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(b), err
+}
+
+// trafficNumbers are the columns of giro.Traffic that count, in the order of
+// its fields.
+var trafficNumbers = func() []string {
+	names := []string{"answer_none", "answer_2xx", "answer_3xx", "answer_4xx", "answer_5xx", "delivered_1", "delivered_2", "delivered_3", "given_up"}
+	for i := range len(giro.Traffic{}.Took) {
+		names = append(names, "took_"+strconv.Itoa(i))
+	}
+	return names
+}()
+
+var trafficColumns = "subject, step, at, " + strings.Join(trafficNumbers, ", ")
+
+// trafficAdds is the assignment that adds what is inserted to what is there.
+var trafficAdds = func() string {
+	var adds []string
+	for _, name := range trafficNumbers {
+		adds = append(adds, name+" = traffic."+name+" + excluded."+name)
+	}
+	return "ON CONFLICT (subject, step, at) DO UPDATE SET " + strings.Join(adds, ", ")
+}()
+
+// numbers returns the counts of a cell, in the order of trafficNumbers.
+func numbers(t *giro.Traffic) []*int64 {
+	list := make([]*int64, 0, len(trafficNumbers))
+	for _, part := range [][]int64{t.Answers[:], t.Deliveries[:], t.Took[:]} {
+		for i := range part {
+			list = append(list, &part[i])
+		}
+	}
+	return list
 }
 
 // complete fills what the caller left out.
