@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -92,6 +93,21 @@ func (c *call) pathID(prefix, noun string) (giro.UUID, error) {
 		return id, nil
 	}
 	return giro.UUID{}, missing(noun)
+}
+
+// deletes is the handler of a DELETE by id: do answers not_found for what is not
+// the caller's.
+func deletes(prefix, noun string, do func(*giro.Engine, context.Context, *giro.Call, giro.UUID) error) func(*call) error {
+	return func(c *call) error {
+		id, err := c.pathID(prefix, noun)
+		if err != nil {
+			return err
+		}
+		if err := do(c.engine(), c.ctx, c.giroCall(nil), id); err != nil {
+			return err
+		}
+		return c.deleted(noun)
+	}
 }
 
 func missing(noun string) error { return giro.Refuse(giro.CodeNotFound, "", "there is no such "+noun) }

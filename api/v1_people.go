@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -117,31 +118,14 @@ var peopleRoutes = slices.Concat([]*route{
 		about: "A merchant's own credential makes it safer, never less safe: to let balances fall below zero, to settle sooner and to choose rails takes the admin token.", body: merchantUpdateSchema, status: 200, answer: merchantAnswer,
 		errors: []giro.Code{giro.CodeNotFound, giro.CodePreconditionFailed}, handler: updateMerchant},
 	{method: "DELETE", path: "/v1/merchants/{id}", id: "deleteMerchant", tag: "merchants", summary: "Close a merchant", access: accessAdmin, status: 200, answer: messageAnswer,
-		about:  "Its keys work no more and it is shown no more; its books stay. Refused while one of its accounts holds or owes money, or a movement is open, in either mode.",
-		errors: []giro.Code{giro.CodeNotFound, giro.CodeAccountNotEmpty, giro.CodeInFlight},
-		handler: func(c *call) error {
-			id, err := c.pathID("mer", "merchant")
-			if err != nil {
-				return err
-			}
-			if err := c.engine().CloseMerchant(c.ctx, c.giroCall(nil), id); err != nil {
-				return err
-			}
-			return c.deleted("merchant")
-		}},
+		about:   "Its keys work no more and it is shown no more; its books stay. Refused while one of its accounts holds or owes money, or a movement is open, in either mode.",
+		errors:  []giro.Code{giro.CodeNotFound, giro.CodeAccountNotEmpty, giro.CodeInFlight},
+		handler: deletes("mer", "merchant", (*giro.Engine).CloseMerchant)},
 
 	{method: "POST", path: "/v1/api_keys", id: "createKey", tag: "api_keys", summary: "Create an API key", access: accessSecret, body: keyCreateSchema, sealed: true, status: 201, answer: keyAnswer,
 		about: "Of the same merchant and mode. Its secret is answered this once. A restricted key makes no key with more scopes than its own.", handler: createKey},
 	{method: "GET", path: "/v1/api_keys", id: "listKeys", tag: "api_keys", summary: "List API keys, newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: keyAnswer},
-		handler: func(c *call) error {
-			return listDocuments(c, giro.DocKey, func(b []byte, d *giro.StoredDocument) ([]byte, error) {
-				var k giro.APIKey
-				if err := json.Unmarshal(d.Data, &k); err != nil {
-					return nil, err
-				}
-				return appendKey(b, &k, ""), nil
-			})
-		}},
+		handler: lists(giro.DocKey, func(b []byte, k *giro.APIKey) []byte { return appendKey(b, k, "") })},
 	{method: "GET", path: "/v1/api_keys/{id}", id: "retrieveKey", tag: "api_keys", summary: "Retrieve an API key", access: accessSecret, status: 200, answer: keyAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
 			id, err := c.pathID("key", "key")
@@ -571,16 +555,22 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 				})
 			}},
 		{method: "DELETE", path: path + "/{id}", id: "delete" + name, tag: tag, summary: "Delete a " + noun, access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
-			handler: func(c *call) error {
-				id, err := c.pathID(prefix, noun)
-				if err != nil {
-					return err
-				}
-				if err := c.engine().DeleteDocument(c.ctx, c.giroCall(nil), kind, id); err != nil {
-					return err
-				}
-				return c.deleted(noun)
-			}},
+			handler: deletes(prefix, noun, func(e *giro.Engine, ctx context.Context, g *giro.Call, id giro.UUID) error {
+				return e.DeleteDocument(ctx, g, kind, id)
+			})},
+	}
+}
+
+// lists is the handler that lists documents of one kind by their stored form.
+func lists[T any](kind giro.DocumentKind, show func([]byte, *T) []byte) func(*call) error {
+	return func(c *call) error {
+		return listDocuments(c, kind, func(b []byte, d *giro.StoredDocument) ([]byte, error) {
+			var v T
+			if err := json.Unmarshal(d.Data, &v); err != nil {
+				return nil, err
+			}
+			return show(b, &v), nil
+		})
 	}
 }
 

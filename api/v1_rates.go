@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"giro"
@@ -51,26 +50,9 @@ var dialectSettings = []*route{
 			return nil
 		}},
 	{method: "GET", path: "/v1/oauth_clients", id: "listOAuthClients", tag: "oauth_clients", summary: "List the clients of the SmartFastPay dialect, newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: clientAnswer},
-		handler: func(c *call) error {
-			return listDocuments(c, giro.DocClient, func(b []byte, d *giro.StoredDocument) ([]byte, error) {
-				var v giro.OAuthClient
-				if err := json.Unmarshal(d.Data, &v); err != nil {
-					return nil, err
-				}
-				return appendClient(b, &v, ""), nil
-			})
-		}},
+		handler: lists(giro.DocClient, func(b []byte, v *giro.OAuthClient) []byte { return appendClient(b, v, "") })},
 	{method: "DELETE", path: "/v1/oauth_clients/{id}", id: "revokeOAuthClient", tag: "oauth_clients", summary: "Revoke a client and its access tokens", access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
-		handler: func(c *call) error {
-			id, err := c.pathID("oac", "client")
-			if err != nil {
-				return err
-			}
-			if err := c.engine().RevokeClient(c.ctx, c.giroCall(nil), id); err != nil {
-				return err
-			}
-			return c.deleted("client")
-		}},
+		handler: deletes("oac", "client", (*giro.Engine).RevokeClient)},
 }
 
 func setRate(c *call) error {

@@ -109,16 +109,7 @@ var webhookRoutes = []*route{
 	{method: "PUT", path: "/v1/webhook_endpoints/{id}", id: "updateWebhookEndpoint", tag: "webhook_endpoints", summary: "Update, enable or disable a webhook endpoint", access: accessSecret, body: endpointUpdateSchema, status: 200, answer: endpointAnswer,
 		errors: []giro.Code{giro.CodeNotFound, giro.CodeURLForbidden, giro.CodePortForbidden, giro.CodePreconditionFailed, giro.CodeNothingToUpdate}, handler: updateEndpoint},
 	{method: "DELETE", path: "/v1/webhook_endpoints/{id}", id: "deleteWebhookEndpoint", tag: "webhook_endpoints", summary: "Delete a webhook endpoint", access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
-		handler: func(c *call) error {
-			id, err := c.pathID("we", "webhook endpoint")
-			if err != nil {
-				return err
-			}
-			if err := c.engine().DeleteEndpoint(c.ctx, c.giroCall(nil), id); err != nil {
-				return err
-			}
-			return c.deleted("webhook endpoint")
-		}},
+		handler: deletes("we", "webhook endpoint", (*giro.Engine).DeleteEndpoint)},
 	{method: "POST", path: "/v1/webhook_endpoints/{id}/roll_secret", id: "rollWebhookSecret", tag: "webhook_endpoints", summary: "Give a webhook endpoint a new secret", access: accessSecret, body: endpointRollSchema, bare: true, sealed: true, status: 200, answer: endpointAnswer,
 		about: "The old secret signs beside the new one for a day, or as long as you say, so that the receiver can change over.", errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
