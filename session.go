@@ -342,9 +342,19 @@ func (e *Engine) forgetSessions() {
 
 var errSession = Refuse(CodeUnauthenticated, "Cookie", "the session has ended; sign in again")
 
-// SessionOf returns who a session's token speaks for. CodeUnauthenticated: the
-// session has ended or never was.
+// SessionOf returns who a session's token speaks for, and notes that the session
+// is in use. CodeUnauthenticated: the session has ended or never was.
 func (e *Engine) SessionOf(ctx context.Context, token string) (*SignedIn, error) {
+	return e.sessionOf(ctx, token, true)
+}
+
+// SessionStill is SessionOf for what goes on without anybody doing anything, and
+// so does not count as a use of the session.
+func (e *Engine) SessionStill(ctx context.Context, token string) (*SignedIn, error) {
+	return e.sessionOf(ctx, token, false)
+}
+
+func (e *Engine) sessionOf(ctx context.Context, token string, used bool) (*SignedIn, error) {
 	if len(token) != 40 {
 		return nil, errSession
 	}
@@ -384,7 +394,7 @@ func (e *Engine) SessionOf(ctx context.Context, token string) (*SignedIn, error)
 	if err != nil {
 		return nil, err
 	}
-	if Micros(now)-s.Seen > sessionTouch.Microseconds() {
+	if used && Micros(now)-s.Seen > sessionTouch.Microseconds() {
 		if err := e.touch(ctx, d, s, now); err != nil {
 			return nil, err
 		}

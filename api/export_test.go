@@ -1,5 +1,13 @@
 package api
 
+import "time"
+
+// Streams returns how many streams are open.
+func (s *Server) Streams() int64 { return s.streams.Load() }
+
+// DropAfter sets how long a stream waits for its reader.
+func (s *Server) DropAfter(d time.Duration) { s.patience = d }
+
 // Operation is a row of the table of routes, for the tests outside.
 type Operation struct {
 	ID, Method, Path, Tag, Summary, Media, Access string

@@ -111,6 +111,7 @@ type Server struct {
 	log     *slog.Logger
 
 	streams  atomic.Int64
+	patience time.Duration // with a stream's reader; tests have less
 	requests requestLog
 	tails    tails
 	draining chan struct{} // closed when the server shuts down
@@ -217,7 +218,7 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, limiter: newLimiter(config.RequestsPerSecond, config.Burst), cursors: cursors{key}, log: config.Log, draining: make(chan struct{})}
+	s := &Server{config: config, limiter: newLimiter(config.RequestsPerSecond, config.Burst), cursors: cursors{key}, log: config.Log, patience: streamWrite, draining: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -492,15 +493,7 @@ func bearer(h http.Header) (string, error) {
 // route is theirs. It runs before the body is read.
 func (c *call) authenticate() error {
 	var err error
-	if session := c.sessionToken(); session != "" && len(c.r.Header["Authorization"]) == 0 && c.profile == "" {
-		c.caller, err = c.sessionHolder(session)
-	} else {
-		var token string
-		if token, err = bearer(c.r.Header); err == nil {
-			c.caller, err = c.s.config.Authenticate(c.ctx, token)
-		}
-	}
-	if err != nil {
+	if c.caller, err = c.identify(); err != nil {
 		if giro.Is(err, giro.CodeUnauthenticated) || giro.Is(err, giro.CodeKeyRevoked) {
 			c.w.Header()["Www-Authenticate"] = valueBearer
 		}
@@ -516,6 +509,35 @@ func (c *call) authenticate() error {
 		return giro.Refuse(giro.CodeForbidden, "Authorization", "an access token speaks the SmartFastPay dialect; this route needs an API key")
 	}
 	return c.caller.may(c.route)
+}
+
+// identify returns whom the request's credential speaks for now.
+func (c *call) identify() (*Caller, error) {
+	if session := c.sessionToken(); session != "" && len(c.r.Header["Authorization"]) == 0 && c.profile == "" {
+		return c.sessionHolder(session)
+	}
+	token, err := bearer(c.r.Header)
+	if err != nil {
+		return nil, err
+	}
+	return c.s.config.Authenticate(c.ctx, token)
+}
+
+// still reports whether a request that takes long would still be let in: its key
+// is good, its session open, and its person may what it does.
+func (c *call) still() bool {
+	now, err := c.identify()
+	if err == nil {
+		err = now.may(c.route)
+	}
+	if err != nil {
+		switch giro.AsError(err).Code {
+		case giro.CodeUnauthenticated, giro.CodeKeyRevoked, giro.CodeForbidden:
+			return false
+		}
+		return true // nobody knows just now: the database is away
+	}
+	return now.book() == c.book()
 }
 
 // keyHolder is the usual Authenticate: API keys, and the admin token.

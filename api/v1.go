@@ -116,11 +116,13 @@ func (c *call) engine() *giro.Engine { return c.s.config.Engine }
 
 // book returns the books of the credential; with the admin token the
 // installation's.
-func (c *call) book() giro.Book {
-	if c.caller.Merchant == nil {
+func (c *call) book() giro.Book { return c.caller.book() }
+
+func (caller *Caller) book() giro.Book {
+	if caller.Merchant == nil {
 		return giro.Installation
 	}
-	return giro.BookOf(c.caller.Merchant.Number, c.caller.Live)
+	return giro.BookOf(caller.Merchant.Number, caller.Live)
 }
 
 // bound is what a cursor of this list may be used with.

@@ -69,7 +69,11 @@ func (c *call) sessionHolder(token string) (*Caller, error) {
 	if c.engine() == nil {
 		return nil, giro.Refuse(giro.CodeUnauthenticated, "Cookie", "there are no sessions here")
 	}
-	in, err := c.engine().SessionOf(c.ctx, token)
+	of := c.engine().SessionOf
+	if c.caller != nil { // the request was let in before, and goes on
+		of = c.engine().SessionStill
+	}
+	in, err := of(c.ctx, token)
 	if err != nil {
 		return nil, err
 	}

@@ -21,11 +21,13 @@ const (
 	streamGap       = 10 * time.Millisecond // between two looks at a book, at least
 	streamPage      = 100
 	streamWrite     = 10 * time.Second // a reader slower than this is dropped, and resumes by its cursor
+	streamCheck     = 2 * time.Second  // how soon a stream ends after its credential
 	tailKept        = 128              // events of a book that its streams share
 )
 
 var streamRoute = &route{method: "GET", path: "/v1/stream", id: "streamEvents", tag: "events", summary: "Events as they happen, as server-sent events", access: accessSecret, status: 200, media: "text/event-stream",
 	about: "Each message's id is the event's sequence; Last-Event-ID goes on where a connection ended. Without after only new events are sent. " +
+		"It ends within seconds of its key's or session's end. " +
 		"Where that place is older than events are kept, or was never reached, a message of the event resync comes first: its data says at which sequence the stream goes on.",
 	params: []param{{name: "after", kind: paramInteger, min: 0, max: 1 << 53, about: "Events of sequences above."},
 		{name: "types", kind: paramList, max: 50, about: "Exact types, or patterns with one star, such as payout.*."}, placeParams[0], placeParams[1]},
@@ -219,7 +221,7 @@ func stream(c *call) error {
 		return nil
 	}
 	send := func(b []byte) bool {
-		out.SetWriteDeadline(time.Now().Add(streamWrite))
+		out.SetWriteDeadline(time.Now().Add(c.s.patience))
 		n, err := c.w.Write(b)
 		c.written += n
 		return err == nil && out.Flush() == nil
@@ -233,7 +235,16 @@ func stream(c *call) error {
 	}
 	beat := time.NewTimer(streamHeartbeat)
 	defer beat.Stop()
+	look := time.NewTicker(streamCheck)
+	defer look.Stop()
+	checked := time.Now()
 	for {
+		if time.Since(checked) >= streamCheck {
+			if !c.still() {
+				return nil
+			}
+			checked = time.Now()
+		}
 		events, behind, changed := t.after(after)
 		through := after
 		if behind {
@@ -269,6 +280,8 @@ func stream(c *call) error {
 		case <-c.s.draining:
 			return nil
 		case <-changed:
+		case <-look.C:
+			checked = time.Time{}
 		case <-beat.C:
 			// The place goes with it, so that a reader of rare types resumes near the end.
 			if !send([]byte("id: " + itoa(after) + "\n: alive\n\n")) {

@@ -3,9 +3,12 @@ package api_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +29,7 @@ type streamed struct {
 	engine *giro.Engine
 	call   *giro.Call
 	http   *http.Client
+	server *api.Server
 }
 
 func serveStreams(t testing.TB, s giro.Store) *streamed {
@@ -61,7 +65,7 @@ func serveStreams(t testing.TB, s giro.Store) *streamed {
 	t.Cleanup(func() { h.Close() })
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &streamed{t: t, url: "http://" + l.Addr().String(), key: keys.SecretKey, engine: e, call: &giro.Call{Merchant: m}, http: &http.Client{Transport: transport}}
+	return &streamed{t: t, url: "http://" + l.Addr().String(), key: keys.SecretKey, engine: e, call: &giro.Call{Merchant: m}, http: &http.Client{Transport: transport}, server: server}
 }
 
 func (s *streamed) charge(n int) {
@@ -249,4 +253,171 @@ func TestStreamOfAnotherProcess(t *testing.T) {
 			t.Errorf("%s, want %d", id, n+1)
 		}
 	}
+}
+
+// TestStreamDropsASlowReader: whoever takes nothing is dropped, without a
+// message cut in two being taken for one, and goes on where it was.
+func TestStreamDropsASlowReader(t *testing.T) {
+	t.Parallel()
+	s := serveStreams(t, openSQLite(t))
+	s.server.DropAfter(50 * time.Millisecond)
+	metadata := map[string]string{}
+	for i := range 50 {
+		metadata[fmt.Sprint("k", i)] = strings.Repeat("x", 500)
+	}
+	const charges = 300 // 15 MB of events, more than a connection holds
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range charges / 20 {
+				_, err := s.engine.CreateCharge(context.Background(), s.call, giro.Request{Amount: 100, Currency: "BRL", Provider: "card", Card: &giro.Card{Token: "tok_ok"}, Capture: true, Metadata: metadata})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+	fmt.Fprintf(conn, "GET /v1/stream?after=0 HTTP/1.1\r\nHost: giro.test\r\nAuthorization: Bearer %s\r\n\r\n", s.key)
+	// The head comes, so that the stream is open; then nothing more is read.
+	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	giveUp := time.After(20 * time.Second)
+	for s.server.Streams() > 0 {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-giveUp:
+			t.Fatal("the reader is still waited for")
+		}
+	}
+	last := 0
+	take := func(r *bufio.Reader) bool {
+		id := 0
+		for {
+			line, err := r.ReadString('\n')
+			switch {
+			case err != nil:
+				return false
+			case strings.HasPrefix(line, "id: "):
+				if _, err := fmt.Sscanf(line, "id: %d", &id); err != nil {
+					t.Fatal(err, line)
+				}
+			case line == "\n" && id > 0: // a message ends with an empty line
+				if id != last+1 {
+					t.Fatalf("%d follows %d", id, last)
+				}
+				last = id
+				return true
+			}
+		}
+	}
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	r := bufio.NewReader(resp.Body)
+	for take(r) {
+	}
+	if last == 0 || last >= 2*charges {
+		t.Errorf("%d events had been sent to a reader that takes nothing", last)
+	}
+	s.server.DropAfter(20 * time.Second)
+	for again := s.lines("", fmt.Sprint(last)); last < 2*charges; {
+		if !take(again) {
+			t.Fatalf("the stream ended after %d", last)
+		}
+	}
+}
+
+// TestStreamEndsWithItsCredential: a stream ends soon after its key is revoked,
+// its session signed out or its person taken out of the team; others go on.
+func TestStreamEndsWithItsCredential(t *testing.T) {
+	onBothOffices(t, func(t *testing.T, o *office) {
+		o.t = t
+		front := httptest.NewServer(o.server)
+		t.Cleanup(front.Close)
+		open := func(header, value string) *bufio.Reader {
+			t.Helper()
+			req, err := http.NewRequestWithContext(t.Context(), "GET", front.URL+"/v1/stream", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set(header, value)
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { resp.Body.Close() })
+			if resp.StatusCode != 200 {
+				t.Fatal(resp.Status)
+			}
+			return bufio.NewReader(resp.Body)
+		}
+		var made struct{ ID, Secret string }
+		a := o.want(o.ask(nil, "POST", "/v1/api_keys", `{"name":"of the stream"}`, "Authorization: Bearer "+o.secret), 201, "")
+		if err := json.Unmarshal(a.body, &made); err != nil || made.Secret == "" {
+			t.Fatal(err, string(a.body))
+		}
+		owner, viewer, developer := o.person(giro.DutyOwner), o.person(giro.DutyViewer), o.person(giro.DutyDeveloper)
+		var people []struct{ ID, Email string }
+		if err := json.Unmarshal(o.want(o.ask(owner, "GET", "/v1/people", ""), 200, "").body, &people); err != nil {
+			t.Fatal(err)
+		}
+		leaves := ""
+		for _, p := range people {
+			if p.Email == "viewer@example.com" {
+				leaves = p.ID
+			}
+		}
+		stays := open("Authorization", "Bearer "+o.secret)
+		for _, c := range []struct {
+			name   string
+			stream *bufio.Reader
+			end    func()
+		}{
+			{"a revoked key", open("Authorization", "Bearer "+made.Secret), func() {
+				o.want(o.ask(nil, "DELETE", "/v1/api_keys/"+made.ID, "", "Authorization: Bearer "+o.secret), 200, "")
+			}},
+			{"a session that was signed out", open("Cookie", developer.Name+"="+developer.Value), func() {
+				o.want(o.ask(developer, "DELETE", "/v1/session", ""), 200, "")
+			}},
+			{"a person out of the team", open("Cookie", viewer.Name+"="+viewer.Value), func() {
+				o.want(o.ask(owner, "DELETE", "/v1/people/"+leaves, ""), 200, "")
+			}},
+		} {
+			ended := make(chan error, 1)
+			go func() {
+				_, err := io.Copy(io.Discard, c.stream)
+				ended <- err
+			}()
+			select {
+			case <-ended:
+				t.Fatalf("the stream of %s ended before", c.name)
+			default:
+			}
+			c.end()
+			began := time.Now()
+			select {
+			case <-ended:
+				t.Logf("the stream of %s ended after %v", c.name, time.Since(began).Round(time.Millisecond))
+			case <-time.After(20 * time.Second):
+				t.Errorf("the stream of %s goes on", c.name)
+			}
+		}
+		o.want(o.ask(nil, "POST", "/charges", `{"amount":100,"currency":"brl","provider":"card","card":{"token":"tok_ok"}}`, "Authorization: Bearer "+o.secret), 201, "")
+		for {
+			line, err := stays.ReadString('\n')
+			if err != nil {
+				t.Fatal("a stream whose key is good has ended")
+			}
+			if strings.HasPrefix(line, "event: charge.created") {
+				break
+			}
+		}
+	})
 }
