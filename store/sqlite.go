@@ -64,6 +64,7 @@ func OpenSQLite(dir string, o Options) (*SQLite, error) {
 		path: filepath.Join(dir, "giro.db"), options: o.complete(),
 		turn: make(chan struct{}, 1), leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
 	}
+	s.turn <- struct{}{}
 	err := s.open(dir)
 	if err != nil {
 		s.Close()
@@ -125,14 +126,14 @@ func (s *SQLite) open(dir string) error {
 			return err
 		}
 	}
-	s.turn <- struct{}{}
 	return nil
 }
 
 // openWriter opens the connection that writes, or that stands for it where
-// nothing is written.
+// nothing is written. A buffered log reaches the others with its sync, so one
+// that is not synced has no buffer.
 func (s *SQLite) openWriter(flags sqlite.OpenFlags) (err error) {
-	if s.options.ReadOnly {
+	if s.options.ReadOnly || s.options.Loading {
 		s.writer, err = sqlite.OpenConn(s.path, flags)
 		return err
 	}

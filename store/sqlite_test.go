@@ -226,6 +226,21 @@ func TestOneProcessWrites(t *testing.T) {
 	openSQLite(t, dir)
 }
 
+// TestAFileThatIsNoDatabase: the store says so and lets the folder go.
+func TestAFileThatIsNoDatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "giro.db"), []byte(strings.Repeat("not a database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if s, err := store.OpenSQLite(dir, options()); err == nil || errors.Is(err, store.ErrLocked) {
+			s.Close()
+			t.Fatalf("error %v", err)
+		}
+	}
+}
+
 func TestReadOnlyOpensOnlyWhatIsThere(t *testing.T) {
 	t.Parallel()
 	o := options()
@@ -251,6 +266,34 @@ func TestReopen(t *testing.T) {
 	k.s = openSQLite(t, dir)
 	k.payout(40)
 	k.audit()
+}
+
+// TestLoadingIsSeenByReaders: commits that are not synced reach everybody all
+// the same.
+func TestLoadingIsSeenByReaders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := options()
+	o.Loading = true
+	s, err := store.OpenSQLite(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	k := newBooks(t, s, 1)
+	for range 20 {
+		k.sent(k.payout(k.charge(1000).Amount / 10))
+		k.audit()
+	}
+	if r := report(t, dir); !r.OK || r.Movements != 40 {
+		t.Errorf("beside the loading store: %+v", r)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := report(t, dir); !r.OK || r.Movements != 40 {
+		t.Errorf("after it: %+v", r)
+	}
 }
 
 func TestBackupWhileWriting(t *testing.T) {
