@@ -29,10 +29,12 @@ export interface Action<T> {
   may: Permission
   when: (o: T) => boolean
   danger?: boolean
+  /** Changes what is written about an object, and nothing else. */
+  words?: boolean
   key?: string
   /** An amount that is asked for, at most this much. */
   amount?: (o: T) => { max: number; currency: string }
-  texts?: { name: string; label: Key; hint?: Key; value?: (o: T) => string; area?: boolean; required?: boolean }[]
+  texts?: { name: string; label: Key; hint?: Key; value?: (o: T) => string; required?: boolean }[]
   /** What will be true afterwards. */
   effect: (o: T, v: Values) => string[]
   method?: 'POST' | 'PUT' | 'DELETE'
@@ -104,7 +106,7 @@ export function actionsOf(m: Movement): Action<Movement>[] {
       amount: (o) => ({ max: o.amount_captured - o.amount_refunded, currency: o.currency }),
       effect: (o, v) => [t('effect.reverse', { amount: money(v.amount ?? 0, o.currency) })], path: verb('reverse'), body: (_, v) => ({ amount: v.amount }), done: 'done.reverse',
     })
-    return all.filter((a) => a.when(m))
+    return [...all.filter((a) => a.when(m)), describe(m)]
   }
   add({
     id: 'release', label: 'action.release', may: 'movements.decide', when: (o) => o.status === 'onhold',
@@ -128,36 +130,18 @@ export function actionsOf(m: Movement): Action<Movement>[] {
     effect: (o) => [o.amount_captured > 0 ? t('effect.cancel_rest', { amount: money(o.amount - o.amount_captured, o.currency) }) : t('effect.release', { amount: money(o.amount, o.currency) })],
     path: verb('cancel'), body: () => ({}), done: 'done.cancel',
   })
-  return all.filter((a) => a.when(m))
+  return [...all.filter((a) => a.when(m)), describe(m)]
 }
 
-/** Describes: what is written about an object, at any time. */
-export function describe(m: Movement): Action<Movement> {
+/** What is written about a movement can be changed at any time. */
+function describe(m: Movement): Action<Movement> {
   const kind = m.object + 's'
   return {
-    id: 'describe', label: 'action.describe', may: `${kind}.write` as Permission, when: () => true,
-    texts: [
-      { name: 'description', label: 'field.description', value: (o) => o.description ?? '' },
-      { name: 'metadata', label: 'field.metadata', hint: 'field.metadata_hint', area: true, value: (o) => metadataText(o.metadata as Record<string, string>) },
-    ],
+    id: 'describe', label: 'action.describe', words: true, may: `${kind}.write` as Permission, when: () => true,
+    texts: [{ name: 'description', label: 'field.description', value: (o) => o.description ?? '' }],
     effect: () => [t('effect.describe')], method: 'PUT', path: `/v1/${kind}/{id}` as Path, values: (o) => [o.id],
-    body: (_, v) => ({ description: v.text.description ?? '', metadata: parseMetadata(v.text.metadata ?? '') }), done: 'done.saved', touches: [`/v1/${kind}`],
+    body: (_, v) => ({ description: v.text.description ?? '' }), done: 'done.saved', touches: [`/v1/${kind}`],
   }
-}
-
-export function metadataText(m: Record<string, string> | undefined): string {
-  return Object.entries(m ?? {})
-    .map(([k, v]) => `${k}=${v}`)
-    .join('\n')
-}
-
-export function parseMetadata(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text
-      .split('\n')
-      .filter((l) => l.trim() !== '')
-      .map((l) => (l.includes('=') ? [l.slice(0, l.indexOf('=')).trim(), l.slice(l.indexOf('=') + 1).trim()] : [l.trim(), ''])),
-  )
 }
 
 /** Says what will happen, asks where it is about live money, does it once. */
@@ -176,7 +160,7 @@ export function ActionDialog<T>({ action: a, object, onClose }: { action: Action
   const bad = limit !== undefined && (minor === undefined || tooMuch)
   const missing = (a.texts ?? []).some((f) => f.required && !text[f.name]?.trim())
   const count = a.count ?? 1
-  const ask = (live && a.id !== 'describe') || count > 100
+  const ask = (live && !a.words) || count > 100
   const values: Values = { amount: minor, text }
   const request = () => ({ method: a.method ?? 'POST', url: fill(a.path, a.values(object)), body: a.body?.(object, values) })
   const submit = async () => {
@@ -211,13 +195,7 @@ export function ActionDialog<T>({ action: a, object, onClose }: { action: Action
         )}
         {a.texts?.map((f) => (
           <Field key={f.name} label={t(f.label)} hint={f.hint && t(f.hint)}>
-            {(id, d) =>
-              f.area ? (
-                <textarea id={id} aria-describedby={d} rows={5} value={text[f.name] ?? ''} onChange={(e) => setText((x) => ({ ...x, [f.name]: e.target.value }))} />
-              ) : (
-                <input id={id} aria-describedby={d} autoComplete="off" required={f.required} value={text[f.name] ?? ''} onChange={(e) => setText((x) => ({ ...x, [f.name]: e.target.value }))} />
-              )
-            }
+            {(id, d) => <input id={id} aria-describedby={d} autoComplete="off" required={f.required} value={text[f.name] ?? ''} onChange={(e) => setText((x) => ({ ...x, [f.name]: e.target.value }))} />}
           </Field>
         ))}
         {!bad && (

@@ -18,8 +18,8 @@ interface Options {
   enabled?: boolean
   /** The page before stays on the screen while the next one comes. */
   keep?: boolean
-  /** Milliseconds; for what no event tells of. */
-  poll?: number
+  /** Milliseconds; for what no event tells of. A function decides by what was answered last. */
+  poll?: number | ((answer: unknown) => number | false)
 }
 
 /** Reads a route of the API; polls while the stream is paused. */
@@ -30,7 +30,7 @@ export function useRead<P extends Path>(path: P, values: string[] = [], query?: 
     queryFn: ({ signal }) => read(path, values, query, signal),
     enabled: options.enabled ?? true,
     placeholderData: options.keep ? (keepPreviousData as unknown as undefined) : undefined,
-    refetchInterval: options.poll ?? (paused ? 10_000 : false),
+    refetchInterval: typeof options.poll === 'function' ? (q) => (options.poll as (answer: unknown) => number | false)(q.state.data?.data) : (options.poll ?? (paused ? 10_000 : false)),
   })
 }
 

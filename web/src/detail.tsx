@@ -1,14 +1,40 @@
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { asCurl } from './api/client.ts'
 import { type Action, ActionDialog } from './actions.tsx'
 import { usePageRequest } from './data.ts'
 import { t } from './i18n/index.ts'
 import { useKeys } from './keys.ts'
+import { useLocation } from '@tanstack/react-router'
 import { A, useGo } from './nav.tsx'
 import { useMay } from './session.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { Item, Menu } from './ui/menu.tsx'
-import { copy, ID, JSONView } from './ui/parts.tsx'
+import { Icon } from './ui/icon.tsx'
+import { copy, ID, JSONView, toast } from './ui/parts.tsx'
+import { useWay } from './way.ts'
+
+/** By which button the reader came here: the focus stays with it from page to page. */
+let stepped = 0
+
+function Step({ by, disabled, run }: { by: -1 | 1; disabled: boolean; run: (by: -1 | 1) => Promise<void> }) {
+  const button = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    if (stepped !== by) return
+    stepped = 0
+    button.current?.focus()
+  }, [])
+  const name = t(by < 0 ? 'detail.previous' : 'detail.next')
+  return (
+    <button ref={button} type="button" className="quiet small" disabled={disabled} title={by < 0 ? 'k' : 'j'} onClick={() => {
+      stepped = by
+      void run(by)
+    }}>
+      {by < 0 && <Icon name="left" size={13} />}
+      {name}
+      {by > 0 && <Icon name="right" size={13} />}
+    </button>
+  )
+}
 
 /** The frame of every page about one object: where it stands, what it is, what can be done with it. */
 export function Detail<T extends { id: string }>({ object, path, back, backName, title, actions = [], aside, children, command }: { object: T; path: string; back: string; backName: string; title: ReactNode; actions?: Action<T>[]; aside?: ReactNode; children: ReactNode; command?: string }) {
@@ -16,23 +42,46 @@ export function Detail<T extends { id: string }>({ object, path, back, backName,
   const go = useGo()
   const [doing, setDoing] = useState<Action<T>>()
   const [json, setJSON] = useState(false)
+  const way = useWay(useLocation().pathname)
+  const back_ = way?.page === back ? way.search : undefined
+  const leave = () => go(back, back_)
+  const beside = async (by: -1 | 1) => {
+    try {
+      const href = await way?.beside(by)
+      if (href) {
+        go(href)
+      }
+    } catch (err) {
+      toast(err instanceof Error ? err.message : String(err))
+    }
+  }
   const allowed = actions.filter((a) => may(a.may) && a.when(object))
   usePageRequest({ method: 'GET', path, data: object, command: command ?? `giro get ${object.id}` })
   useKeys({
     y: () => void copy(object.id),
     '.': () => setJSON(true),
     c: () => void copy(asCurl('GET', path)),
-    Escape: () => go(back),
+    Escape: leave,
+    j: () => void beside(1),
+    k: () => void beside(-1),
     ...Object.fromEntries(allowed.filter((a) => a.key).map((a) => [a.key!, () => setDoing(a)])),
   })
-  const first = allowed.filter((a) => !a.danger).slice(0, 2)
+  const first = allowed.filter((a) => !a.danger && !a.words).slice(0, 2)
   const rest = allowed.filter((a) => !first.includes(a))
   return (
     <article className="detail">
       <nav className="crumbs" aria-label={t('breadcrumb')}>
-        <A href={back}>{backName}</A>
+        <A href={back} search={back_}>
+          {backName}
+        </A>
         <span aria-hidden="true">›</span>
         <ID value={object.id} long link={false} />
+        {way && (
+          <span className="beside">
+            <Step by={-1} disabled={way.first} run={beside} />
+            <Step by={1} disabled={way.last} run={beside} />
+          </span>
+        )}
       </nav>
       <div className="page-head">
         <h1>{title}</h1>

@@ -14,6 +14,7 @@ import { Menu } from './ui/menu.tsx'
 import { Failure, Field, Loading, toast } from './ui/parts.tsx'
 import { useMay } from './session.ts'
 import { download, Views } from './views.tsx'
+import { keepWay } from './way.ts'
 
 /** One column of a list. `off` ones are chosen in the columns menu. */
 export interface Column<T> {
@@ -137,6 +138,20 @@ export function ListView<T extends object>(list: List<T>) {
   }, [error])
 
   const position = search.cursor ?? search.before ?? ''
+  const pager = pagers.find((n) => search[n]) ?? 'cursor'
+  /** Where the page before this one begins: '' is the first; undefined is not known. */
+  const placeBefore = (): string | undefined => {
+    try {
+      return (JSON.parse(sessionStorage.getItem(trailKey(list.name)) ?? '{}') as Record<string, string>)[position]
+    } catch {
+      return undefined
+    }
+  }
+  const keep = () => {
+    if (!list.href) return
+    const before = position ? placeBefore() : undefined
+    keepWay({ page: locationPath(), search, rows: rows.map(list.href), url, before: before === undefined ? undefined : { ...query, [pager]: before }, after: next })
+  }
   const forward = () => {
     if (!next) return
     const name = pagers.find((n) => next[n])
@@ -150,16 +165,7 @@ export function ListView<T extends object>(list: List<T>) {
     }
     setSearch({ [name]: next[name] })
   }
-  const backward = () => {
-    let before = ''
-    try {
-      before = (JSON.parse(sessionStorage.getItem(trailKey(list.name)) ?? '{}') as Record<string, string>)[position] ?? ''
-    } catch {
-      // As above.
-    }
-    const name = pagers.find((n) => search[n]) ?? 'cursor'
-    setSearch({ [name]: before || undefined })
-  }
+  const backward = () => setSearch({ [pager]: placeBefore() || undefined })
 
   // New rows are counted, not inserted: nothing moves under the cursor.
   const [fresh, setFresh] = useState(0)
@@ -323,7 +329,7 @@ export function ListView<T extends object>(list: List<T>) {
       ) : q.isPending ? (
         <Loading />
       ) : rows.length === 0 ? (
-        <div className="empty">
+        <div className={list.inner ? 'muted' : 'empty'}>
           {active.length > 0 ? (
             <>
               <p>{t('list.no_match', { filters: active.map((n) => `${n}=${search[n]}`).join(', ') })}</p>
@@ -387,7 +393,7 @@ export function ListView<T extends object>(list: List<T>) {
                     return (
                       <td key={cell.id} role="cell" className={column.end ? 'end' : undefined} data-label={t(column.header)}>
                         {n === 0 && list.href ? (
-                          <A href={list.href(row.original)} data-row className="row-link">
+                          <A href={list.href(row.original)} data-row className="row-link" onClick={keep}>
                             {content}
                           </A>
                         ) : (
@@ -409,7 +415,7 @@ export function ListView<T extends object>(list: List<T>) {
           </table>
         </div>
       )}
-      <div className={'pager' + (list.unpaged && !list.bulk ? ' hidden' : '')}>
+      <div className={'pager' + ((list.unpaged && !list.bulk) || (list.inner && !position && !next && selected.length === 0) ? ' hidden' : '')}>
         {selected.length > 0 ? (
           <div className="bulk" role="status">
             <span>{tn('list.selected', selected.length)}</span>
@@ -445,6 +451,7 @@ export function ListView<T extends object>(list: List<T>) {
                 type="button"
                 onClick={() => {
                   const href = list.href!(peeked)
+                  keep()
                   setPeeked(undefined)
                   go(href)
                 }}

@@ -8,6 +8,7 @@ import { currentLanguage, languages, type Language, loadLanguage, t } from './i1
 import { CustomerPage, CustomersPage } from './kinds/customers.tsx'
 import { LedgerAccountPage, LedgerAccountsPage, LedgerTransactionPage, LedgerTransactionsPage } from './kinds/ledger.tsx'
 import { MovementPage, MovementsPage } from './kinds/movements.tsx'
+import { ReceiptPage } from './kinds/receipt.tsx'
 import { base, parseSearch, type Search, stringifySearch, useGo } from './nav.tsx'
 import { AuditPage } from './pages/audit.tsx'
 import { BalancesPage } from './pages/balances.tsx'
@@ -60,12 +61,16 @@ const pages: Record<string, ComponentType> = {
   '/': HomePage,
   '/payments': () => <MovementsPage kind="charges" />,
   '/payments/$id': () => <MovementPage kind="charges" />,
+  '/payments/$id/receipt': () => <ReceiptPage kind="charges" />,
   '/refunds': () => <MovementsPage kind="refunds" />,
   '/refunds/$id': () => <MovementPage kind="refunds" />,
+  '/refunds/$id/receipt': () => <ReceiptPage kind="refunds" />,
   '/payouts': () => <MovementsPage kind="payouts" />,
   '/payouts/$id': () => <MovementPage kind="payouts" />,
+  '/payouts/$id/receipt': () => <ReceiptPage kind="payouts" />,
   '/transfers': () => <MovementsPage kind="transfers" />,
   '/transfers/$id': () => <MovementPage kind="transfers" />,
+  '/transfers/$id/receipt': () => <ReceiptPage kind="transfers" />,
   '/customers': CustomersPage,
   '/customers/$id': CustomerPage,
   '/balances': BalancesPage,
@@ -88,23 +93,18 @@ const pages: Record<string, ComponentType> = {
   '/settings/preferences': PreferencesPage,
 }
 
+/** Another object's page starts anew: nothing of the last one's state stays. */
+const remountDeps = ({ params }: { params: object }) => params
+
 const rootRoute = createRootRoute({ component: Root, notFoundComponent: Missing, errorComponent: ({ error }) => <Failure error={error} /> })
 const router = createRouter({
-  routeTree: rootRoute.addChildren(Object.entries(pages).map(([path, component]) => createRoute({ getParentRoute: () => rootRoute, path, component: keyed(component) }))),
+  routeTree: rootRoute.addChildren(Object.entries(pages).map(([path, component]) => createRoute({ getParentRoute: () => rootRoute, path, component, remountDeps }))),
   basepath: base,
   parseSearch,
   stringifySearch,
   scrollRestoration: true,
   defaultErrorComponent: ({ error }) => <Failure error={error} />,
 })
-
-/** Another object's page starts anew: nothing of the last one's state stays. */
-function keyed(Page: ComponentType): ComponentType {
-  return function Keyed() {
-    const path = useLocation().pathname
-    return <Page key={path} />
-  }
-}
 
 function App() {
   const p = usePreferences()

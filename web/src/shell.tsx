@@ -321,7 +321,7 @@ function Shortcuts({ items, onClose }: { items: NavItem[]; onClose: () => void }
     [t('keys.anywhere'), [['/', t('search')], ['Ctrl K', t('keys.palette')], ['?', t('shortcuts')], ['c', t('copy_curl')], ['.', 'JSON'], ['m t', t('keys.test')], ['m l', t('keys.live')], ['t', t('theme')]]],
     [t('keys.go'), items.flatMap((n) => [n, ...(n.items ?? [])]).filter((n) => n.keys).map((n) => ['g ' + n.keys, t(n.key)])],
     [t('keys.lists'), [['j k', t('keys.rows')], ['Enter', t('open')], ['Space', t('peek')], ['x', t('keys.select')], ['Shift x', t('keys.range')], ['f', t('keys.filter')], ['s', t('views.save')], ['e', t('export')], ['r', t('refresh')], ['[ ]', t('keys.pages')]]],
-    [t('keys.details'), [['y', t('copy_id')], ['R', t('action.refund')], ['C', t('action.capture')], ['Esc', t('keys.back')]]],
+    [t('keys.details'), [['j k', t('keys.neighbours')], ['y', t('copy_id')], ['R', t('action.refund')], ['C', t('action.capture')], ['Esc', t('keys.back')]]],
   ]
   return (
     <Dialog title={t('shortcuts')} kind="wide" onClose={onClose}>

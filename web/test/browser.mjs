@@ -1,6 +1,7 @@
 // Walks through the dashboard in a headless Chromium, as people do: run by
 // web_test.go, which starts a giro of its own. Each check prints a line, "ok
-// name" or "not ok name: why". SHOTS names a folder for a picture of each page.
+// name" or "not ok name: why". SHOTS names a folder for a picture of each page,
+// CHECKS a regular expression of the checks to run, while working on some.
 import { createServer } from 'node:http'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,8 +14,11 @@ const shots = process.env.SHOTS
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 if (shots) mkdirSync(shots, { recursive: true })
 
+const wanted = new RegExp(process.env.CHECKS ?? '')
+
 let failed = 0
 async function check(name, run) {
+  if (!wanted.test(name) && state) return
   const began = Date.now()
   try {
     await run()
@@ -145,6 +149,93 @@ async function halfRefund() {
   equal(now.amount_refunded, 10_000, 'refunded')
   const refunds = await api('GET', '/v1/refunds')
   equal(refunds.length, 1, 'refunds made')
+  await context.close()
+}
+
+async function neighbours() {
+  const context = await desk()
+  const page = await open(context, '/payments?currency=brl')
+  await page.waitForSelector('tbody tr')
+  const ids = await page.locator('tbody tr').evaluateAll((list) => list.map((r) => r.dataset.id))
+  const at = (id) => page.waitForFunction((want) => location.pathname.endsWith(want) && document.querySelector('.crumbs code')?.textContent === want && document.querySelector('.timeline li'), id)
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await at(ids[0])
+  equal(await page.locator('.beside button').first().isDisabled(), true, 'there is nothing before the first')
+  await page.keyboard.press('j')
+  await at(ids[1])
+  await page.click('.beside button:has-text("Next")')
+  await at(ids[2])
+  await page.waitForFunction(() => document.activeElement.textContent === 'Next') // the focus stays with the button
+  await page.keyboard.press('k')
+  await at(ids[1])
+  // Past the end of the page, the list's next one is fetched.
+  await page.goto(base + '/app/payments')
+  await page.waitForSelector('tbody tr')
+  const rows = page.locator('a[data-row]')
+  const last = await rows.last().getAttribute('href')
+  await page.keyboard.press(']')
+  await page.waitForURL('**cursor=**')
+  await page.waitForFunction((was) => document.querySelector('a[data-row]') && ![...document.querySelectorAll('a[data-row]')].some((a) => a.getAttribute('href') === was), last)
+  const second = await rows.first().getAttribute('href')
+  await rows.first().click()
+  await at(second.match(/ch_\w+/)[0])
+  await page.keyboard.press('k')
+  await at(last.match(/ch_\w+/)[0])
+  await page.keyboard.press('j')
+  await at(second.match(/ch_\w+/)[0])
+  await page.keyboard.press('Escape')
+  await page.waitForURL('**/app/payments?**cursor=**')
+  // A page that nobody came to from a list has no neighbours.
+  const alone = await open(context, '/payments/' + ids[0])
+  await alone.waitForSelector('.timeline li')
+  equal(await alone.locator('.beside').count(), 0, 'neighbours without a list')
+  await context.close()
+}
+
+async function metadata() {
+  const context = await desk()
+  const made = await api('POST', '/v1/charges', { amount: 1500, currency: 'brl', provider: 'card', card: { token: 'tok_ok' }, metadata: { order: '7', gone: 'x' } })
+  const page = await open(context, '/payments/' + made.id)
+  const card = page.locator('.card:has(> header h2:text-is("Metadata"))')
+  await card.locator('button:has-text("Edit")').click()
+  await card.getByLabel('Value').nth(1).fill('8 "eight"')
+  await card.getByLabel('Remove gone').click()
+  await card.getByLabel('Key').last().fill('order')
+  await card.locator('.field-error').waitFor()
+  await card.getByLabel('Key').last().fill('channel')
+  await card.getByLabel('Value').last().fill('app')
+  await page.keyboard.press('Enter')
+  await card.locator('dt >> text=channel').waitFor()
+  const now = await api('GET', '/v1/charges/' + made.id)
+  equal(JSON.stringify(Object.entries(now.metadata).sort()), JSON.stringify([['channel', 'app'], ['order', '8 "eight"']]), 'metadata')
+  // What somebody else has changed meanwhile is not overwritten.
+  await card.locator('button:has-text("Edit")').click()
+  await api('PUT', '/v1/charges/' + made.id, { metadata: { order: '9' } })
+  await card.getByLabel('Value').first().fill('web')
+  page.expectsErrors = true
+  await page.keyboard.press('Enter')
+  await card.locator('.failure code >> text=precondition_failed').waitFor()
+  await card.locator('button:has-text("Show what it is now")').click()
+  await page.waitForFunction(() => [...document.querySelectorAll('.pair input')].some((i) => i.value === '9'))
+  await card.getByLabel('Value').first().fill('10')
+  await page.keyboard.press('Enter')
+  await card.locator('dd >> text=10').waitFor()
+  equal(JSON.stringify((await api('GET', '/v1/charges/' + made.id)).metadata), '{"order":"10"}', 'metadata after the conflict')
+  await context.close()
+}
+
+async function receipt() {
+  const context = await desk()
+  const page = await open(context, '/payouts/' + held.id)
+  await page.click('a:has-text("Receipt")')
+  await page.waitForSelector('.receipt h1')
+  equal(await page.locator('.receipt .big').innerText(), 'R$10,093.00', 'the amount')
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
+  for (const chrome of ['.topbar', '.rail', '.test-bar', '.receipt-bar']) equal(await page.locator(chrome).isVisible(), false, chrome + ' on paper')
+  equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), 'rgb(255, 255, 255)', 'the paper')
+  equal((await page.pdf()).subarray(0, 5).toString(), '%PDF-', 'a PDF')
+  equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
   await context.close()
 }
 
@@ -423,10 +514,17 @@ await Promise.all([
 await Promise.all([
   check('a viewer sees no button to refund and gets 403', viewer),
   check('filters survive a reload, going back and a copied link', filters),
+  check('a detail leads to its neighbours in the list and back to it', neighbours),
+  check('a receipt is printed without what is around it', receipt),
   check('without a stream the page says so; errors and empty lists help on', paused),
 ])
 await check('nine tabs share one stream, and none loses it', tabs)
-await Promise.all([check('test and live are apart; keys, search and cURL', live), check('customers, payouts, exports and views are made; people are written down', makes)])
+await Promise.all([check('test and live are apart; keys, search and cURL', live), check('customers, payouts, exports and views are made; people are written down', makes), check('metadata is changed where it stands, and nobody else\'s change is lost', metadata)])
+
+if (process.env.CHECKS && !wanted.test('pages')) {
+  await browser.close()
+  process.exit(failed ? 1 : 0)
+}
 
 // Every page in both themes, three languages and two widths.
 const event = (await api('GET', '/v1/events?limit=1'))[0]
@@ -436,7 +534,7 @@ const request = (await api('GET', '/v1/requests?method=POST&limit=1'))[0]
 const transfer = (await api('GET', '/v1/transfers'))[0]
 const pix = (await api('GET', '/v1/charges?customer=' + customer.id))[0]
 const paths = [
-  '/', '/payments', '/payments/' + payment.id, '/payments/' + pix.id, '/refunds', '/refunds/' + refund.id, '/payouts', '/payouts/' + held.id, '/transfers', '/transfers/' + transfer.id,
+  '/', '/payments', '/payments/' + payment.id, '/payments/' + payment.id + '/receipt', '/payments/' + pix.id, '/refunds', '/refunds/' + refund.id, '/payouts', '/payouts/' + held.id, '/transfers', '/transfers/' + transfer.id,
   '/customers', '/customers/' + customer.id, '/balances', '/ledger/accounts', '/ledger/accounts/' + sub.id, '/ledger/transactions', '/ledger/transactions/' + ledger.id,
   '/developers', '/developers/keys', '/developers/webhooks', '/developers/webhooks/' + endpoint.id, '/developers/events', '/developers/events/' + event.id, '/developers/logs', '/developers/logs/' + request.id, '/developers/sandbox',
   '/settings/team', '/settings/audit', '/settings/providers', '/settings/preferences',

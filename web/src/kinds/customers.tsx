@@ -1,12 +1,13 @@
 import { useParams } from '@tanstack/react-router'
 import type { Action } from '../actions.tsx'
-import { metadataText, parseMetadata } from '../actions.tsx'
 import type { Schema } from '../api/client.ts'
 import { useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { label, t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
+import { Metadata } from '../metadata.tsx'
 import { useGo } from '../nav.tsx'
+import { useMay } from '../session.ts'
 import { Card, Facts, Failure, ID, Loading, Time } from '../ui/parts.tsx'
 import { type Document, masked } from './document.ts'
 import { method, movementList } from './movements.tsx'
@@ -39,6 +40,7 @@ export function CustomersPage() {
 export function CustomerPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const go = useGo()
+  const may = useMay()
   const q = useRead('/v1/customers/{id}', [id])
   const sources = useRead('/v1/sources', [], { customer: id, limit: '100' })
   const c = q.data?.data
@@ -47,20 +49,18 @@ export function CustomerPage() {
   const touches = ['/v1/customers']
   const actions: Action<Customer>[] = [
     {
-      id: 'describe', label: 'edit', may: 'customers.write', when: () => true,
+      id: 'describe', label: 'edit', words: true, may: 'customers.write', when: () => true,
       texts: [
         { name: 'name', label: 'field.name', value: (o) => o.name ?? '', required: true },
         { name: 'email', label: 'field.email', value: (o) => o.email ?? '' },
         { name: 'description', label: 'field.description', value: (o) => o.description ?? '' },
-        { name: 'metadata', label: 'field.metadata', hint: 'field.metadata_hint', area: true, value: (o) => metadataText(o.metadata as Record<string, string>) },
       ],
       effect: () => [t('effect.describe')], method: 'PUT', path: '/v1/customers/{id}', values: (o) => [o.id],
-      body: (_, v) => ({ name: v.text.name, ...(v.text.email ? { email: v.text.email } : {}), description: v.text.description ?? '', metadata: parseMetadata(v.text.metadata ?? '') }), done: 'done.saved', touches,
+      body: (_, v) => ({ name: v.text.name, ...(v.text.email ? { email: v.text.email } : {}), description: v.text.description ?? '' }), done: 'done.saved', touches,
     },
     { id: 'delete', label: 'delete', may: 'customers.write', danger: true, when: () => true, effect: () => [t('effect.delete_customer')], method: 'DELETE', path: '/v1/customers/{id}', values: (o) => [o.id], done: 'done.deleted', touches, then: () => go('/customers') },
   ]
   const d = c.document as Document
-  const metadata = Object.entries((c.metadata as Record<string, string>) ?? {})
   return (
     <Detail
       object={c}
@@ -93,7 +93,7 @@ export function CustomerPage() {
             ))}
             {sources.data && (sources.data.data as unknown[]).length === 0 && <p className="muted">{t('none')}</p>}
           </Card>
-          <Card title={t('col.metadata')}>{metadata.length ? <Facts items={metadata.map(([k, v]) => [k, v])} /> : <p className="muted">{t('none')}</p>}</Card>
+          <Metadata object={c} path="/v1/customers/{id}" editable={may('customers.write')} />
         </>
       }
     >

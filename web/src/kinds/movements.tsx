@@ -1,23 +1,27 @@
 import { useParams } from '@tanstack/react-router'
-import { useState } from 'react'
-import { type Action, ActionDialog, actionsOf, type AnyMovement, type Charge, describe, type Movement, type Payout, type Refund, type Transfer } from '../actions.tsx'
+import { actionsOf, type AnyMovement, type Charge, type Movement, type Payout, type Refund, type Transfer } from '../actions.tsx'
 import type { Path, Schema } from '../api/client.ts'
 import { send } from '../api/client.ts'
 import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { money } from '../format.ts'
+import { instant, money } from '../format.ts'
 import { eventLabel, type Key, label, t } from '../i18n/index.ts'
 import { apiQuery, type Column, type Filter, FirstSteps, type List, ListView } from '../list.tsx'
+import { Metadata } from '../metadata.tsx'
 import { A, useSearch } from '../nav.tsx'
+import { HTTP, took } from '../pages/logs.tsx'
+import { EventDeliveries } from '../pages/webhooks.tsx'
 import { useMay, usePlace } from '../session.ts'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
-import { Card, Facts, Failure, ID, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
+import { Card, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
 import { masked } from './document.ts'
 import { accountName, Postings } from './ledger.tsx'
 
 export type KindName = 'charges' | 'refunds' | 'payouts' | 'transfers'
 export const pages: Record<KindName, string> = { charges: '/payments', refunds: '/refunds', payouts: '/payouts', transfers: '/transfers' }
+/** The route of one of a kind. They answer alike, so one stands for all where types matter. */
+export const movementPath = (kind: KindName) => `/v1/${kind}/{id}` as '/v1/charges/{id}'
 export const titles: Record<KindName, Key> = { charges: 'nav.payments', refunds: 'nav.refunds', payouts: 'nav.payouts', transfers: 'nav.transfers' }
 export const statuses: Record<KindName, readonly string[]> = {
   charges: ['succeeded', 'pending', 'onhold', 'failed', 'canceled', 'refunded'],
@@ -36,7 +40,7 @@ export function method(m: Movement): string {
 }
 
 /** The other side of a destination, as far as it may be shown. */
-function destination(m: Movement): string {
+export function destination(m: Movement): string {
   const b = (m as AnyMovement).bank
   return b?.key ?? b?.account ?? b?.iban ?? b?.account_number ?? (m as AnyMovement).mobile?.phone ?? ''
 }
@@ -110,7 +114,7 @@ export function movementList(kind: KindName, more: Partial<List<Movement>> = {})
 
 /** The few facts of the drawer. */
 function Peek({ kind, id }: { kind: KindName; id: string }) {
-  const q = useRead(`/v1/${kind}/{id}` as '/v1/charges/{id}', [id])
+  const q = useRead(movementPath(kind), [id])
   if (q.error) return <Failure error={q.error} />
   const m = q.data?.data as Movement | undefined
   if (!m) return <Loading />
@@ -201,7 +205,7 @@ function CustomerName({ id }: { id: string }) {
   )
 }
 
-function Amounts({ m }: { m: Movement }) {
+export function Amounts({ m }: { m: Movement }) {
   const c = m.currency
   const rows: [string, number, boolean?][] = [
     [t('amounts.' + m.object + '.amount' as Key), m.amount],
@@ -224,14 +228,26 @@ function Amounts({ m }: { m: Movement }) {
   )
 }
 
-const entryIcons: Record<string, IconName> = { request: 'code', act: 'user', ledger_transaction: 'ledger', attempt: 'transfers', event: 'activity', delivery: 'webhook' }
+const entryIcons: Record<string, IconName> = { request: 'code', act: 'user', ledger_transaction: 'ledger', attempt: 'transfers', event: 'activity', delivery: 'webhook', refund: 'refunds' }
+
+/** An entry of the API's timeline, or a refund among them. */
+type Entry = Omit<Schema<'TimelineEntry'>, 'type'> & { type: Schema<'TimelineEntry'>['type'] | 'refund' }
+
+function useTimeline(kind: KindName, id: string) {
+  return useRead(`/v1/${kind}/{id}/timeline` as '/v1/charges/{id}/timeline', [id], undefined, { keep: true })
+}
 
 /** One ordered story; it grows as events come. */
-export function Timeline({ kind, id }: { kind: KindName; id: string }) {
-  const q = useRead(`/v1/${kind}/{id}/timeline` as '/v1/charges/{id}/timeline', [id], undefined, { keep: true })
+export function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; refunded?: boolean }) {
+  const q = useTimeline(kind, id)
+  const refunds = useRead('/v1/refunds', [], { charge: id, limit: '100' }, { enabled: refunded, keep: true })
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
   if (!q.data) return <Loading />
-  const entries = [...(q.data.data as Schema<'TimelineEntry'>[])].reverse()
+  // What was given back is a story of its own; a line of this one says so.
+  const given = ((refunded && refunds.data?.data) || []) as Refund[]
+  const told = given.map((r) => ({ at: r.created_at, type: 'refund' as const, id: r.id, what: t('timeline.refunded', { amount: money(r.amount, r.currency), state: label('status', r.status) }), detail: r.reason ?? null }))
+  // The API's own order decides where the clock does not.
+  const entries: Entry[] = [...told, ...[...(q.data.data as Entry[])].reverse()].sort((a, b) => instant(b.at) - instant(a.at))
   return (
     <ol className="timeline" aria-live="polite" aria-label={t('timeline')}>
       {entries.map((e, i) => (
@@ -250,7 +266,7 @@ export function Timeline({ kind, id }: { kind: KindName; id: string }) {
               )}
             </p>
             <p className="muted small">
-              {label('timeline', e.type)}
+              {e.type === 'refund' ? label('noun', 'refund') : label('timeline', e.type)}
               {e.id && (
                 <>
                   {' · '}
@@ -267,7 +283,7 @@ export function Timeline({ kind, id }: { kind: KindName; id: string }) {
 }
 
 /** The story in words where there are some; the wire's own otherwise. */
-function entryText(e: Schema<'TimelineEntry'>): string {
+function entryText(e: Entry): string {
   if (e.type === 'event') {
     const [kind = '', what = ''] = e.what.split('.')
     const words = eventLabel(kind, what)
@@ -319,11 +335,10 @@ function Simulate({ m, kind }: { m: Movement; kind: KindName }) {
 
 export function MovementPage({ kind }: { kind: KindName }) {
   const { id } = useParams({ strict: false }) as { id: string }
-  const q = useRead(`/v1/${kind}/{id}` as '/v1/charges/{id}', [id])
+  const q = useRead(movementPath(kind), [id])
   const m = q.data?.data as Movement | undefined
   const { live } = usePlace()
   const may = useMay()
-  const [editing, setEditing] = useState<Action<Movement>>()
   const ledger = useRead(`/v1/${kind}/{id}/ledger` as '/v1/charges/{id}/ledger', [id], undefined, { keep: true, enabled: may('balances.read') })
   const transactions = (ledger.data?.data as Schema<'LedgerTransaction'>[] | undefined) ?? []
   const accounts = useAccounts(may('balances.read') ? transactions.flatMap((x) => x.postings.flatMap((p) => [p.debit, p.credit])) : [])
@@ -331,7 +346,6 @@ export function MovementPage({ kind }: { kind: KindName }) {
   if (!m) return <Loading rows={8} />
   const back = pages[kind]
   const next = (m as AnyMovement).next_action
-  const metadata = Object.entries((m.metadata as Record<string, string>) ?? {})
   return (
     <>
       <Detail
@@ -348,24 +362,20 @@ export function MovementPage({ kind }: { kind: KindName }) {
         command={`giro ${kind} get ${m.id}`}
         aside={
           <>
-            <Card title={t('details')}>
+            <Card
+              title={t('details')}
+              actions={
+                <A className="button small" href={`${back}/${m.id}/receipt`}>
+                  {t('receipt')}
+                </A>
+              }
+            >
               <MovementFacts m={m} />
             </Card>
             <Card title={t('amounts')}>
               <Amounts m={m} />
             </Card>
-            <Card
-              title={t('col.metadata')}
-              actions={
-                may(describe(m).may) && (
-                  <button type="button" className="small" onClick={() => setEditing(describe(m))}>
-                    {t('edit')}…
-                  </button>
-                )
-              }
-            >
-              {metadata.length ? <Facts items={metadata.map(([k, v]) => [k, v])} /> : <p className="muted">{t('none')}</p>}
-            </Card>
+            <Metadata object={m} path={movementPath(kind)} editable={may(`${kind}.write`)} />
           </>
         }
       >
@@ -391,7 +401,7 @@ export function MovementPage({ kind }: { kind: KindName }) {
           </Card>
         )}
         <Card title={t('timeline')} actions={!live && may('sandbox.write') && kind !== 'transfers' && <Simulate m={m} kind={kind} />}>
-          <Timeline kind={kind} id={id} />
+          <Timeline kind={kind} id={id} refunded={m.object === 'charge' && m.amount_refunded > 0} />
         </Card>
         {may('balances.read') && (
           <Card title={t('ledger')} actions={transactions.length > 0 && <span className="ok small"><Icon name="check" size={13} /> {t('balanced')}</span>}>
@@ -399,9 +409,75 @@ export function MovementPage({ kind }: { kind: KindName }) {
           </Card>
         )}
         {kind === 'charges' && <RefundsOf charge={m as Charge} />}
+        {may('developers.read') && <EventsOf kind={kind} id={id} />}
+        {may('developers.read') && <MadeBy kind={kind} id={id} />}
       </Detail>
-      {editing && <ActionDialog action={editing} object={m} onClose={() => setEditing(undefined)} />}
     </>
+  )
+}
+
+/** What was told of a movement, to whom, and how that went. */
+function EventsOf({ kind, id }: { kind: KindName; id: string }) {
+  const entries = (useTimeline(kind, id).data?.data ?? []) as Schema<'TimelineEntry'>[]
+  const events = entries.filter((e) => e.type === 'event').reverse()
+  if (events.length === 0) return null
+  return (
+    <Card title={t('events_n', { n: events.length })}>
+      <ul className="plain-list">
+        {events.map((e) => (
+          <li key={e.id}>
+            <p className="row wrap">
+              <A href={'/developers/events/' + e.id}>
+                <code>{e.what}</code>
+              </A>
+              <span className="grow" />
+              <Time at={e.at} style="clock" />
+            </p>
+            <EventDeliveries event={e.id!} />
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
+/** The request that made a movement, while the log still has it. */
+function MadeBy({ kind, id }: { kind: KindName; id: string }) {
+  const entries = (useTimeline(kind, id).data?.data ?? []) as Schema<'TimelineEntry'>[]
+  const request = entries.find((e) => e.type === 'request')?.id ?? ''
+  const q = useRead('/v1/requests/{id}', [request], undefined, { enabled: request !== '' })
+  const l = q.data?.data
+  if (!l) return null
+  return (
+    <Card
+      title={t('made_by')}
+      actions={
+        <A className="button small" href={'/developers/logs/' + l.id}>
+          {t('open')}
+        </A>
+      }
+    >
+      <p className="row wrap">
+        <code>{`${l.method} ${l.path}`}</code> <HTTP line={l} />
+        <span className="grow" />
+        <span className="muted small">{took(l)}</span>
+      </p>
+      {l.idempotency_key && (
+        <p className="muted small">
+          {t('logs.idempotency')}: <code className="break">{l.idempotency_key}</code>
+        </p>
+      )}
+      {([['request', l.request], ['logs.response', l.response]] as const).map(
+        ([name, body]) =>
+          body !== undefined &&
+          body !== null && (
+            <details key={name}>
+              <summary>{t(name)}</summary>
+              <JSONView value={body} />
+            </details>
+          ),
+      )}
+    </Card>
   )
 }
 

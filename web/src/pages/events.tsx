@@ -1,11 +1,15 @@
 import { useParams } from '@tanstack/react-router'
-import { useRead } from '../data.ts'
+import { useState } from 'react'
+import { Confirm } from '../actions.tsx'
+import { post } from '../api/client.ts'
+import { changed, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { t } from '../i18n/index.ts'
+import { t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import type { Event } from '../live.ts'
 import { pageOf } from '../nav.tsx'
-import { Card, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/parts.tsx'
+import { useMay } from '../session.ts'
+import { Card, Facts, Failure, ID, JSONView, Loading, Time, toast } from '../ui/parts.tsx'
 import { EventDeliveries } from './webhooks.tsx'
 
 /** The object that an event is about. */
@@ -37,6 +41,41 @@ export function EventsPage() {
   )
 }
 
+/** To whom an event went; all of them can be told again. */
+function Sent({ event }: { event: string }) {
+  const may = useMay()
+  const [again, setAgain] = useState(false)
+  if (!may('developers.read')) return null
+  return (
+    <Card
+      title={t('webhooks.deliveries')}
+      actions={
+        may('developers.write') && (
+          <button type="button" className="small" onClick={() => setAgain(true)}>
+            {t('webhooks.resend_all')}…
+          </button>
+        )
+      }
+    >
+      <EventDeliveries event={event} none={t('webhooks.no_deliveries')} />
+      {again && (
+        <Confirm
+          title={t('webhooks.resend_all')}
+          label={t('webhooks.resend_all')}
+          onClose={() => setAgain(false)}
+          run={async (key) => {
+            await post('/v1/events/{id}/resend', [event], {}, key)
+            changed(`/v1/events/${event}`)
+            toast(tn('webhooks.resent', 1))
+          }}
+        >
+          <p>{t('webhooks.resend_all_note')}</p>
+        </Confirm>
+      )}
+    </Card>
+  )
+}
+
 export function EventPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const q = useRead('/v1/events/{id}', [id])
@@ -64,7 +103,7 @@ export function EventPage() {
         </Card>
       }
     >
-      <EventDeliveries event={id} />
+      <Sent event={id} />
       <Card title={t('event_body')}>
         <p className="muted small">{t('event_body_note')}</p>
         <JSONView value={e} />

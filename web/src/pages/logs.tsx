@@ -10,7 +10,7 @@ import { Card, Code, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/p
 type Line = Schema<'RequestLine'>
 
 /** An answer's status: its class is a colour and a word of the wire. */
-function HTTP({ line }: { line: Line }) {
+export function HTTP({ line }: { line: Line }) {
   const kind = line.status >= 500 ? 'failed' : line.status >= 400 ? 'onhold' : 'succeeded'
   return (
     <span className={'status s-' + kind}>
@@ -20,7 +20,7 @@ function HTTP({ line }: { line: Line }) {
   )
 }
 
-const took = (l: Line) => t('unit.ms', { n: number(Math.round(l.took_us / 100) / 10) })
+export const took = (l: Line) => t('unit.ms', { n: number(Math.round(l.took_us / 100) / 10) })
 
 /** What keys asked of the API, and what people changed. */
 export function LogsPage() {

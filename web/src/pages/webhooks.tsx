@@ -1,7 +1,7 @@
 import { useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type Action, Confirm } from '../actions.tsx'
-import { post, put, type Schema, send } from '../api/client.ts'
+import { post, put, type Schema } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { number } from '../format.ts'
@@ -360,50 +360,42 @@ export function DeliveryView({ d }: { d: DeliveryDetail }) {
 }
 
 /** To which endpoints an event went, and sending it again. */
-export function EventDeliveries({ event }: { event: string }) {
+export function EventDeliveries({ event, none }: { event: string; none?: string }) {
   const may = useMay()
-  const q = useRead('/v1/events/{id}/deliveries', [event], undefined, { enabled: may('developers.read'), poll: 5000 })
+  const unsettled = (answer: unknown) => ((answer as Delivery[] | undefined)?.some((d) => d.state === 'pending') ? 4000 : false)
+  const q = useRead('/v1/events/{id}/deliveries', [event], undefined, { enabled: may('developers.read'), poll: unsettled })
   const endpoints = useRead('/v1/webhook_endpoints', [], undefined, { enabled: may('developers.read') })
   if (!may('developers.read')) return null
-  const list = (q.data?.data ?? []) as Delivery[]
+  if (q.error) return <Failure error={q.error} />
+  if (!q.data) return <Loading rows={1} />
+  const list = (q.data.data ?? []) as Delivery[]
   const names = new Map(((endpoints.data?.data ?? []) as Endpoint[]).map((e) => [e.id, name(e)]))
-  const resend = async (endpoint?: string) => {
+  const resend = async (endpoint: string) => {
     try {
-      await send('POST', `/v1/events/${event}/resend`, { body: endpoint ? { endpoint } : {} })
+      await post('/v1/events/{id}/resend', [event], { endpoint }, crypto.randomUUID())
       toast(tn('webhooks.resent', 1))
     } catch (err) {
       toast(err instanceof Error ? err.message : String(err))
     }
     changed(`/v1/events/${event}`)
   }
+  if (list.length === 0) return none ? <p className="muted">{none}</p> : null
   return (
-    <Card
-      title={t('webhooks.deliveries')}
-      actions={
-        may('developers.write') && names.size > 0 && (
-          <button type="button" className="small" onClick={() => void resend()}>
-            {t('webhooks.resend_all')}
-          </button>
-        )
-      }
-    >
-      {q.error ? <Failure error={q.error} /> : !q.data ? <Loading rows={2} /> : list.length === 0 ? <p className="muted">{t('webhooks.no_deliveries')}</p> : null}
-      <ul className="plain-list">
-        {list.map((d) => (
-          <li key={d.endpoint} className="row wrap">
-            <A href={`/developers/webhooks/${d.endpoint}?delivery=${d.event}`} className="grow clip">
-              {names.get(d.endpoint) ?? d.endpoint}
-            </A>
-            <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : undefined} />
-            <span className="muted small">{tn('webhooks.attempts_n', d.attempts)}</span>
-            {may('developers.write') && (
-              <button type="button" className="small" onClick={() => void resend(d.endpoint)}>
-                {t('webhooks.resend')}
-              </button>
-            )}
-          </li>
-        ))}
-      </ul>
-    </Card>
+    <ul className="deliveries">
+      {list.map((d) => (
+        <li key={d.endpoint} className="row wrap">
+          <A href={`/developers/webhooks/${d.endpoint}?delivery=${d.event}`} className="grow clip">
+            {names.get(d.endpoint) ?? d.endpoint}
+          </A>
+          <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : undefined} />
+          <span className="muted small">{tn('webhooks.attempts_n', d.attempts)}</span>
+          {may('developers.write') && (
+            <button type="button" className="small" onClick={() => void resend(d.endpoint)}>
+              {t('webhooks.resend')}
+            </button>
+          )}
+        </li>
+      ))}
+    </ul>
   )
 }

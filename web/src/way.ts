@@ -1,0 +1,60 @@
+import { useState } from 'react'
+import { currentScope, type Query, send } from './api/client.ts'
+import { scopeKey } from './live.ts'
+import type { Search } from './nav.tsx'
+
+/** The list that an object's page was opened from: where its neighbours are, and the way back. */
+export interface Way {
+  /** The list's page and its query. */
+  page: string
+  search: Search
+  /** The pages of its rows, in their order. */
+  rows: string[]
+  /** The route of the rows; the queries of the pages before and after them, where there are some. */
+  url: string
+  before?: Query
+  after?: Query
+}
+
+/** Ways are told apart by the pages that they lead along: /payments/… */
+function nameOf(family: string): string {
+  return `giro.way.${scopeKey(currentScope())}${family}`
+}
+
+const familyOf = (href: string) => href.slice(0, href.lastIndexOf('/'))
+
+/** Keeps the way to a row's page. Storage may be closed to us: then pages stand alone. */
+export function keepWay(way: Way) {
+  try {
+    if (way.rows[0] && !way.rows[0].includes('?')) sessionStorage.setItem(nameOf(familyOf(way.rows[0])), JSON.stringify(way))
+  } catch {
+    // As above.
+  }
+}
+
+function readWay(href: string): Way | undefined {
+  try {
+    const way = JSON.parse(sessionStorage.getItem(nameOf(familyOf(href))) ?? 'null') as Way | null
+    return way?.rows.includes(href) ? way : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Where an object's page stands among those of the list it was opened from. */
+export function useWay(href: string) {
+  const [way] = useState(() => readWay(href))
+  if (!way) return undefined
+  const at = way.rows.indexOf(href)
+  /** The page beside it; the rows of the list's next page are fetched at its end. */
+  const beside = async (by: -1 | 1): Promise<string | undefined> => {
+    const near = way.rows[at + by]
+    const query = by < 0 ? way.before : way.after
+    if (near || !query) return near
+    const page = await send<{ id: string }[]>('GET', way.url, { query })
+    const more = page.data.map((o) => familyOf(href) + '/' + o.id)
+    keepWay(by < 0 ? { ...way, rows: [...more, ...way.rows], before: undefined } : { ...way, rows: [...way.rows, ...more], after: page.next })
+    return by < 0 ? more.at(-1) : more[0]
+  }
+  return { page: way.page, search: way.search, beside, first: at === 0 && !way.before, last: at === way.rows.length - 1 && !way.after }
+}
