@@ -257,20 +257,24 @@ func TestOnlyJSON(t *testing.T) {
 		{"transfers create --amount 1 --currency usd --to " + account, 0}, {"transfers list", 0}, {"transfers get " + moved, 0}, {"transfers update " + moved + " --description x", 0},
 		{"transfers reverse " + moved, 0}, {"transfers post " + transfer(), 0}, {"transfers void " + transfer(), 0}, {"transfers timeline " + moved, 0}, {"transfers ledger " + moved, 0}, {"transfers delete " + moved, 0},
 		{"customers create --name Rui", 0}, {"customers list", 0}, {"customers get " + customer, 0}, {"customers update " + customer + " --email a@example.com", 0},
-		{"sources create " + customer + " --card-token tok_ok", 0}, {"sources list", 0}, {"sources get src_01h455vb4pex5vsknk084sn02q", 4}, {"sources delete src_01h455vb4pex5vsknk084sn02q", 4},
+		{"sources create " + customer + " --card-token tok_ok", 0}, {"sources list", 0}, {"sources get src_01h455vb4pex5vsknk084sn02q", 4}, {"sources update src_01h455vb4pex5vsknk084sn02q --metadata a=b", 4}, {"sources delete src_01h455vb4pex5vsknk084sn02q", 4},
 		{"customers delete " + customer, 0},
 		{"balances list", 0}, {"balances get usd", 0}, {"balances history usd --days 2", 0}, {"get " + ch, 0},
 		{"accounts create --name x --currency eur", 0}, {"accounts list", 0}, {"accounts list --ids " + account, 0}, {"accounts get " + account, 0}, {"accounts statement " + account, 0}, {"accounts close " + account, 5},
 		{"transactions list", 0}, {"transactions get " + ltx, 0}, {"trial-balance", 0},
 		{"simulate " + charge("tok_pending") + " succeeded", 0}, {"fund --amount 1 --currency usd", 0}, {"clock show", 0}, {"clock advance 1h", 0}, {"clock to 2001-01-01", 6}, {"rail-log", 0},
-		{"api get /v1/balances", 0}, {"keys create", 0}, {"keys list", 0}, {"keys roll " + key(), 0}, {"keys revoke " + key(), 0}, {"keys scopes", 0},
+		{"api get /v1/balances", 0}, {"keys create", 0}, {"keys list", 0}, {"keys get " + key(), 0}, {"keys roll " + key(), 0}, {"keys revoke " + key(), 0}, {"keys scopes", 0},
 		{"events list", 0}, {"events get " + event, 0}, {"events resend " + event, 0}, {"events tail --after 0 --limit 1", 0},
 		{"webhooks create " + receiver.URL + " --events *", 0}, {"webhooks list", 0}, {"webhooks get " + hook, 0}, {"webhooks update " + hook + " --description x", 0},
 		{"deliveries list --endpoint " + hook, 0}, {"deliveries get " + event + " --endpoint " + hook, 0}, {"deliveries resend " + event + " --endpoint " + hook, 0}, {"deliveries recover --endpoint " + hook + " --since 1h", 0},
 		{"webhooks test " + hook, 0}, {"webhooks pause " + hook, 0}, {"webhooks test " + hook, 5}, {"webhooks resume " + hook, 0}, {"webhooks roll-secret " + hook, 0}, {"webhooks delete " + hook, 0},
 		{"webhooks exam " + receiver.URL + " --secret " + secret, 7}, {"listen --print-secret", 0}, {"trigger charge.failed", 0}, {"trigger transfer.failed", 2},
-		{"merchants create --name x", 3}, {"merchants list", 0}, {"merchants get " + merchant, 0}, {"merchants update " + merchant + " --name y", 0},
+		{"merchants create --name x", 3}, {"merchants delete " + merchant, 2}, {"merchants delete --yes " + merchant, 3}, {"merchants list", 0}, {"merchants get " + merchant, 0}, {"merchants update " + merchant + " --name y", 0},
 		{"rails set " + merchant + " smartfastpay --client-id x", 3}, {"rails get " + merchant + " smartfastpay", 3}, {"rails remove " + merchant + " smartfastpay", 3},
+		{"settings get", 0}, {"settings set --settlement-delay 0s", 0}, {"providers list", 0}, {"providers set bank/pix=manual", 0}, {"providers set bank/pix=nothing", 6},
+		{"views list", 0}, {"views create --name x --page payouts", 0}, {"views update view_01h455vb4pex5vsknk084sn02q --name y", 4}, {"views delete view_01h455vb4pex5vsknk084sn02q", 4},
+		{"clients create", 0}, {"clients create jumppag", 0}, {"clients create other", 2}, {"clients list", 0}, {"clients revoke oac_01h455vb4pex5vsknk084sn02q", 4},
+		{"idempotency nobody", 4}, {"search ana", 0}, {"users invitations", 0}, {"users withdraw inv_01h455vb4pex5vsknk084sn02q", 4},
 		{"rates set usd brl 5.25", 0}, {"rates list", 0}, {"audit list", 0}, {"proof show", 0}, {"proof run", 0}, {"doctor", 0},
 		{"users list", 0}, {"users roles", 0}, {"users invite ana@example.com --role admin", 0}, {"users role per_01h455vb4pex5vsknk084sn02q admin", 4},
 		{"users disable per_01h455vb4pex5vsknk084sn02q", 4}, {"users reset per_01h455vb4pex5vsknk084sn02q", 4},
@@ -305,7 +309,7 @@ func TestOnlyJSON(t *testing.T) {
 	}
 	var commands commands
 	model := kong.Must(&commands, kong.Vars{"server": "", "outcomes": ""}).Model
-	local := []string{"serve", "init", "verify", "seed", "logs tail"} // their JSON has tests of its own
+	local := []string{"serve", "init", "verify", "seed", "logs tail", "audit tail"} // their JSON has tests of its own
 	for _, leaf := range leaves(model.Node) {
 		path := leaf.Name
 		for up := leaf.Parent; up != nil && up.Parent != nil; up = up.Parent {
@@ -550,6 +554,65 @@ func TestLogsTail(t *testing.T) {
 	}
 	if exit := <-code; exit != 0 && exit != exitInterrupted {
 		t.Errorf("it ended with %d", exit)
+	}
+}
+
+// TestSettings: what a merchant sets up by the command line holds, and its
+// secrets are shown once.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	c.must(0, "settings", "set", "--hold-on-missing-funds", "--name", "Padaria")
+	if out := c.must(0, "settings", "--fields", "name,hold_on_missing_funds"); out != "name\tPadaria\nhold_on_missing_funds\ttrue\n" {
+		t.Error(out)
+	}
+	held := strings.TrimSpace(c.must(0, "payouts", "create", "--amount", "1", "--currency", "eur", "--iban", "DE89370400440532013000", "-o", "id", "--idempotency-key", "k-1"))
+	if out := c.must(0, held, "--fields", "status"); out != "status\tonhold\n" {
+		t.Error(out)
+	}
+	if out := c.must(0, "idempotency", "k-1", "--fields", "state,status,source"); out != "state\tanswered\nstatus\t201\nsource\t"+held+"\n" {
+		t.Error(out)
+	}
+	c.must(0, "settings", "set", "--no-hold-on-missing-funds")
+	if out := c.must(0, "settings", "get", "--fields", "name,hold_on_missing_funds"); out != "name\tPadaria\nhold_on_missing_funds\tfalse\n" {
+		t.Error(out)
+	}
+	c.must(0, "providers", "set", "bank/pix=manual", "card=")
+	if out := c.must(0, "providers", "-o", "csv", "--no-headers"); !strings.Contains(out, "\nbank/pix,manual,true\n") || !strings.HasPrefix(out, "card,") {
+		t.Error(out)
+	}
+	view := strings.TrimSpace(c.must(0, "views", "create", "--name", "Failed", "--page", "payouts", "--query", "status=failed", "-o", "id"))
+	c.must(0, "views", "update", view, "--name", "Broken")
+	if out := c.must(0, "views", "list", "--page", "payouts", "--fields", "id,name,query"); out != view+"\tBroken\tstatus=failed\n" {
+		t.Error(out)
+	}
+	c.must(0, "views", "delete", view)
+	if out := c.must(0, "views", "list"); out != "" {
+		t.Error(out)
+	}
+	made := strings.Split(strings.TrimSpace(c.must(0, "clients", "create", "jumppag", "-o", "csv", "--no-headers")), ",")
+	if len(made) != 5 || made[0] == "" || made[3] != "jumppag" {
+		t.Fatal(made)
+	}
+	if out := c.must(0, "clients", "list"); strings.Contains(out, made[0]) || !strings.Contains(out, made[2]) {
+		t.Error(out)
+	}
+	c.must(0, "clients", "revoke", made[1])
+	if out := c.must(0, "clients", "list", "-o", "id"); strings.Contains(out, made[1]) {
+		t.Error(out)
+	}
+	if out := c.must(0, "search", "padaria", "nobody"); out != "" {
+		t.Error(out)
+	}
+	for page, want := range map[string]string{"payments": "/app/payments", held: "/app/payouts/" + held, "docs": "/docs"} {
+		if out := c.must(0, "open", page); out != s.URL+want+"\n" {
+			t.Error(page, out)
+		}
+	}
+	c.must(2, "open", "nowhere")
+	if out := c.must(0, "api", "get", "search?q="+held, "--fields", "id"); out != `[{"id":"`+held+`"}]`+"\n" {
+		t.Error(out)
 	}
 }
 

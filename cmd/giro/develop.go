@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"giro"
+	"giro/api"
 	"giro/client"
 	"giro/webhook"
 )
@@ -157,7 +158,7 @@ func (c *requestCommand) Run(s *session) error {
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	if first, _, _ := strings.Cut(path[1:], "/"); movementKinds[first] != "" || slices.Contains(v1Words, first) {
+	if ofV1(path) {
 		path = "/v1" + path
 	}
 	r := client.Request{Method: method, Path: path, Key: c.IdempotencyKey, Header: http.Header{}}
@@ -212,7 +213,19 @@ func (c *requestCommand) Run(s *session) error {
 	return s.object(v, []column{plain("ID", "id")})
 }
 
-var v1Words = []string{"accounts", "api_keys", "balances", "customers", "events", "idempotency", "ledger", "merchants", "sources", "test", "webhook_endpoints"}
+// ofV1 reports whether a path begins with a noun of v1, whose /v1 may be left
+// out.
+func ofV1(path string) bool {
+	document, err := parseTree(api.OpenAPI())
+	if err != nil {
+		return false
+	}
+	noun, _, _ := strings.Cut(path[1:], "/")
+	return noun != "" && slices.ContainsFunc(document.at("paths").names, func(p string) bool {
+		rest, ok := strings.CutPrefix(p, "/v1/"+noun)
+		return ok && (rest == "" || rest[0] == '/')
+	})
+}
 
 // body makes the request's body of what -d says.
 func (c *requestCommand) body(in io.Reader) (json.RawMessage, error) {

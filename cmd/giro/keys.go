@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -25,6 +24,7 @@ type merchantsCommand struct {
 	List   listAdminCommand       `cmd:"" help:"List merchants, newest first; with an API key its own."`
 	Get    retrieveAdminCommand   `cmd:"" help:"Show a merchant."`
 	Update merchantsUpdateCommand `cmd:"" help:"Change a merchant's settings."`
+	Delete merchantDeleteCommand  `cmd:"" help:"Close a merchant for good: its keys end, its books stay. Refused while an account holds money."`
 }
 
 // local says where a store lies that is opened without a server.
@@ -71,35 +71,38 @@ func (c *merchantsCreateCommand) Run(s *session, n *noun) error {
 type merchantsUpdateCommand struct {
 	adminFlags
 	asking
-	ID                   string            `arg:"" help:"The merchant's id."`
-	Name                 string            `help:"The merchant's name." placeholder:"NAME"`
-	Email                string            `help:"E-mail address." placeholder:"ADDRESS"`
-	Phone                string            `help:"E.164." placeholder:"+55…"`
-	SettlementDelay      string            `help:"How long captured money waits in pending: 24h, 0s." placeholder:"DURATION"`
-	AllowNegative        *bool             `negatable:"" name:"negative-balance" help:"Whether the balance may fall below zero."`
-	HoldOnMissingFunds   *bool             `negatable:"" help:"Whether a payout without funds waits instead of being refused."`
-	Rail                 map[string]string `help:"What carries live payments: bank/pix=smartfastpay, card=; all of them, in place of what was set. With the admin token." placeholder:"MEANS=RAIL"`
-	RequireIdempotentKey *bool             `negatable:"" name:"require-idempotency-key" help:"Whether POST and PUT need an Idempotency-Key."`
+	ID string `arg:"" help:"The merchant's id."`
+	merchantFields
 }
 
 func (c *merchantsUpdateCommand) Run(s *session, n *noun) error {
-	body := client.MerchantUpdate{Name: c.Name, Email: c.Email, Phone: c.Phone, NegativeBalanceAllowed: c.AllowNegative,
-		HoldOnMissingFunds: c.HoldOnMissingFunds, RequireIdempotencyKey: c.RequireIdempotentKey, Rails: c.Rail}
-	maps.DeleteFunc(body.Rails, func(_, rail string) bool { return rail == "" })
-	if c.SettlementDelay != "" {
-		d, err := time.ParseDuration(c.SettlementDelay)
-		if err != nil || d < 0 || d%time.Second != 0 {
-			return exitError{exitUsage, errors.New("--settlement-delay is a duration of whole seconds, such as 24h")}
-		}
-		seconds := int64(d / time.Second)
-		body.SettlementDelay = &seconds
+	body, err := c.update()
+	if err != nil {
+		return err
+	}
+	if err := s.confirm(c.asking, "change the settings of "+c.ID); err != nil {
+		return err
 	}
 	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: body})
+}
+
+type merchantDeleteCommand struct {
+	adminFlags
+	asking
+	ID string `arg:"" help:"The merchant's id."`
+}
+
+func (c *merchantDeleteCommand) Run(s *session, n *noun) error {
+	if err := s.sure(c.asking, "close the merchant "+c.ID+" for good"); err != nil {
+		return err
+	}
+	return s.act(said, client.Request{Method: http.MethodDelete, Path: n.at(c.ID)})
 }
 
 type keysCommand struct {
 	Create keysCreateCommand `cmd:"" help:"Create an API key; its secret is printed once."`
 	List   keysListCommand   `cmd:"" help:"List API keys."`
+	Get    retrieveCommand   `cmd:"" help:"Show an API key, without its secret."`
 	Roll   keysRollCommand   `cmd:"" help:"Replace an API key."`
 	Revoke keysRevokeCommand `cmd:"" help:"End an API key at once."`
 	Scopes keysScopesCommand `cmd:"" help:"List the scopes that a key can be restricted to."`

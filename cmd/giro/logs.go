@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 )
 
 type logsCommand struct {
@@ -51,50 +49,10 @@ func (c *logsGetCommand) Run(s *session, n *noun) error { return s.show(n, c.ID)
 type logsTailCommand struct {
 	apiFlags
 	narrowing
-	Every time.Duration `default:"2s" help:"How often to look." placeholder:"2s"`
+	following
 }
 
-// Run prints what is new since it began. Its own looking is left out.
+// Run leaves its own looking out.
 func (c *logsTailCommand) Run(s *session, n *noun) error {
-	if c.Every < 100*time.Millisecond {
-		return exitError{exitUsage, errors.New("--every is at least 100ms")}
-	}
-	if s.form == "json" {
-		s.form = "jsonl" // there is no end to close an array at
-	}
-	seen := "" // ids grow with time
-	for first := true; ; first = false {
-		q := c.query()
-		q.Set("limit", "100")
-		v, _, err := s.read(n.path, q)
-		if err != nil {
-			return err
-		}
-		rows := s.table(n.columns)
-		rows.p.o.NoHeaders = rows.p.o.NoHeaders || !first
-		newest := seen
-		for n := len(v.members) - 1; n >= 0; n-- {
-			id := v.members[n].at("id").string()
-			if id <= seen {
-				continue
-			}
-			newest = max(newest, id)
-			if first || v.members[n].at("operation").string() == "listRequests" {
-				continue
-			}
-			if err := rows.row(v.members[n]); err != nil {
-				return err
-			}
-		}
-		if seen = newest; rows.count > 0 {
-			if err := rows.end(); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-s.ctx.Done():
-			return nil
-		case <-time.After(c.Every):
-		}
-	}
+	return c.follow(s, n, c.query(), func(row *tree) bool { return row.at("operation").string() == "listRequests" })
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"reflect"
@@ -46,21 +47,32 @@ type commands struct {
 	hookCommands
 	adminCommands
 	officeCommands
+	settingCommands
 	helpCommands
 }
 
-type openAPICommand struct{}
+type openAPICommand struct {
+	YAML bool `name:"yaml" help:"As YAML."`
+}
 
-func (openAPICommand) Run() error {
-	_, err := os.Stdout.Write(append(api.OpenAPI(), '\n'))
+func (c *openAPICommand) Run(t *terminal) error {
+	document := api.OpenAPI()
+	if c.YAML {
+		v, err := parseTree(document)
+		if err != nil {
+			return err
+		}
+		document = bytes.TrimSuffix(v.appendYAML(nil, ""), []byte("\n"))
+	}
+	_, err := t.out.Write(append(document, '\n'))
 	return err
 }
 
 type versionCommand struct{}
 
-func (versionCommand) Run() error {
-	fmt.Println("giro " + version)
-	return nil
+func (versionCommand) Run(t *terminal) error {
+	_, err := fmt.Fprintln(t.out, "giro "+version)
+	return err
 }
 
 func main() {

@@ -654,6 +654,7 @@ type sourcesCommand struct {
 	Create sourceCreateCommand `cmd:"" help:"Save a way to pay or be paid for a customer."`
 	List   sourceListCommand   `cmd:"" help:"List sources, newest first."`
 	Get    retrieveCommand     `cmd:"" help:"Show a source."`
+	Update sourceUpdateCommand `cmd:"" help:"Change a source's metadata."`
 	Delete deleteCommand       `cmd:"" help:"Delete a source."`
 }
 
@@ -674,6 +675,16 @@ func (c *sourceCreateCommand) Run(s *session, n *noun) error {
 		return exitError{exitUsage, errors.New("a source is not made of another")}
 	}
 	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: body})
+}
+
+type sourceUpdateCommand struct {
+	apiFlags
+	ID       string            `arg:"" help:"The source's id."`
+	Metadata map[string]string `required:"" help:"key=value; several." placeholder:"K=V"`
+}
+
+func (c *sourceUpdateCommand) Run(s *session, n *noun) error {
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: client.SourceUpdate{Metadata: c.Metadata}})
 }
 
 type sourceListCommand struct {

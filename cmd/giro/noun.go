@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,19 +47,24 @@ var nouns = map[string]*noun{
 			}
 			return p.money(&tree{kind: '0', text: strconv.FormatInt(sum, 10)}, row.at("currency").string())
 		}}, plain("CURRENCY", "currency"), moment("CREATED", "created"), wide(plain("HASH", "hash"))}},
-	"keys":     {"key", "/v1/api_keys", []column{plain("ID", "id"), text("NAME", "name"), plain("HINT", "hint"), plain("PUBLISHABLE", "publishable"), text("SCOPES", "scopes"), plain("EXPIRES", "expires_at"), plain("REVOKED", "revoked_at"), moment("CREATED", "created")}},
-	"clock":    {"test clock", "/v1/test/clock", []column{plain("NOW", "now")}},
-	"rail-log": {"instruction", "/v1/test/rail/log", []column{plain("INSTRUCTION", "instruction"), plain("KIND", "kind"), plain("SUBMITS", "submits"), plain("LOOKUPS", "lookups"), plain("DONE", "done"), plain("AT", "at")}},
-	"rates":    {"rate", "/v1/rates", []column{plain("FROM", "from"), plain("TO", "to"), plain("RATE", "rate")}},
-	"users":    {"person", "/v1/people", []column{plain("ID", "id"), text("NAME", "name"), text("EMAIL", "email"), plain("ROLE", "role"), plain("SIGNED IN", "signed_in_at"), moment("SINCE", "created")}},
-	"audit":    {"act", "/v1/audit", []column{moment("AT", "created"), text("WHO", "person.email"), plain("ACTION", "action"), plain("TARGET", "target"), plain("LIVE", "livemode"), wide(plain("ADDRESS", "address")), wide(plain("ID", "id"))}},
+	"keys":        {"key", "/v1/api_keys", []column{plain("ID", "id"), text("NAME", "name"), plain("HINT", "hint"), plain("PUBLISHABLE", "publishable"), text("SCOPES", "scopes"), plain("EXPIRES", "expires_at"), plain("REVOKED", "revoked_at"), moment("CREATED", "created")}},
+	"clients":     {"client", "/v1/oauth_clients", []column{plain("ID", "id"), plain("CLIENT_ID", "client_id"), plain("PROFILE", "profile"), moment("CREATED", "created")}},
+	"views":       {"view", "/v1/views", []column{plain("ID", "id"), text("NAME", "name"), plain("PAGE", "page"), text("QUERY", "query"), plain("SHARED", "shared"), text("BY", "saved_by"), wide(text("COLUMNS", "columns")), moment("CREATED", "created")}},
+	"providers":   {"provider", "/v1/providers", []column{plain("NAME", "name"), plain("RAIL", "rail"), plain("SET", "set")}},
+	"search":      {"search result", "/v1/search", []column{plain("TYPE", "type"), plain("ID", "id"), text("TITLE", "title"), plain("STATUS", "status"), amount("AMOUNT", "amount", "currency"), wide(plain("CURRENCY", "currency")), wide(plain("MATCH", "match")), moment("CREATED", "created")}},
+	"idempotency": {"idempotency key", "/v1/idempotency", []column{plain("KEY", "key"), plain("STATE", "state"), plain("STATUS", "status"), plain("SOURCE", "source"), moment("CREATED", "created")}},
+	"clock":       {"test clock", "/v1/test/clock", []column{plain("NOW", "now")}},
+	"rail-log":    {"instruction", "/v1/test/rail/log", []column{plain("INSTRUCTION", "instruction"), plain("KIND", "kind"), plain("SUBMITS", "submits"), plain("LOOKUPS", "lookups"), plain("DONE", "done"), plain("AT", "at")}},
+	"rates":       {"rate", "/v1/rates", []column{plain("FROM", "from"), plain("TO", "to"), plain("RATE", "rate")}},
+	"users":       {"person", "/v1/people", []column{plain("ID", "id"), text("NAME", "name"), text("EMAIL", "email"), plain("ROLE", "role"), plain("SIGNED IN", "signed_in_at"), moment("SINCE", "created")}},
+	"audit":       {"act", "/v1/audit", []column{moment("AT", "created"), text("WHO", "person.email"), plain("ACTION", "action"), plain("TARGET", "target"), plain("LIVE", "livemode"), wide(plain("ADDRESS", "address")), wide(plain("ID", "id"))}},
 	"logs": {"request", "/v1/requests", []column{moment("AT", "created"), plain("METHOD", "method"), text("PATH", "path"), plain("STATUS", "status"), text("CODE", "code"),
 		{head: "MS", cell: func(_ *printer, row *tree) string { return milliseconds(row.at("took_us").number()) }}, plain("ID", "id"), wide(plain("KEY", "key")), wide(text("ADDRESS", "address"))}},
 	"merchants": {"merchant", "/v1/merchants", []column{plain("ID", "id"), text("NAME", "name"), plain("CURRENCY", "currency"), plain("STATUS", "status"), moment("CREATED", "created")}},
 }
 
 // prefixes lead from an id to its command.
-var prefixes = map[string]string{"ch": "charges", "re": "refunds", "po": "payouts", "tr": "transfers", "cus": "customers", "src": "sources", "acct": "accounts", "ltx": "transactions", "mer": "merchants"}
+var prefixes = map[string]string{"ch": "charges", "re": "refunds", "po": "payouts", "tr": "transfers", "cus": "customers", "src": "sources", "acct": "accounts", "ltx": "transactions", "mer": "merchants", "key": "keys"}
 
 // at is the path of one object, or of what lies below it.
 func (n *noun) at(id string, below ...string) string {
@@ -171,6 +177,56 @@ func (g *paging) each(s *session, n *noun, query url.Values) error {
 	return nil
 }
 
+// following are the flags of commands that print what comes, until Ctrl-C.
+type following struct {
+	Every time.Duration `default:"2s" help:"How often to look." placeholder:"2s"`
+}
+
+// follow prints what is new in a list since it began, but for what unwanted
+// tells. ids of the list grow with time.
+func (f *following) follow(s *session, n *noun, query url.Values, unwanted func(*tree) bool) error {
+	if f.Every < 100*time.Millisecond {
+		return exitError{exitUsage, errors.New("--every is at least 100ms")}
+	}
+	if s.form == "json" {
+		s.form = "jsonl" // there is no end to close an array at
+	}
+	query.Set("limit", "100")
+	seen := ""
+	for first := true; ; first = false {
+		v, _, err := s.read(n.path, query)
+		if err != nil {
+			return err
+		}
+		rows := s.table(n.columns)
+		s.o.NoHeaders = s.o.NoHeaders || !first
+		newest := seen
+		for _, row := range slices.Backward(v.members) {
+			id := row.at("id").string()
+			if id <= seen {
+				continue
+			}
+			newest = max(newest, id)
+			if first || unwanted(row) {
+				continue
+			}
+			if err := rows.row(row); err != nil {
+				return err
+			}
+		}
+		if seen = newest; rows.count > 0 {
+			if err := rows.end(); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-s.ctx.Done():
+			return nil
+		case <-time.After(f.Every):
+		}
+	}
+}
+
 // footer tells a person how much there is, on standard error.
 func (g *paging) footer(s *session, n *noun, shown int, query, next url.Values) {
 	if next == nil {
@@ -240,7 +296,7 @@ func (c *anyCommand) Run(s *session) error {
 	prefix, _, _ := strings.Cut(c.ID, "_")
 	n := nouns[prefixes[prefix]]
 	if n == nil {
-		return exitError{exitUsage, fmt.Errorf("%q is not an id that giro can look up: it begins with po_, ch_, re_, tr_, cus_, src_, acct_, ltx_, mer_ or evt_", oneLine(c.ID))}
+		return exitError{exitUsage, fmt.Errorf("%q is not an id that giro can look up: it begins with po_, ch_, re_, tr_, cus_, src_, acct_, ltx_, mer_, key_, we_ or evt_", oneLine(c.ID))}
 	}
 	return s.show(n, c.ID)
 }

@@ -124,6 +124,9 @@ type usersCommand struct {
 	Disable usersVerbCommand   `cmd:"" help:"Take a person out of the team."`
 	Reset   usersVerbCommand   `cmd:"" help:"Make a link with which a person sets a new password."`
 	Roles   usersRolesCommand  `cmd:"" help:"What each role may do."`
+
+	Invitations usersInvitationsCommand `cmd:"" help:"List the invitations that are open."`
+	Withdraw    usersWithdrawCommand    `cmd:"" help:"Withdraw an invitation."`
 }
 
 // ofTeam says whose team it is, for the admin token.
@@ -157,6 +160,21 @@ func (c *usersInviteCommand) Run(s *session) error {
 	return s.act(invitation, client.Request{Method: http.MethodPost, Path: invitation.path, Body: map[string]string{"email": c.Email, "role": c.Role}})
 }
 
+type usersInvitationsCommand struct{ ofTeam }
+
+func (c *usersInvitationsCommand) Run(s *session) error {
+	return s.all(invitation.path, nil, invitation.columns)
+}
+
+type usersWithdrawCommand struct {
+	ofTeam
+	ID string `arg:"" help:"The invitation's id."`
+}
+
+func (c *usersWithdrawCommand) Run(s *session) error {
+	return s.act(said, client.Request{Method: http.MethodDelete, Path: invitation.at(c.ID)})
+}
+
 type usersRoleCommand struct {
 	ofTeam
 	ID   string `arg:"" help:"The person's id."`
@@ -187,18 +205,36 @@ func (c *usersRolesCommand) Run(s *session) error {
 
 type auditCommand struct {
 	List auditListCommand `cmd:"" default:"withargs" help:"List what people did, newest first."`
+	Tail auditTailCommand `cmd:"" help:"What people do as they do it, until Ctrl-C."`
 }
 
-type auditListCommand struct {
-	apiFlags
-	paging
+// auditing are the filters of the audit log.
+type auditing struct {
 	Person string `help:"Only what this person did." placeholder:"per_…"`
 	Action string `help:"Only this operation: createRefund." placeholder:"NAME"`
 	Target string `help:"Only what was done to this object." placeholder:"ID"`
 }
 
-func (c *auditListCommand) Run(s *session, n *noun) error {
-	return c.each(s, n, given(map[string]string{"person": c.Person, "action": c.Action, "target": c.Target}))
+func (a *auditing) query() url.Values {
+	return given(map[string]string{"person": a.Person, "action": a.Action, "target": a.Target})
+}
+
+type auditListCommand struct {
+	apiFlags
+	paging
+	auditing
+}
+
+func (c *auditListCommand) Run(s *session, n *noun) error { return c.each(s, n, c.query()) }
+
+type auditTailCommand struct {
+	apiFlags
+	auditing
+	following
+}
+
+func (c *auditTailCommand) Run(s *session, n *noun) error {
+	return c.follow(s, n, c.query(), func(*tree) bool { return false })
 }
 
 type proofCommand struct {

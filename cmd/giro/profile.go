@@ -379,13 +379,44 @@ func (c *statusCommand) look(s *session) (*tree, error) {
 
 type openCommand struct {
 	remote
-	Page  string `arg:"" optional:"" default:"home" enum:"home,docs,errors,openapi" help:"home, docs, errors or openapi."`
+	Page  string `arg:"" optional:"" default:"home" help:"home, payments, refunds, payouts, transfers, customers, balances, keys, webhooks, events, logs, sandbox, team, audit, docs, errors, openapi; or the id of an object."`
 	Print bool   `help:"Only print the address."`
 }
 
-var openPages = map[string]string{"home": "/", "docs": "/docs", "errors": "/docs/errors", "openapi": "/openapi.json"}
+// openPages are the pages by what people call them.
+var openPages = map[string]string{"docs": "/docs", "errors": "/docs/errors", "openapi": "/openapi.json", "home": "/app",
+	"payments": "/app/payments", "refunds": "/app/refunds", "payouts": "/app/payouts", "transfers": "/app/transfers", "customers": "/app/customers", "balances": "/app/balances",
+	"keys": "/app/developers/keys", "webhooks": "/app/developers/webhooks", "events": "/app/developers/events", "logs": "/app/developers/logs", "sandbox": "/app/developers/sandbox",
+	"team": "/app/settings/team", "audit": "/app/settings/audit",
+	"accounts": "/app/ledger/accounts", "transactions": "/app/ledger/transactions"}
+
+// page is the path of what giro open is asked for.
+func (c *openCommand) page() (string, error) {
+	page, ok := openPages[c.Page]
+	if anID.MatchString(c.Page) {
+		prefix, _, _ := strings.Cut(c.Page, "_")
+		name := prefixes[prefix]
+		if name == "charges" {
+			name = "payments"
+		}
+		if page, ok = openPages[name]; ok && name != "keys" {
+			page += "/" + c.Page
+		}
+	}
+	if !ok {
+		return "", exitError{exitUsage, fmt.Errorf("there is no page %q: giro open --help lists them", oneLine(c.Page))}
+	}
+	if c.Live && strings.HasPrefix(page, "/app") {
+		page += "?mode=live"
+	}
+	return page, nil
+}
 
 func (c *openCommand) Run(t *terminal) error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
 	config, err := readProfiles(t)
 	if err != nil {
 		return err
@@ -394,7 +425,7 @@ func (c *openCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	target := strings.TrimSuffix(firstOf(c.Server, t.getenv("GIRO_URL"), p.URL, defaultServer), "/") + openPages[c.Page]
+	target := strings.TrimSuffix(firstOf(c.Server, t.getenv("GIRO_URL"), p.URL, defaultServer), "/") + page
 	if c.Print || !t.outTTY {
 		_, err := fmt.Fprintln(t.out, target)
 		return err

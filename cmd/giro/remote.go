@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -238,16 +238,32 @@ func (s *session) confirm(ask asking, what string) error {
 	if !s.inTTY || !s.errTTY || ask.NoInput {
 		return exitError{exitUsage, fmt.Errorf("this moves live money (%s): say --yes where nobody can be asked", what)}
 	}
-	who := s.merchant
-	if who != "" {
-		who = " " + who
+	return s.typed(what, "yes")
+}
+
+// typed says what will happen, and goes on only where a person types a word.
+func (s *session) typed(what, word string) error {
+	who := ""
+	if s.flags.Live {
+		who = strings.TrimSpace("LIVE "+s.merchant) + ": "
 	}
-	fmt.Fprintf(s.err, "LIVE%s: %s. Type yes to continue: ", who, what)
+	fmt.Fprintf(s.err, "%s%s. Type %s to continue: ", who, what, word)
 	answer, err := s.line()
-	if err != nil || strings.TrimSpace(answer) != "yes" {
+	if err != nil || strings.TrimSpace(answer) != word {
 		return exitError{exitUsage, errors.New("not confirmed; nothing was done")}
 	}
 	return nil
+}
+
+// sure asks before what cannot be taken back, in test mode too.
+func (s *session) sure(ask asking, what string) error {
+	if ask.Yes {
+		return nil
+	}
+	if !s.inTTY || !s.errTTY || ask.NoInput {
+		return exitError{exitUsage, fmt.Errorf("this cannot be taken back (%s): say --yes where nobody can be asked", what)}
+	}
+	return s.typed(what, "yes")
 }
 
 // The exit codes are stable; giro explain exit lists them.
@@ -301,17 +317,16 @@ func report(t *terminal, err error, code int, asJSON bool) {
 	var refusal *client.Error
 	known := errors.As(err, &refusal)
 	if asJSON {
-		body := json.RawMessage(nil)
-		if known && json.Valid(refusal.Body) && refusal.Code != "" {
-			body = refusal.Body
-		} else {
-			body, _ = json.Marshal(map[string]any{"detail": err.Error()})
+		said := record("detail", err.Error())
+		if known && refusal.Code != "" {
+			if v, err := parseTree(refusal.Body); err == nil {
+				said = v
+			}
 		}
-		line, _ := json.Marshal(struct {
-			Error json.RawMessage `json:"error"`
-			Exit  int             `json:"exit"`
-		}{body, code})
-		fmt.Fprintf(t.err, "%s\n", line)
+		line := &tree{kind: '{'}
+		line.set("error", said)
+		line.set("exit", &tree{kind: '0', text: strconv.Itoa(code)})
+		fmt.Fprintf(t.err, "%s\n", line.appendJSON(nil, "", ""))
 		return
 	}
 	fmt.Fprintln(t.err, "giro: "+oneLine(err.Error()))

@@ -134,8 +134,16 @@ func (t *tree) number() int64 {
 	return n
 }
 
-// pick keeps the members that a list of paths names, under these paths.
+// pick keeps the members that a list of paths names, under these paths; of an
+// array those of its items.
 func (t *tree) pick(paths []string) *tree {
+	if len(paths) > 0 && t.kind == '[' {
+		picked := &tree{kind: '['}
+		for _, item := range t.members {
+			picked.members = append(picked.members, item.pick(paths))
+		}
+		return picked
+	}
 	if len(paths) == 0 || t.kind != '{' {
 		return t
 	}
