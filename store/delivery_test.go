@@ -147,6 +147,9 @@ func TestDispatches(t *testing.T) {
 			t.Fatalf("%+v", d)
 		}
 		deliver(row(1, 2, 0, giro.DeliveryFailed, false))
+		get(giro.DeliveryQuery{State: giro.DeliveryFailed}, 1)
+		get(giro.DeliveryQuery{State: giro.DeliveryPending}, 3)
+		get(giro.DeliveryQuery{State: giro.DeliverySucceeded}, 2)
 		if d := get(giro.DeliveryQuery{Sequence: 1}, 1)[0]; d.State != giro.DeliveryFailed || d.Attempts != 2 {
 			t.Fatalf("%+v", d)
 		}

@@ -171,8 +171,10 @@ func (p *Postgres) Deliveries(ctx context.Context, q giro.DeliveryQuery) ([]*gir
 	}
 	switch q.State {
 	case "":
-	case giro.DeliveryPending: // few, in an index of their own
-		s.add(" AND due > 0")
+	case giro.DeliveryPending: // each in an index of their own, as the text names the state
+		s.add(" AND state = 'pending'")
+	case giro.DeliveryFailed:
+		s.add(" AND state = 'failed'")
 	default:
 		s.add(" AND state = ?", string(q.State))
 	}

@@ -186,9 +186,12 @@ func (s *SQLite) Deliveries(ctx context.Context, q giro.DeliveryQuery) (found []
 	}
 	switch q.State {
 	case "":
-	case giro.DeliveryPending: // few, in an index of their own
-		w.add("due > 0", nil)
-		index = " INDEXED BY delivery_due"
+	case giro.DeliveryPending: // each in an index of their own, as the text names the state
+		w.add("state = 'pending'", nil)
+		index = " INDEXED BY delivery_pending"
+	case giro.DeliveryFailed:
+		w.add("state = 'failed'", nil)
+		index = " INDEXED BY delivery_failed"
 	default:
 		w.add("state = ?", func(a *args) { a.text(string(q.State)) })
 	}
