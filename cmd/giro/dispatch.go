@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"giro"
@@ -19,16 +20,33 @@ type outgoing struct {
 	Ports        []uint16 `help:"Ports that webhooks may use, instead of 443 and 8443." name:"webhook-ports" env:"GIRO_WEBHOOK_PORTS"`
 }
 
-// policy is the rule for URLs; giro does not call the address that it serves.
-func (o outgoing) policy(listen net.Addr) webhook.Policy {
+// policy is the rule for URLs; giro does not call the addresses that it serves
+// on, nor the name under which browsers reach it.
+func (o outgoing) policy(listen net.Addr, publicURL string) webhook.Policy {
 	p := webhook.Policy{AllowPrivate: o.AllowPrivate, Ports: o.Ports}
 	if at, ok := listen.(*net.TCPAddr); ok {
 		hosts := []string{at.IP.String()}
 		if at.IP.IsUnspecified() || at.IP.IsLoopback() {
 			hosts = append(hosts, "localhost", "127.0.0.1", "::1")
 		}
+		if at.IP.IsUnspecified() {
+			all, _ := net.InterfaceAddrs() // where they cannot be listed, these stay
+			for _, a := range all {
+				if network, ok := a.(*net.IPNet); ok {
+					hosts = append(hosts, network.IP.String())
+				}
+			}
+		}
 		for _, host := range hosts {
 			p.Own = append(p.Own, net.JoinHostPort(host, fmt.Sprint(at.Port)))
+		}
+	}
+	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
+		// A name is giro's on every port. An address or localhost may be others' too.
+		if host := u.Hostname(); net.ParseIP(host) == nil && host != "localhost" {
+			p.Own = append(p.Own, host)
+		} else {
+			p.Own = append(p.Own, u.Host)
 		}
 	}
 	return p

@@ -17,6 +17,9 @@ import (
 	"time"
 
 	reference "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"giro"
+	"giro/webhook"
 )
 
 // receiver is an endpoint's other side. It keeps what it got, and checks what
@@ -397,6 +400,40 @@ func TestWebhooksSurviveKills(t *testing.T) {
 	}
 	for _, r := range receivers {
 		r.server.CloseClientConnections() // the hanging ones
+	}
+}
+
+// TestOwnAddresses: endpoints of giro itself are refused, under every name that
+// it knows of.
+func TestOwnAddresses(t *testing.T) {
+	t.Parallel()
+	everywhere := &net.TCPAddr{IP: net.IPv4zero, Port: 8443}
+	urls := []string{"https://pay.example.com/hooks", "https://PAY.example.com:8443/", "https://localhost:8443/", "https://127.0.0.1:8443/", "https://[::1]:8443/"}
+	interfaces, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range interfaces {
+		if ip := a.(*net.IPNet).IP; !ip.IsLinkLocalUnicast() {
+			urls = append(urls, "https://"+net.JoinHostPort(ip.String(), "8443")+"/")
+		}
+	}
+	p := outgoing{AllowPrivate: true}.policy(everywhere, "https://pay.example.com")
+	for _, u := range urls {
+		if err := webhook.CheckURL(u, p); !giro.Is(err, giro.CodeURLForbidden) {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
+	for _, u := range []string{"https://localhost:3000/", "https://hooks.example.com/", "https://127.0.0.1:8444/"} {
+		if err := webhook.CheckURL(u, p); err != nil {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
+	p = outgoing{AllowPrivate: true}.policy(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, "http://localhost:9000")
+	for u, own := range map[string]bool{"http://127.0.0.1:8080/": true, "http://localhost:9000/": true, "http://localhost:8080/": true, "http://localhost:3000/": false} {
+		if err := webhook.CheckURL(u, p); (err != nil) != own {
+			t.Errorf("%s: %v", u, err)
+		}
 	}
 }
 

@@ -111,7 +111,7 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 	if err != nil {
 		return err
 	}
-	hooks, dispatch := in.dispatcher(out.policy(l.Addr()), log)
+	hooks, dispatch := in.dispatcher(out.policy(l.Addr(), publicURL), log)
 	server, err := api.New(api.Config{
 		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure, LastBackup: in.lastBackup, Webhooks: hooks,
 		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey, URL: publicURL,
