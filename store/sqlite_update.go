@@ -181,7 +181,7 @@ func loadBatch(c *sqlite.Conn, keys *giro.Keys, b *giro.Batch) (map[giro.UUID]in
 type insertion struct{ of [len(insertSizes)]string }
 
 // insertSizes are the numbers of rows for which a statement is prepared.
-var insertSizes = [...]int{64, 16, 4, 1}
+var insertSizes = [...]int{64, 32, 16, 8, 4, 2, 1}
 
 func newInsertion(table, columns, conflict string) (in insertion) {
 	row := "(" + placeholders(strings.Count(columns, ",")+1) + ")"
@@ -199,7 +199,8 @@ var (
 	insertIdempotency = newInsertion("idempotency", idempotencyColumns, "")
 	upsertIdempotency = newInsertion("idempotency", idempotencyColumns, ` ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint,
 		members = excluded.members, executing = excluded.executing, owner = excluded.owner, status = excluded.status, body = excluded.body, event = excluded.event,
-		location = excluded.location, kind = excluded.kind, object = excluded.object, created = excluded.created`)
+		location = excluded.location, kind = excluded.kind, object = excluded.object, created = excluded.created,
+		place = CASE WHEN executing THEN place ELSE (SELECT max(place) + 1 FROM idempotency) END`)  // a key that begins anew is as young as the last
 	insertJob = newInsertion("job", jobColumns, "")
 	upsertJob = newInsertion("job", jobColumns, ` ON CONFLICT (object, kind) DO UPDATE SET book = excluded.book,
 		movement_kind = excluded.movement_kind, due = excluded.due`)
@@ -325,7 +326,7 @@ func saveHead(c *sqlite.Conn, h *giro.BookHead) error {
 			a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock)
 		})
 	}
-	return update(c, "UPDATE book SET merchant = ?, sequence = ?, hash = ?, ledger_at = ?, events = ?, charges = ?, refunds = ?, payouts = ?, transfers = ?, clock = ? WHERE book = ?", func(a *args) {
+	return update(c, "UPDATE OR FAIL book SET merchant = ?, sequence = ?, hash = ?, ledger_at = ?, events = ?, charges = ?, refunds = ?, payouts = ?, transfers = ?, clock = ? WHERE book = ?", func(a *args) {
 		a.id(h.Merchant).int(h.Sequence).blob(h.Hash[:]).int(h.LedgerAt).int(h.Events)
 		a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock).int(int64(h.Book))
 	})
@@ -346,7 +347,7 @@ func saveAccount(c *sqlite.Conn, r *giro.Account) error {
 			a.int(r.Balance).bool(r.Negative).bool(r.Closed).int(r.Created).int(r.Version).text(metadata)
 		})
 	}
-	return update(c, "UPDATE account SET name = ?, balance = ?, negative = ?, closed = ?, version = ?, metadata = ? WHERE id = ?", func(a *args) {
+	return update(c, "UPDATE OR FAIL account SET name = ?, balance = ?, negative = ?, closed = ?, version = ?, metadata = ? WHERE id = ?", func(a *args) {
 		a.text(r.Name).int(r.Balance).bool(r.Negative).bool(r.Closed).int(r.Version).text(metadata).id(r.ID)
 	})
 }
@@ -397,12 +398,12 @@ func updateMovement(c *sqlite.Conn, m *giro.Movement, was indexed) error {
 	// The reference, the currency and the other parties never change. A column
 	// that is named costs its indexes, changed or not.
 	if was == (indexed{m.Status, m.Deleted, m.Customer}) {
-		return update(c, "UPDATE movement SET sent = ?, in_doubt = ?, amount = ?, amount_captured = ?, amount_refunded = ?, fee = ?, reserved = ?, updated = ?, version = ?, detail = ? WHERE book = ? AND kind = ? AND id = ?", func(a *args) {
+		return update(c, "UPDATE OR FAIL movement SET sent = ?, in_doubt = ?, amount = ?, amount_captured = ?, amount_refunded = ?, fee = ?, reserved = ?, updated = ?, version = ?, detail = ? WHERE book = ? AND kind = ? AND id = ?", func(a *args) {
 			a.bool(m.Sent).bool(m.InDoubt).int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved)
 			a.int(m.Updated).int(m.Version).text(detail).int(int64(m.Book)).text(string(m.Kind)).id(m.ID)
 		})
 	}
-	return update(c, "UPDATE movement SET status = ?, sent = ?, in_doubt = ?, deleted = ?, amount = ?, amount_captured = ?, amount_refunded = ?, fee = ?, reserved = ?, updated = ?, version = ?, customer = ?, detail = ? WHERE book = ? AND kind = ? AND id = ?", func(a *args) {
+	return update(c, "UPDATE OR FAIL movement SET status = ?, sent = ?, in_doubt = ?, deleted = ?, amount = ?, amount_captured = ?, amount_refunded = ?, fee = ?, reserved = ?, updated = ?, version = ?, customer = ?, detail = ? WHERE book = ? AND kind = ? AND id = ?", func(a *args) {
 		a.text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
 		a.int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved)
 		a.int(m.Updated).int(m.Version).orNull(m.Customer).text(detail)
@@ -464,7 +465,7 @@ func saveSandbox(c *sqlite.Conn, r *giro.SandboxRow) error {
 			a.bool(r.Done).text(string(r.Verdict)).text(r.Code).int(r.Ready).bool(r.Absent).int(r.At)
 		})
 	}
-	return update(c, "UPDATE sandbox SET submits = ?, lookups = ?, done = ?, verdict = ?, code = ?, ready = ?, absent = ?, at = ? WHERE instruction = ?", func(a *args) {
+	return update(c, "UPDATE OR FAIL sandbox SET submits = ?, lookups = ?, done = ?, verdict = ?, code = ?, ready = ?, absent = ?, at = ? WHERE instruction = ?", func(a *args) {
 		a.int(r.Submits).int(r.Lookups).bool(r.Done).text(string(r.Verdict)).text(r.Code).int(r.Ready).bool(r.Absent).int(r.At).text(r.Instruction)
 	})
 }
@@ -506,7 +507,8 @@ func saveJobs(c *sqlite.Conn, w *giro.Writes) error {
 	return nil
 }
 
-// update runs a statement that must change exactly one row.
+// update runs a statement that must change exactly one row. Like an insertion it
+// says OR FAIL, which saves a journal.
 func update(c *sqlite.Conn, sql string, bind func(*args)) error {
 	err := exec(c, sql, bind)
 	if err != nil {
@@ -690,18 +692,31 @@ func (s *SQLite) SweepEvents(ctx context.Context, before int64, limit int) (int,
 	return total, nil
 }
 
+// sweepLook is how many of the oldest idempotency rows a sweep looks at in one
+// step.
+const sweepLook = 64
+
 // Sweep implements giro.Store.
 func (s *SQLite) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error) {
 	total := 0
 	err := s.write(ctx, func(c *sqlite.Conn) (bool, error) {
 		total = 0
-		err := exec(c, "DELETE FROM idempotency WHERE (book, key) IN (SELECT book, key FROM idempotency WHERE created < ? ORDER BY created LIMIT +?)",
-			func(a *args) { a.int(idempotencyBefore).int(int64(limit)) })
-		if err != nil {
-			return false, err
+		// Places are in the order of time, give or take the wait for a rail, so the
+		// oldest are looked at, and more while all of them go.
+		for total < limit {
+			look := min(sweepLook, limit-total)
+			err := exec(c, "DELETE FROM idempotency WHERE place IN (SELECT place FROM idempotency ORDER BY place LIMIT +?) AND created < ?",
+				func(a *args) { a.int(int64(look)).int(idempotencyBefore) })
+			if err != nil {
+				return false, err
+			}
+			n := c.Changes()
+			total += n
+			if n < look {
+				break
+			}
 		}
-		total += c.Changes()
-		err = exec(c, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < ? ORDER BY at LIMIT +?)",
+		err := exec(c, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < ? ORDER BY at LIMIT +?)",
 			func(a *args) { a.int(batchBefore).int(int64(limit)) })
 		if err != nil {
 			return false, err

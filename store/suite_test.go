@@ -848,6 +848,19 @@ func TestIdempotencyAndSweep(t *testing.T) {
 		if n, err := s.Sweep(ctx, 0, giro.Micros(clock)+1, 100); err != nil || n != 3 {
 			t.Errorf("swept %d batches, %v; want 3", n, err)
 		}
+		// Keys that began anew do not hide the older ones behind them.
+		for _, created := range []int64{10, 200} {
+			for i := range 70 {
+				again := row
+				again.Key, again.Created = fmt.Sprint("again ", i), created
+				if created == 10 || i < 66 {
+					put(again)
+				}
+			}
+		}
+		if n, err := s.Sweep(ctx, 100, 0, 100); err != nil || n != 4 {
+			t.Errorf("swept %d, %v; want the 4 that did not begin anew", n, err)
+		}
 		// An answer that an event holds is kept there alone.
 		told := row
 		told.Key, told.Body, told.Event = "told", []byte(`{"id":"po_1"}`), 7
