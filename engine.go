@@ -86,8 +86,13 @@ type Call struct {
 	Simulate    string      // the sandbox outcome asked for with Giro-Simulate
 	Answer      Answer      // set with Idempotent: what to answer, and whether it is a replay
 
+	asked bool // a command with its Idempotency-Key was queued
 	waits bool // for another request with the same key; see executions
 }
+
+// Asked reports whether a command with the call's Idempotency-Key was queued.
+// What was refused before that the key may have answered already; see Refused.
+func (c *Call) Asked() bool { return c.asked }
 
 // Book returns the books that the call works on: the installation's where it
 // speaks for no merchant.
@@ -98,9 +103,18 @@ func (c *Call) Book() Book {
 	return BookOf(c.Merchant.Number, c.Live)
 }
 
+// idempotencyKey names the row of the call's Idempotency-Key.
+func (c *Call) idempotencyKey() IdempotencyKey {
+	if c.Idempotent.Book != 0 {
+		return IdempotencyKey{c.Idempotent.Book, c.Idempotent.Key}
+	}
+	return IdempotencyKey{c.Book(), c.Idempotent.Key}
+}
+
 // Idempotent is an Idempotency-Key with what identifies the request.
 type Idempotent struct {
 	Key         string
+	Book        Book // whose key it is, where that is not the call's book; 0: the call's
 	Fingerprint []byte
 	Members     string // digests of the body's top-level members: "amount:1a2b3c4d,…"
 	// Sealed keeps the answer encrypted: it shows a secret of which nothing else
@@ -230,6 +244,9 @@ func (e *Engine) Waiting() int {
 
 // do queues a command and waits for its answer, which is durable then.
 func (e *Engine) do(ctx context.Context, c *command) (any, error) {
+	if c.idempotent() != nil {
+		c.call.asked = true
+	}
 	var giveUp *time.Timer // nearly no command waits for another's answer
 	for {
 		c.done = make(chan struct{})
@@ -345,8 +362,8 @@ func (e *Engine) push(c *command) error {
 		return &Error{Code: CodeUnavailable, Message: "giro has stopped taking requests because its books do not add up; an operator has to look", Err: err}
 	}
 	if id := c.idempotent(); id != nil {
-		c.keys.Idempotency = append(c.keys.Idempotency, IdempotencyKey{c.call.Book(), id.Key})
-		c.keys.Books = append(c.keys.Books, c.call.Book())
+		c.keys.Idempotency = append(c.keys.Idempotency, c.call.idempotencyKey())
+		c.keys.Books = append(c.keys.Books, c.call.idempotencyKey().Book)
 	}
 	e.mu.Lock()
 	if e.closed {
@@ -517,7 +534,7 @@ func (c *command) run(e *Engine, b *Batch) {
 	id := c.idempotent()
 	var key IdempotencyKey
 	if id != nil {
-		key = IdempotencyKey{c.call.Book(), id.Key}
+		key = c.call.idempotencyKey()
 		row := b.idempotency[key]
 		if row != nil && row.Created < b.At-e.KeysKept.Microseconds() {
 			row = nil // about to be swept

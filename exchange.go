@@ -123,26 +123,20 @@ const sandboxRate = 5 * rateOne
 
 func ratesLookup(book Book) string { return "rates/" + itoa(int(book)) }
 
-// Rates returns a book's rates, and the document that holds them; the sandbox's
-// own is among them where it was not replaced.
-func (e *Engine) rates(ctx context.Context, book Book) (map[string]Rate, *StoredDocument, error) {
+// rates returns the rates that were set for a book.
+func (e *Engine) rates(ctx context.Context, book Book) (map[string]Rate, error) {
 	rates := map[string]Rate{}
 	d, err := e.Store.DocumentByLookup(ctx, DocSetting, ratesLookup(book))
-	if err != nil {
-		return nil, nil, err
+	if d == nil || err != nil {
+		return rates, err
 	}
-	if d != nil {
-		if err := json.Unmarshal(d.Data, &rates); err != nil {
-			return nil, nil, err
-		}
-	}
-	return rates, d, nil
+	return rates, json.Unmarshal(d.Data, &rates)
 }
 
 // Rates lists the rates of a book by their currencies; test books have one for
 // USD to BRL from the beginning.
 func (e *Engine) Rates(ctx context.Context, book Book) ([]RatePair, error) {
-	rates, _, err := e.rates(ctx, book)
+	rates, err := e.rates(ctx, book)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +157,7 @@ func (e *Engine) Rates(ctx context.Context, book Book) ([]RatePair, error) {
 // Rate returns the rate of one exchange, or currency_mismatch where there is
 // none.
 func (e *Engine) Rate(ctx context.Context, book Book, from, to money.Currency) (Rate, error) {
-	rates, _, err := e.rates(ctx, book)
+	rates, err := e.rates(ctx, book)
 	if err != nil {
 		return 0, err
 	}
@@ -182,22 +176,28 @@ func (e *Engine) SetRate(ctx context.Context, call *Call, p RatePair) error {
 	if p.From == p.To {
 		return Refuse(CodeInvalidValue, "/to", "an exchange has two currencies")
 	}
-	rates, d, err := e.rates(ctx, call.Book())
-	if err != nil {
-		return err
-	}
-	if d == nil {
-		d = &StoredDocument{Kind: DocSetting, ID: e.NewID(e.Now()), Book: call.Book(), Lookup: ratesLookup(call.Book())}
-	}
-	rates[string(p.From)+"/"+string(p.To)] = p.Rate
-	if d.Data, err = json.Marshal(rates); err != nil {
-		return err
-	}
-	busy := &Error{Code: CodeUnavailable, Message: "the rates were changed at the same moment; send the request again", RetryAfter: time.Second}
-	_, err = e.Put(ctx, call, busy, d)
-	if Is(err, CodePreconditionFailed) {
-		return busy
-	}
+	book := call.Book()
+	lookup := DocumentKey{Kind: DocSetting, Lookup: ratesLookup(book)}
+	id := e.NewID(e.Now())
+	_, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}, Documents: []DocumentKey{lookup}}, decide: func(b *Batch) (any, error) {
+		rates := map[string]Rate{}
+		d := StoredDocument{Kind: DocSetting, ID: id, Book: book, Lookup: lookup.Lookup, Created: b.now(book)}
+		if old := b.document(lookup); old != nil {
+			if err := json.Unmarshal(old.Data, &rates); err != nil {
+				return nil, err
+			}
+			d = *old
+		}
+		rates[string(p.From)+"/"+string(p.To)] = p.Rate
+		var err error
+		if d.Data, err = json.Marshal(rates); err != nil {
+			return nil, err
+		}
+		d.Updated = b.now(book)
+		b.head(book, call.Merchant.ID)
+		b.write(&d)
+		return nil, nil
+	}})
 	return err
 }
 

@@ -265,10 +265,11 @@ func TestCustomerIsMadeOnFirstUse(t *testing.T) {
 func TestAccessTokens(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, b *bank) {
-		c, secret, err := b.CreateClient(t.Context(), b.call, b.merchant, false, "jumppag")
+		made, err := b.CreateClient(t.Context(), b.call, b.merchant, false, "jumppag")
 		if err != nil {
 			t.Fatal(err)
 		}
+		c, secret := made.Client, made.Secret
 		token, _, err := b.IssueToken(t.Context(), c.ClientID, secret, "")
 		if err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ func (x *executions) enter(call *Call) (leave func()) {
 	if call.Idempotent == nil {
 		return func() {}
 	}
-	key := IdempotencyKey{call.Book(), call.Idempotent.Key}
+	key := call.idempotencyKey()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.m == nil {
@@ -62,7 +62,7 @@ func (x *executions) enter(call *Call) (leave func()) {
 func (x *executions) wait(call *Call) <-chan struct{} {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	ex := x.m[IdempotencyKey{call.Book(), call.Idempotent.Key}]
+	ex := x.m[call.idempotencyKey()]
 	if ex == nil {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (x *executions) resume(call *Call) {
 	defer x.mu.Unlock()
 	if call.waits {
 		call.waits = false
-		x.m[IdempotencyKey{call.Book(), call.Idempotent.Key}].waiting--
+		x.m[call.idempotencyKey()].waiting--
 	}
 }
 
@@ -110,6 +110,7 @@ func (e *Engine) Once(ctx context.Context, call *Call, work func(ctx context.Con
 	}
 	claim, inner := *call, *call
 	claim.Act, inner.Idempotent = nil, nil // what is audited is the work
+	call.asked = true
 	defer e.executing.enter(&claim)()
 	ctx = context.WithoutCancel(ctx)
 	_, err := e.do(ctx, &command{call: &claim, waits: func(any) bool { return true }, decide: func(*Batch) (any, error) { return nil, nil }})

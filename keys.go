@@ -175,17 +175,23 @@ func (e *Engine) newClient(m *Merchant, live bool, profile string) (*OAuthClient
 	return c, secret, &StoredDocument{Kind: DocClient, ID: c.ID, Book: BookOf(m.Number, live), Lookup: c.ClientID, Data: data}, err
 }
 
-// CreateClient makes an OAuth client for the SmartFastPay dialect and returns
-// its secret, which is shown this once.
-func (e *Engine) CreateClient(ctx context.Context, call *Call, m *Merchant, live bool, profile string) (*OAuthClient, string, error) {
+// NewClient is an OAuth client beside its secret, which is shown this once.
+type NewClient struct {
+	Client *OAuthClient
+	Secret string
+}
+
+// CreateClient makes an OAuth client for the SmartFastPay dialect. The result is
+// nil where the call's Idempotency-Key was used before: its Answer has it.
+func (e *Engine) CreateClient(ctx context.Context, call *Call, m *Merchant, live bool, profile string) (*NewClient, error) {
 	c, secret, d, err := e.newClient(m, live, profile)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if _, err := e.Put(ctx, call, Refuse(CodeConflict, "", "the client exists"), d); err != nil {
-		return nil, "", err
-	}
-	return c, secret, nil
+	made := &NewClient{c, secret}
+	v, err := e.put(ctx, call, Refuse(CodeConflict, "", "the client exists"), func([]StoredDocument) (any, error) { return made, nil }, d)
+	result, _ := v.(*NewClient)
+	return result, err
 }
 
 // KeySet is what a new merchant is given for one mode.

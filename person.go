@@ -1,9 +1,11 @@
 package giro
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -206,9 +208,17 @@ func (s Secret) hashLink(token string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// Invite makes a link that works once and returns its token, which is shown
-// this once. A first link replaces the ones before it.
-func (e *Engine) Invite(ctx context.Context, call *Call, i Invitation) (*Invitation, string, error) {
+// NewInvitation is an invitation beside its link's token, which is shown this
+// once.
+type NewInvitation struct {
+	Invitation *Invitation
+	Token      string
+}
+
+// Invite makes a link that works once. A first link replaces the ones before it.
+// The result is nil where the call's Idempotency-Key was used before: its Answer
+// has it.
+func (e *Engine) Invite(ctx context.Context, call *Call, i Invitation) (*NewInvitation, error) {
 	token := random(40) // 200 bits
 	now := e.Now()
 	life := invitationLife
@@ -218,53 +228,51 @@ func (e *Engine) Invite(ctx context.Context, call *Call, i Invitation) (*Invitat
 	i.ID, i.Created, i.Expires, i.Email = e.NewID(now), Micros(now), Micros(now.Add(life)), NormalEmail(i.Email)
 	data, err := json.Marshal(&i)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	book := BookOf(i.Number, false)
 	d := StoredDocument{Kind: DocInvitation, ID: i.ID, Book: book, Lookup: e.Secret.hashLink(token), Created: i.Created, Updated: i.Created, Data: data}
 	keys := Keys{}
 	old, err := e.Store.Documents(ctx, DocumentQuery{Kind: DocInvitation, Book: book, Limit: 1000})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if i.Purpose == InviteJoin {
 		if len(old) >= 500 {
-			return nil, "", Refuse(CodeConflict, "", "too many invitations are open; withdraw some")
+			return nil, Refuse(CodeConflict, "", "too many invitations are open; withdraw some")
 		}
 		if p, err := e.PersonByEmail(ctx, i.Email); err != nil {
-			return nil, "", err
+			return nil, err
 		} else if p != nil {
 			m, err := e.Store.DocumentByLookup(ctx, DocMember, memberLookup(i.Number, p.ID))
 			if err != nil {
-				return nil, "", err
+				return nil, err
 			}
 			if m != nil {
-				return nil, "", Refuse(CodeConflict, "/email", "this person is in the team already")
+				return nil, Refuse(CodeConflict, "/email", "this person is in the team already")
 			}
 		}
 	}
 	for _, o := range old {
 		var was Invitation
 		if err := json.Unmarshal(o.Data, &was); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		// One open link per purpose and address: a second one replaces the first.
 		if was.Purpose == i.Purpose && was.Email == i.Email && was.Person == i.Person {
 			keys.Documents = append(keys.Documents, DocumentKey{Kind: DocInvitation, ID: o.ID})
 		}
 	}
-	_, err = e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
+	v, err := e.do(ctx, &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
 		for _, k := range keys.Documents {
 			b.remove(k)
 		}
 		w := d
 		b.write(&w)
-		return nil, nil
+		return &NewInvitation{&i, token}, nil
 	}})
-	if err != nil {
-		return nil, "", err
-	}
-	return &i, token, nil
+	made, _ := v.(*NewInvitation)
+	return made, err
 }
 
 // remove deletes a loaded document, if it is there.
@@ -482,16 +490,24 @@ func (b *Batch) writePerson(p *Person, old *StoredDocument) error {
 	return nil
 }
 
+// Place is a person in a merchant's team.
+type Place struct {
+	Member *Member
+	Person *Person
+}
+
 // ChangeDuty gives a person of a merchant's team another duty, or with none
 // takes their place away. Owners are changed by owners alone, and the last one
-// stays (CodeLastOwner).
-func (e *Engine) ChangeDuty(ctx context.Context, call *Call, number int64, person UUID, to Duty, byOwner bool) (*Member, error) {
+// stays (CodeLastOwner). The result is nil where the call's Idempotency-Key was
+// used before.
+func (e *Engine) ChangeDuty(ctx context.Context, call *Call, number int64, person UUID, to Duty, byOwner bool) (*Place, error) {
 	team, err := e.Team(ctx, number)
 	if err != nil {
 		return nil, err
 	}
 	target := DocumentKey{Kind: DocMember, Lookup: memberLookup(number, person)}
-	keys := Keys{Documents: []DocumentKey{target}}
+	who := DocumentKey{Kind: DocPerson, ID: person}
+	keys := Keys{Documents: []DocumentKey{target, who}}
 	for _, m := range team {
 		if m.Duty == DutyOwner && m.Person != person {
 			keys.Documents = append(keys.Documents, DocumentKey{Kind: DocMember, ID: m.ID})
@@ -511,7 +527,7 @@ func (e *Engine) ChangeDuty(ctx context.Context, call *Call, number int64, perso
 		}
 		if m.Duty == DutyOwner && to != DutyOwner {
 			others := false
-			for _, k := range keys.Documents[1:] {
+			for _, k := range keys.Documents[2:] {
 				o := b.document(k)
 				if o == nil {
 					continue
@@ -526,9 +542,17 @@ func (e *Engine) ChangeDuty(ctx context.Context, call *Call, number int64, perso
 				return nil, Refuse(CodeLastOwner, "", "this is the only owner")
 			}
 		}
+		known := b.document(who)
+		if known == nil {
+			return nil, Refuse(CodeNotFound, "", "there is no such person in the team")
+		}
+		p, err := decodePerson(known)
+		if err != nil {
+			return nil, err
+		}
 		if to == "" {
 			b.remove(target)
-			return m, nil
+			return &Place{m, p}, nil
 		}
 		m.Duty = to
 		w := *d
@@ -537,24 +561,24 @@ func (e *Engine) ChangeDuty(ctx context.Context, call *Call, number int64, perso
 		}
 		w.Updated = b.At
 		b.write(&w)
-		return m, nil
+		return &Place{m, p}, nil
 	}})
 	if err != nil {
 		return nil, err
 	}
 	e.forgetSessions()
-	m, _ := v.(*Member)
-	return m, nil
+	placed, _ := v.(*Place)
+	return placed, nil
 }
 
-// Prefer stores a person's preferences: those named are set, an empty value
-// takes one away.
-func (e *Engine) Prefer(ctx context.Context, call *Call, person UUID, change map[string]string) (*Person, error) {
+// Prefer stores a person's preferences, where those named are set and an empty
+// value takes one away, and their name if it is not empty. The result is nil
+// where the call's Idempotency-Key was used before.
+func (e *Engine) Prefer(ctx context.Context, call *Call, person UUID, name string, change map[string]string) (*Person, error) {
 	return e.changePerson(ctx, call, person, func(p *Person) error {
+		p.Name = cmp.Or(name, p.Name)
 		merged := map[string]string{}
-		for k, v := range p.Preferences {
-			merged[k] = v
-		}
+		maps.Copy(merged, p.Preferences)
 		for k, v := range change {
 			if v == "" {
 				delete(merged, k)
@@ -565,11 +589,6 @@ func (e *Engine) Prefer(ctx context.Context, call *Call, person UUID, change map
 		p.Preferences = merged
 		return nil
 	})
-}
-
-// Rename gives a person another name.
-func (e *Engine) Rename(ctx context.Context, call *Call, person UUID, name string) (*Person, error) {
-	return e.changePerson(ctx, call, person, func(p *Person) error { p.Name = name; return nil })
 }
 
 func (e *Engine) changePerson(ctx context.Context, call *Call, person UUID, change func(*Person) error, gone ...DocumentKey) (*Person, error) {

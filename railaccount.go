@@ -70,7 +70,8 @@ func (e *Engine) railAccount(ctx context.Context, m *Merchant, rail string) (*St
 }
 
 // PutRailAccount stores a merchant's account at the provider behind a rail, in
-// place of an earlier one; without a secret the earlier one's stays.
+// place of an earlier one; without a secret the earlier one's stays. The result
+// is nil where the call's Idempotency-Key was used before.
 func (e *Engine) PutRailAccount(ctx context.Context, call *Call, m *Merchant, a RailAccount) (*RailAccount, error) {
 	if _, ok := e.Rails[a.Rail].(Listener); !ok {
 		return nil, Refuse(CodeNotFound, "", "there is no rail of this name with accounts")
@@ -94,11 +95,13 @@ func (e *Engine) PutRailAccount(ctx context.Context, call *Call, m *Merchant, a 
 		return nil, err
 	}
 	d.Data = data
-	if _, err := e.Put(ctx, call, Refuse(CodeConflict, "", "the account was set by another request; read it again"), d); err != nil {
-		return nil, err
-	}
-	a.Created, a.Updated, a.Version = d.Created, d.Updated, d.Version
-	return &a, nil
+	v, err := e.put(ctx, call, Refuse(CodeConflict, "", "the account was set by another request; read it again"), func(w []StoredDocument) (any, error) {
+		stored := a
+		stored.Created, stored.Updated, stored.Version = w[0].Created, w[0].Updated, w[0].Version
+		return &stored, nil
+	}, d)
+	stored, _ := v.(*RailAccount)
+	return stored, err
 }
 
 // DeleteRailAccount forgets an account. It is refused while the merchant's

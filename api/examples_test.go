@@ -353,11 +353,11 @@ func (h *hostile) inviteOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	invite := func(email string, duty giro.Duty) string {
-		_, token, err := h.engine.Invite(t.Context(), nil, giro.Invitation{Purpose: giro.InviteJoin, Merchant: m.ID, Number: m.Number, Email: email, Duty: duty})
+		made, err := h.engine.Invite(t.Context(), nil, giro.Invitation{Purpose: giro.InviteJoin, Merchant: m.ID, Number: m.Number, Email: email, Duty: duty})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return token
+		return made.Token
 	}
 	p, err := h.engine.Accept(t.Context(), giro.Acceptance{Token: invite("ana@example.com", giro.DutyOwner), Name: "Ana", Password: "correct horse battery"}, giro.From{Address: "127.0.0.1"})
 	if err != nil {

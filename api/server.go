@@ -701,7 +701,9 @@ func (c *call) readKey() error {
 		return err
 	}
 	if c.key == "" {
-		if c.s.config.RequireKey || c.caller != nil && c.caller.Merchant != nil && c.caller.Merchant.RequireIdempotencyKey {
+		// Asked of programs, which send again by themselves: a person looks first.
+		person := c.caller != nil && c.caller.In != nil
+		if !person && (c.s.config.RequireKey || c.caller != nil && c.caller.Merchant != nil && c.caller.Merchant.RequireIdempotencyKey) {
 			return giro.Refuse(giro.CodeKeyRequired, "Idempotency-Key", "this merchant requires an Idempotency-Key on every POST and PUT")
 		}
 		return nil

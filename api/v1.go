@@ -29,14 +29,28 @@ func (c *call) giroCall(answer func(result any) giro.Answer) *giro.Call {
 	return g
 }
 
+// ofMode makes a call work on one mode's books, whatever the caller's mode. Its
+// Idempotency-Key stays the caller's.
+func (c *call) ofMode(g *giro.Call, live bool) {
+	g.Live = live
+	if g.Idempotent != nil {
+		g.Idempotent.Book = c.book()
+	}
+}
+
 // command runs what changes something and sends its answer: the first one, or
-// the stored one of a repeated Idempotency-Key.
+// the stored one of a repeated Idempotency-Key. What run reads first may have
+// changed since the first request, so whatever the state decides belongs in it.
 func (c *call) command(answer func(result any) giro.Answer, run func(g *giro.Call) (any, error)) error {
 	g := c.giroCall(answer)
 	if err := c.simulate(g); err != nil {
 		return err
 	}
 	result, err := run(g)
+	if err != nil && g.Idempotent != nil && !g.Asked() {
+		// Refused by what was read before the command: the key may have an answer.
+		_, err = c.engine().Refused(c.ctx, g, err)
+	}
 	if err != nil {
 		return err
 	}

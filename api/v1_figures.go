@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"net/http"
 	"slices"
@@ -117,10 +118,19 @@ var figureRoutes = func() []*route {
 			errors: []giro.Code{giro.CodeInvalidTime, giro.CodeInvalidParameter}, handler: figures},
 		{method: "GET", path: "/v1/attention", id: "attention", tag: "figures", summary: "What needs a person: held and stuck movements, failing endpoints, an unproven ledger", access: accessSecret, status: 200,
 			answer: &schema{kind: kindList, item: attentionAnswer}, handler: attention},
-		{method: "GET", path: "/v1/ledger/verification", id: "retrieveVerification", tag: "ledger", summary: "When the ledger was last recomputed, and what was found", access: accessEither, status: 200, answer: verificationAnswer, handler: func(c *call) error { return c.sendVerification(http.StatusOK, false) }},
-		{method: "POST", path: "/v1/ledger/verification", id: "createVerification", tag: "ledger", summary: "Recompute the whole ledger", access: accessEither, body: emptySchema, bare: true, noKey: true, status: 202, answer: verificationAnswer,
+		{method: "GET", path: "/v1/ledger/verification", id: "retrieveVerification", tag: "ledger", summary: "When the ledger was last recomputed, and what was found", access: accessEither, status: 200, answer: verificationAnswer, handler: func(c *call) error {
+			b, err := c.verification(c.ctx, false)
+			if err != nil {
+				return err
+			}
+			c.sendJSON(http.StatusOK, b)
+			return nil
+		}},
+		{method: "POST", path: "/v1/ledger/verification", id: "createVerification", tag: "ledger", summary: "Recompute the whole ledger", access: accessEither, body: emptySchema, bare: true, status: 202, answer: verificationAnswer,
 			about: "It runs beside everything else, on one snapshot; read it again until it is no longer running.", handler: func(c *call) error {
-				return c.sendVerification(http.StatusAccepted, true)
+				return c.command(func(v any) giro.Answer { return giro.Answer{Status: http.StatusAccepted, Body: v.([]byte)} }, func(g *giro.Call) (any, error) {
+					return c.engine().Once(c.ctx, g, func(ctx context.Context, _ *giro.Call) (any, error) { return c.verification(ctx, true) })
+				})
 			}},
 	}
 	for _, k := range giro.Kinds {
@@ -648,17 +658,17 @@ func attention(c *call) error {
 	})
 }
 
-// sendVerification answers the last finished run, and begins another.
-func (c *call) sendVerification(status int, begin bool) error {
-	v, running, err := c.engine().LastVerification(c.ctx)
+// verification shows the last finished run, and begins another.
+func (c *call) verification(ctx context.Context, begin bool) ([]byte, error) {
+	v, running, err := c.engine().LastVerification(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if begin {
 		c.engine().VerifyLedger(c.actor())
 		running = true
 	}
-	a := appender{b: c.buffer[:0]}
+	var a appender
 	a.text("object", "verification")
 	state := "never"
 	switch {
@@ -712,9 +722,9 @@ func (c *call) sendVerification(status int, begin bool) error {
 		a.maybe("finished_at", "")
 		a.maybe("took_ms", "")
 	}
-	head, err := c.engine().Store.Head(c.ctx, c.book())
+	head, err := c.engine().Store.Head(ctx, c.book())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if head != nil {
 		a.number("sequence", head.Sequence)
@@ -728,7 +738,5 @@ func (c *call) sendVerification(status int, begin bool) error {
 		failure = v.Error
 	}
 	a.maybe("error", failure)
-	c.buffer = a.close()
-	c.sendJSON(status, c.buffer)
-	return nil
+	return a.close(), nil
 }

@@ -34,39 +34,47 @@ var providerNames = func() []string {
 
 var providerRoutes = []*route{
 	{method: "GET", path: "/v1/providers", id: "listProviders", tag: "providers", summary: "Which rail carries what in live mode", access: accessSecret, status: 200, answer: providersAnswer,
-		about: "Test mode always uses the sandbox.", handler: func(c *call) error { return c.sendProviders(c.caller.Merchant) }},
-	{method: "PUT", path: "/v1/providers", id: "updateProviders", tag: "providers", summary: "Choose the rails of live mode", access: accessSecret, body: providersBody, noKey: true, status: 200, answer: providersAnswer,
+		about: "Test mode always uses the sandbox.", handler: func(c *call) error {
+			c.sendJSON(http.StatusOK, appendProviders(c.buffer[:0], c.caller.Merchant, c.liveRails()))
+			return nil
+		}},
+	{method: "PUT", path: "/v1/providers", id: "updateProviders", tag: "providers", summary: "Choose the rails of live mode", access: accessSecret, body: providersBody, status: 200, answer: providersAnswer,
 		about: "What is on its way stays with the rail that it was given to.", errors: []giro.Code{giro.CodeInvalidValue, giro.CodePreconditionFailed}, handler: func(c *call) error {
-			m, err := c.engine().MerchantByID(c.ctx, c.caller.Merchant.ID)
-			if err != nil {
-				return err
-			}
-			rails := maps.Clone(m.Rails)
-			if rails == nil {
-				rails = map[string]string{}
-			}
+			known := c.liveRails()
 			for name, rail := range c.body.metadata("rails") {
 				at := "/rails/" + strings.ReplaceAll(name, "/", "~1")
 				switch {
 				case !slices.Contains(providerNames, name):
 					return giro.Refuse(giro.CodeInvalidValue, at, "must be one of "+strings.Join(providerNames, ", "))
 				case rail == "":
-					delete(rails, name)
-				case !slices.Contains(c.liveRails(), rail):
-					return giro.Refuse(giro.CodeInvalidValue, at, "must be one of "+strings.Join(c.liveRails(), ", "))
+				case !slices.Contains(known, rail):
+					return giro.Refuse(giro.CodeInvalidValue, at, "must be one of "+strings.Join(known, ", "))
 				case rail == "manual" && name == "card":
 					return giro.Refuse(giro.CodeInvalidValue, at, "nobody charges a card by hand")
-				default:
-					rails[name] = rail
 				}
 			}
-			m.Rails = rails
-			g := c.giroCall(nil)
-			g.Live = true
-			if m, err = c.engine().UpdateMerchant(c.ctx, g, m); err != nil {
-				return err
-			}
-			return c.sendProviders(m)
+			return c.command(func(v any) giro.Answer {
+				return giro.Answer{Status: http.StatusOK, Body: appendProviders(nil, v.(*giro.Merchant), known)}
+			}, func(g *giro.Call) (updated any, err error) {
+				c.ofMode(g, true)
+				err = again(0, func() error {
+					m, err := c.engine().MerchantByID(c.ctx, c.caller.Merchant.ID)
+					if err != nil {
+						return err
+					}
+					rails := map[string]string{}
+					maps.Copy(rails, m.Rails)
+					for name, rail := range c.body.metadata("rails") {
+						if rails[name] = rail; rail == "" {
+							delete(rails, name)
+						}
+					}
+					m.Rails = rails
+					updated, err = c.engine().UpdateMerchant(c.ctx, g, m)
+					return err
+				})
+				return updated, err
+			})
 		}},
 }
 
@@ -82,12 +90,12 @@ func (c *call) liveRails() []string {
 	return names
 }
 
-func (c *call) sendProviders(m *giro.Merchant) error {
-	a := appender{b: c.buffer[:0]}
+func appendProviders(b []byte, m *giro.Merchant, liveRails []string) []byte {
+	a := appender{b: b}
 	a.text("object", "providers")
 	a.key("rails")
 	a.b = append(a.b, '[')
-	for i, name := range c.liveRails() {
+	for i, name := range liveRails {
 		if i > 0 {
 			a.b = append(a.b, ',')
 		}
@@ -108,7 +116,5 @@ func (c *call) sendProviders(m *giro.Merchant) error {
 		a.b = one.close()
 	}
 	a.b = append(a.b, ']')
-	c.buffer = a.close()
-	c.sendJSON(http.StatusOK, c.buffer)
-	return nil
+	return a.close()
 }

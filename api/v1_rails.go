@@ -28,7 +28,7 @@ var railAnswer = &schema{kind: kindObject, name: "RailAccount", fields: []field{
 // railRoutes are the accounts that merchants have at the providers behind live
 // rails, and the door for what those providers tell.
 var railRoutes = []*route{
-	{method: "PUT", path: "/v1/merchants/{id}/rails/{rail}", id: "putRailAccount", tag: "rails", summary: "Set a merchant's account at the provider behind a live rail", access: accessAdmin, body: railPutSchema, noKey: true, status: 200, answer: railAnswer,
+	{method: "PUT", path: "/v1/merchants/{id}/rails/{rail}", id: "putRailAccount", tag: "rails", summary: "Set a merchant's account at the provider behind a live rail", access: accessAdmin, body: railPutSchema, status: 200, answer: railAnswer,
 		about:  "What is not sent stays. Which movements go to the rail is said by the merchant's rails.",
 		errors: []giro.Code{giro.CodeNotFound, giro.CodeMissingField, giro.CodeURLForbidden, giro.CodePreconditionFailed, giro.CodeNothingToUpdate}, handler: putRailAccount},
 	{method: "GET", path: "/v1/merchants/{id}/rails/{rail}", id: "retrieveRailAccount", tag: "rails", summary: "Retrieve a merchant's account at a provider", access: accessAdmin, status: 200, answer: railAnswer, errors: []giro.Code{giro.CodeNotFound},
@@ -93,10 +93,6 @@ var railRoutes = []*route{
 var anyObject = &schema{kind: kindAny, about: "As the provider writes it."}
 
 func putRailAccount(c *call) error {
-	m, err := c.merchant()
-	if err != nil {
-		return err
-	}
 	if c.doc.nodes[0].count == 0 {
 		return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
 	}
@@ -108,15 +104,32 @@ func putRailAccount(c *call) error {
 	if err != nil {
 		return err
 	}
+	m, err := c.merchant()
+	if err != nil {
+		return err
+	}
+	return c.command(func(v any) giro.Answer {
+		return giro.Answer{Status: http.StatusOK, Body: appendRailAccount(nil, m, v.(*giro.RailAccount))}
+	}, func(g *giro.Call) (any, error) {
+		a, err := c.railAccount(m, version, hooks)
+		if err != nil {
+			return nil, err
+		}
+		return c.engine().PutRailAccount(c.ctx, g, m, *a)
+	})
+}
+
+// railAccount is the account in the path as the body changes it.
+func (c *call) railAccount(m *giro.Merchant, version int64, hooks *Webhooks) (*giro.RailAccount, error) {
 	a, err := c.engine().RailAccount(c.ctx, m, c.path[1])
 	if giro.Is(err, giro.CodeNotFound) {
 		a, err = &giro.RailAccount{Rail: c.path[1], AbsentAfterSeconds: giro.AbsentAfterDefault}, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if version > 0 && version != a.Version {
-		return giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
+		return nil, giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
 	}
 	for _, f := range []struct {
 		name string
@@ -126,40 +139,35 @@ func putRailAccount(c *call) error {
 		case c.body.has(f.name):
 			*f.into = c.body.text(f.name)
 		case a.Version == 0:
-			return giro.Refuse(giro.CodeMissingField, "/"+f.name, "is required")
+			return nil, giro.Refuse(giro.CodeMissingField, "/"+f.name, "is required")
 		}
 	}
 	if c.body.has("base_url") {
 		if err := hooks.CheckURL(a.BaseURL); err != nil {
 			e := *giro.AsError(err)
 			e.Param = "/base_url"
-			return &e
+			return nil, &e
 		}
 	}
 	if c.body.has("notify_url") {
 		u, err := url.Parse(c.body.text("notify_url"))
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return giro.Refuse(giro.CodeURLForbidden, "/notify_url", "must be an http or https URL without user, query and fragment")
+			return nil, giro.Refuse(giro.CodeURLForbidden, "/notify_url", "must be an http or https URL without user, query and fragment")
 		}
 		a.NotifyURL = c.body.text("notify_url")
 		if strings.Trim(u.Path, "/") == "" {
 			a.NotifyURL = strings.TrimRight(a.NotifyURL, "/") + "/v1/rails/" + a.Rail + "/" + m.ID.ID("mer") + "/notifications"
 		}
 		if len(a.NotifyURL) > 250 {
-			return giro.Refuse(giro.CodeTooLong, "/notify_url", "must be short enough for 250 characters with the path of the notifications")
+			return nil, giro.Refuse(giro.CodeTooLong, "/notify_url", "must be short enough for 250 characters with the path of the notifications")
 		}
 	} else if a.NotifyURL == "" {
-		return giro.Refuse(giro.CodeMissingField, "/notify_url", "is required")
+		return nil, giro.Refuse(giro.CodeMissingField, "/notify_url", "is required")
 	}
 	if c.body.has("absent_after") {
 		a.AbsentAfterSeconds = c.body.integer("absent_after")
 	}
-	stored, err := c.engine().PutRailAccount(c.ctx, &giro.Call{Merchant: m, Admin: true, RequestID: c.rid}, m, *a)
-	if err != nil {
-		return err
-	}
-	c.sendJSON(http.StatusOK, appendRailAccount(nil, m, stored))
-	return nil
+	return a, nil
 }
 
 func appendRailAccount(b []byte, m *giro.Merchant, v *giro.RailAccount) []byte {

@@ -30,10 +30,10 @@ var dialectSettings = []*route{
 			}
 			return sendList(c, list, appendRate)
 		}},
-	{method: "PUT", path: "/v1/rates", id: "setRate", tag: "rates", summary: "Set a rate of exchange", access: accessSecret, body: rateBody, noKey: true, status: 200, answer: rateAnswer, handler: setRate},
-	{method: "POST", path: "/v1/rates", id: "createRate", tag: "rates", summary: "Set a rate of exchange", about: "The same as PUT.", access: accessSecret, body: rateBody, noKey: true, status: 200, answer: rateAnswer, handler: setRate},
+	{method: "PUT", path: "/v1/rates", id: "setRate", tag: "rates", summary: "Set a rate of exchange", access: accessSecret, body: rateBody, status: 200, answer: rateAnswer, handler: setRate},
+	{method: "POST", path: "/v1/rates", id: "createRate", tag: "rates", summary: "Set a rate of exchange", about: "The same as PUT.", access: accessSecret, body: rateBody, status: 200, answer: rateAnswer, handler: setRate},
 
-	{method: "POST", path: "/v1/oauth_clients", id: "createOAuthClient", tag: "oauth_clients", summary: "Create a client of the SmartFastPay dialect", access: accessSecret, body: clientCreateSchema, bare: true, noKey: true, status: 201, answer: clientAnswer,
+	{method: "POST", path: "/v1/oauth_clients", id: "createOAuthClient", tag: "oauth_clients", summary: "Create a client of the SmartFastPay dialect", access: accessSecret, body: clientCreateSchema, bare: true, sealed: true, status: 201, answer: clientAnswer,
 		about: "Of the same merchant and mode. Its secret is answered this once.", handler: func(c *call) error {
 			if err := c.caller.covers(nil); err != nil {
 				return err
@@ -42,12 +42,12 @@ var dialectSettings = []*route{
 			if profile == "" {
 				profile = smartFastPay
 			}
-			made, secret, err := c.engine().CreateClient(c.ctx, c.giroCall(nil), c.caller.Merchant, c.caller.Live, profile)
-			if err != nil {
-				return err
-			}
-			c.sendJSON(http.StatusCreated, appendClient(nil, made, secret))
-			return nil
+			return c.command(func(v any) giro.Answer {
+				n := v.(*giro.NewClient)
+				return giro.Answer{Status: http.StatusCreated, Body: appendClient(nil, n.Client, n.Secret)}
+			}, func(g *giro.Call) (any, error) {
+				return c.engine().CreateClient(c.ctx, g, c.caller.Merchant, c.caller.Live, profile)
+			})
 		}},
 	{method: "GET", path: "/v1/oauth_clients", id: "listOAuthClients", tag: "oauth_clients", summary: "List the clients of the SmartFastPay dialect, newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: clientAnswer},
 		handler: lists(giro.DocClient, func(b []byte, v *giro.OAuthClient) []byte { return appendClient(b, v, "") })},
@@ -61,11 +61,8 @@ func setRate(c *call) error {
 		return err
 	}
 	p := giro.RatePair{From: c.body.currency("from"), To: c.body.currency("to"), Rate: rate}
-	if err := c.engine().SetRate(c.ctx, c.giroCall(nil), p); err != nil {
-		return err
-	}
-	c.sendJSON(http.StatusOK, appendRate(nil, p))
-	return nil
+	return c.command(func(any) giro.Answer { return giro.Answer{Status: http.StatusOK, Body: appendRate(nil, p)} },
+		func(g *giro.Call) (any, error) { return nil, c.engine().SetRate(c.ctx, g, p) })
 }
 
 func appendRate(b []byte, p giro.RatePair) []byte {

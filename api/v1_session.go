@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -356,32 +357,33 @@ var sessionRoutes = []*route{
 			c.sendJSON(http.StatusOK, []byte(`{"message":"Password changed"}`))
 			return nil
 		}},
-	{method: "PUT", path: "/v1/session/preferences", id: "updatePreferences", tag: "session", summary: "Change one's own preferences and name", access: accessSession, body: preferencesBody, noKey: true, status: 200, answer: sessionAnswer,
+	{method: "PUT", path: "/v1/session/preferences", id: "updatePreferences", tag: "session", summary: "Change one's own preferences and name", access: accessSession, body: preferencesBody, status: 200, answer: sessionAnswer,
 		errors: []giro.Code{giro.CodeNothingToUpdate, giro.CodeMetadataTooMany}, handler: func(c *call) error {
 			if !c.body.has("preferences") && !c.body.has("name") {
 				return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
 			}
-			caller, in := *c.caller, *c.caller.In
-			var err error
-			if c.body.has("name") {
-				if in.Person, err = c.engine().Rename(c.ctx, nil, in.Person.ID, c.body.text("name")); err != nil {
-					return err
-				}
-			}
-			if c.body.has("preferences") {
-				if in.Person, err = c.engine().Prefer(c.ctx, nil, in.Person.ID, c.body.metadata("preferences")); err != nil {
-					return err
-				}
-			}
-			caller.In = &in
-			b, err := c.appendSession(c.buffer[:0], &caller)
-			if err != nil {
-				return err
-			}
-			c.buffer = b
-			c.sendJSON(http.StatusOK, b)
-			return nil
+			return c.command(func(v any) giro.Answer { return giro.Answer{Status: http.StatusOK, Body: v.([]byte)} }, func(g *giro.Call) (any, error) {
+				return c.engine().Once(c.ctx, c.own(g), func(ctx context.Context, g *giro.Call) (any, error) {
+					caller, in := *c.caller, *c.caller.In
+					var err error
+					if in.Person, err = c.engine().Prefer(ctx, nil, in.Person.ID, c.body.text("name"), c.body.metadata("preferences")); err != nil {
+						return nil, err
+					}
+					caller.In = &in
+					return c.appendSession(nil, &caller)
+				})
+			})
 		}},
+}
+
+// own makes a call one of the person's own: its Idempotency-Key is theirs, at
+// whichever merchant they are. No key of anybody else has a space in it.
+func (c *call) own(g *giro.Call) *giro.Call {
+	g.Merchant, g.Act = nil, nil
+	if g.Idempotent != nil {
+		g.Idempotent.Key = c.caller.In.Person.ID.ID("per") + " " + g.Idempotent.Key
+	}
+	return g
 }
 
 // notElsewhere refuses a sign-in that a page of another host made a browser

@@ -74,12 +74,12 @@ var teamRoutes = []*route{
 			c.sendJSON(http.StatusOK, c.buffer)
 			return nil
 		}},
-	{method: "PUT", path: "/v1/people/{id}", id: "updatePerson", tag: "people", summary: "Give a person another role", access: accessEither, body: personBody, noKey: true, status: 200, answer: personAnswer,
+	{method: "PUT", path: "/v1/people/{id}", id: "updatePerson", tag: "people", summary: "Give a person another role", access: accessEither, body: personBody, status: 200, answer: personAnswer,
 		about: "Owners are made and changed by owners alone; the last one stays.", errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner},
 		handler: func(c *call) error { return changeDuty(c, giro.Duty(c.body.text("role"))) }},
 	{method: "DELETE", path: "/v1/people/{id}", id: "deletePerson", tag: "people", summary: "Take a person out of the team", access: accessEither, status: 200, answer: messageAnswer,
 		errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner}, handler: func(c *call) error { return changeDuty(c, "") }},
-	{method: "POST", path: "/v1/people/{id}/reset", id: "resetPerson", tag: "people", summary: "Make a link with which a person sets a new password", access: accessEither, body: emptySchema, bare: true, noKey: true, status: 201, answer: invitationAnswer,
+	{method: "POST", path: "/v1/people/{id}/reset", id: "resetPerson", tag: "people", summary: "Make a link with which a person sets a new password", access: accessEither, body: emptySchema, bare: true, sealed: true, status: 201, answer: invitationAnswer,
 		about: "A person who has a place at other merchants too is reset with the admin token alone: the link opens all of them.", errors: []giro.Code{giro.CodeNotFound}, handler: resetPerson},
 	{method: "GET", path: "/v1/invitations", id: "listInvitations", tag: "people", summary: "Open invitations, newest first", access: accessEither, status: 200, answer: &schema{kind: kindList, item: invitationAnswer},
 		handler: func(c *call) error {
@@ -93,7 +93,7 @@ var teamRoutes = []*route{
 			}
 			return sendList(c, list, func(b []byte, i *giro.Invitation) []byte { return appendInvitation(b, i, "") })
 		}},
-	{method: "POST", path: "/v1/invitations", id: "createInvitation", tag: "people", summary: "Invite a person into the team", access: accessEither, body: invitationBody, noKey: true, status: 201, answer: invitationAnswer,
+	{method: "POST", path: "/v1/invitations", id: "createInvitation", tag: "people", summary: "Invite a person into the team", access: accessEither, body: invitationBody, sealed: true, status: 201, answer: invitationAnswer,
 		about: "Answers the link's path this once; giro sends no mail.", errors: []giro.Code{giro.CodeConflict}, handler: func(c *call) error {
 			m, err := c.teamMerchant()
 			if err != nil {
@@ -103,7 +103,9 @@ var teamRoutes = []*route{
 			if duty == giro.DutyOwner && !c.byOwner() {
 				return giro.Refuse(giro.CodeForbidden, "/role", "only an owner makes owners")
 			}
-			return c.invite(giro.Invitation{Purpose: giro.InviteJoin, Merchant: m.ID, Number: m.Number, Email: c.body.text("email"), Duty: duty, By: c.actor()}, m)
+			return c.invite(m, func() (giro.Invitation, error) {
+				return giro.Invitation{Purpose: giro.InviteJoin, Email: c.body.text("email"), Duty: duty}, nil
+			})
 		}},
 	{method: "DELETE", path: "/v1/invitations/{id}", id: "deleteInvitation", tag: "people", summary: "Withdraw an invitation", access: accessEither, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
@@ -169,22 +171,19 @@ func changeDuty(c *call, to giro.Duty) error {
 	if err != nil {
 		return err
 	}
-	member, err := c.engine().ChangeDuty(c.ctx, c.teamCall(m), m.Number, id, to, c.byOwner())
-	if err != nil {
-		return err
-	}
 	if to == "" {
+		if _, err := c.engine().ChangeDuty(c.ctx, c.teamCall(m), m.Number, id, to, c.byOwner()); err != nil {
+			return err
+		}
 		return c.deleted("person")
 	}
-	p, err := c.engine().PersonByID(c.ctx, id)
-	if err != nil {
-		return err
-	}
-	if p == nil {
-		return missing("person in the team")
-	}
-	c.sendJSON(http.StatusOK, appendPerson(nil, member, p))
-	return nil
+	return c.command(func(v any) giro.Answer {
+		p := v.(*giro.Place)
+		return giro.Answer{Status: http.StatusOK, Body: appendPerson(nil, p.Member, p.Person)}
+	}, func(g *giro.Call) (any, error) {
+		g.Merchant = m
+		return c.engine().ChangeDuty(c.ctx, g, m.Number, id, to, c.byOwner())
+	})
 }
 
 func resetPerson(c *call) error {
@@ -196,41 +195,50 @@ func resetPerson(c *call) error {
 	if err != nil {
 		return err
 	}
-	places, err := c.engine().Members(c.ctx, id)
-	if err != nil {
-		return err
-	}
-	var here *giro.Member
-	for _, p := range places {
-		if p.Number == m.Number {
-			here = p
+	return c.invite(m, func() (i giro.Invitation, err error) {
+		places, err := c.engine().Members(c.ctx, id)
+		if err != nil {
+			return i, err
 		}
-	}
-	switch {
-	case here == nil:
-		return missing("person in the team")
-	case here.Duty == giro.DutyOwner && !c.byOwner():
-		return giro.Refuse(giro.CodeForbidden, "", "only an owner resets the password of an owner")
-	case len(places) > 1 && !c.caller.Admin:
-		return giro.Refuse(giro.CodeForbidden, "", "this person has a place at another merchant too; the admin token resets their password")
-	}
-	p, err := c.engine().PersonByID(c.ctx, id)
-	if err != nil {
-		return err
-	}
-	if p == nil {
-		return missing("person in the team")
-	}
-	return c.invite(giro.Invitation{Purpose: giro.InviteReset, Merchant: m.ID, Number: m.Number, Email: p.Email, Person: p.ID, By: c.actor()}, m)
+		var here *giro.Member
+		for _, p := range places {
+			if p.Number == m.Number {
+				here = p
+			}
+		}
+		switch {
+		case here == nil:
+			return i, missing("person in the team")
+		case here.Duty == giro.DutyOwner && !c.byOwner():
+			return i, giro.Refuse(giro.CodeForbidden, "", "only an owner resets the password of an owner")
+		case len(places) > 1 && !c.caller.Admin:
+			return i, giro.Refuse(giro.CodeForbidden, "", "this person has a place at another merchant too; the admin token resets their password")
+		}
+		p, err := c.engine().PersonByID(c.ctx, id)
+		if err != nil {
+			return i, err
+		}
+		if p == nil {
+			return i, missing("person in the team")
+		}
+		return giro.Invitation{Purpose: giro.InviteReset, Email: p.Email, Person: p.ID}, nil
+	})
 }
 
-func (c *call) invite(i giro.Invitation, m *giro.Merchant) error {
-	made, token, err := c.engine().Invite(c.ctx, c.teamCall(m), i)
-	if err != nil {
-		return err
-	}
-	c.sendJSON(http.StatusCreated, appendInvitation(nil, made, token))
-	return nil
+// invite makes the link that plan says, of the merchant.
+func (c *call) invite(m *giro.Merchant, plan func() (giro.Invitation, error)) error {
+	return c.command(func(v any) giro.Answer {
+		n := v.(*giro.NewInvitation)
+		return giro.Answer{Status: http.StatusCreated, Body: appendInvitation(nil, n.Invitation, n.Token)}
+	}, func(g *giro.Call) (any, error) {
+		g.Merchant = m
+		i, err := plan()
+		if err != nil {
+			return nil, err
+		}
+		i.Merchant, i.Number, i.By = m.ID, m.Number, c.actor()
+		return c.engine().Invite(c.ctx, g, i)
+	})
 }
 
 func appendPerson(b []byte, m *giro.Member, p *giro.Person) []byte {

@@ -54,7 +54,7 @@ func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jump, jumpSecret, err := engine.CreateClient(t.Context(), &giro.Call{Merchant: merchant}, merchant, false, "jumppag")
+	jump, err := engine.CreateClient(t.Context(), &giro.Call{Merchant: merchant}, merchant, false, "jumppag")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func running(t *testing.T, s giro.Store) (*webscript.Runner, *api.Server) {
 	}
 	r := webscript.Handler(server)
 	r.Vars = map[string]string{"secret_key": test.SecretKey, "publishable_key": test.PublishableKey, "live_key": live.SecretKey, "admin_token": "adm_of_this_test",
-		"client": basic(test.ClientID, test.ClientSecret), "jump_client": basic(jump.ClientID, jumpSecret), "live_client": basic(live.ClientID, live.ClientSecret),
+		"client": basic(test.ClientID, test.ClientSecret), "jump_client": basic(jump.Client.ClientID, jump.Secret), "live_client": basic(live.ClientID, live.ClientSecret),
 		"client_id": test.ClientID, "client_secret": test.ClientSecret}
 	return r, server
 }

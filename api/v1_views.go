@@ -61,48 +61,46 @@ var viewRoutes = []*route{
 				if begun {
 					b = append(b, ',')
 				}
-				b, begun = c.appendView(b, d, &v), true
+				b, begun = appendView(b, d, &v, c.mine(&v)), true
 			}
 			c.buffer = append(b, ']')
 			c.sendJSON(http.StatusOK, c.buffer)
 			return nil
 		}},
-	{method: "POST", path: "/v1/views", id: "createView", tag: "views", summary: "Save a view", access: accessSecret, body: viewCreate, noKey: true, status: 201, answer: viewAnswer, errors: []giro.Code{giro.CodeConflict},
+	{method: "POST", path: "/v1/views", id: "createView", tag: "views", summary: "Save a view", access: accessSecret, body: viewCreate, status: 201, answer: viewAnswer, errors: []giro.Code{giro.CodeConflict},
 		handler: func(c *call) error {
-			docs, err := c.views()
-			if err != nil {
-				return err
-			}
-			if len(docs) >= viewsMax {
-				return giro.Refuse(giro.CodeConflict, "", "there are too many views; delete some")
-			}
-			v := view{Shared: true}
-			if c.caller.In != nil {
-				v.Person, v.By = c.caller.In.Person.ID, c.caller.In.Person.Name
-			}
-			now := giro.Micros(c.at)
-			d := &giro.StoredDocument{Kind: giro.DocView, ID: c.s.config.NewID(c.at), Book: c.viewBook(), Created: now, Updated: now}
-			c.setView(&v)
-			return c.keepView(http.StatusCreated, d, &v)
+			return c.keepView(http.StatusCreated, func() (*giro.StoredDocument, *view, error) {
+				docs, err := c.views()
+				if err != nil {
+					return nil, nil, err
+				}
+				if len(docs) >= viewsMax {
+					return nil, nil, giro.Refuse(giro.CodeConflict, "", "there are too many views; delete some")
+				}
+				v := &view{Shared: true}
+				if c.caller.In != nil {
+					v.Person, v.By = c.caller.In.Person.ID, c.caller.In.Person.Name
+				}
+				now := giro.Micros(c.at)
+				return &giro.StoredDocument{Kind: giro.DocView, ID: c.s.config.NewID(c.at), Book: c.viewBook(), Created: now, Updated: now}, v, nil
+			})
 		}},
-	{method: "PUT", path: "/v1/views/{id}", id: "updateView", tag: "views", summary: "Change a view", access: accessSecret, body: viewUpdate, noKey: true, status: 200, answer: viewAnswer,
+	{method: "PUT", path: "/v1/views/{id}", id: "updateView", tag: "views", summary: "Change a view", access: accessSecret, body: viewUpdate, status: 200, answer: viewAnswer,
 		about: "One's own; owners and admins change every shared one.", errors: []giro.Code{giro.CodeNotFound, giro.CodeNothingToUpdate, giro.CodePreconditionFailed}, handler: func(c *call) error {
-			d, v, err := c.view()
-			if err != nil {
-				return err
-			}
 			version, err := ifMatch(c.r.Header)
 			if err != nil {
 				return err
 			}
-			if version > 0 && version != d.Version {
-				return giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
-			}
 			if c.doc.nodes[0].count == 0 {
 				return giro.Refuse(giro.CodeNothingToUpdate, "", "send at least one field")
 			}
-			c.setView(v)
-			return c.keepView(http.StatusOK, d, v)
+			return c.keepView(http.StatusOK, func() (*giro.StoredDocument, *view, error) {
+				d, v, err := c.view()
+				if err == nil && version > 0 && version != d.Version {
+					err = giro.Refuse(giro.CodePreconditionFailed, "If-Match", "the object has changed since it was read")
+				}
+				return d, v, err
+			})
 		}},
 	{method: "DELETE", path: "/v1/views/{id}", id: "deleteView", tag: "views", summary: "Delete a view", access: accessSecret, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound}, handler: func(c *call) error {
 		d, _, err := c.view()
@@ -176,19 +174,28 @@ func (c *call) setView(v *view) {
 	v.Shared = c.body.flag("shared", v.Shared)
 }
 
-func (c *call) keepView(status int, d *giro.StoredDocument, v *view) error {
-	var err error
-	if d.Data, err = json.Marshal(v); err != nil {
-		return err
-	}
-	if _, err := c.engine().Put(c.ctx, c.viewCall(), giro.Refuse(giro.CodeConflict, "", "the view exists"), d); err != nil {
-		return err
-	}
-	c.sendJSON(status, c.appendView(nil, d, v))
-	return nil
+// keepView stores what the body makes of a view, a new one or the present one.
+func (c *call) keepView(status int, read func() (*giro.StoredDocument, *view, error)) error {
+	var v *view
+	mine := false
+	return c.command(func(kept any) giro.Answer {
+		return giro.Answer{Status: status, Body: appendView(nil, kept.(*giro.StoredDocument), v, mine)}
+	}, func(g *giro.Call) (any, error) {
+		c.ofMode(g, false)
+		d, present, err := read()
+		if err != nil {
+			return nil, err
+		}
+		v, mine = present, c.mine(present)
+		c.setView(v)
+		if d.Data, err = json.Marshal(v); err != nil {
+			return nil, err
+		}
+		return c.engine().Put(c.ctx, g, giro.Refuse(giro.CodeConflict, "", "the view exists"), d)
+	})
 }
 
-func (c *call) appendView(b []byte, d *giro.StoredDocument, v *view) []byte {
+func appendView(b []byte, d *giro.StoredDocument, v *view, mine bool) []byte {
 	a := appender{b: b}
 	a.text("id", d.ID.ID("view"))
 	a.text("object", "view")
@@ -206,7 +213,7 @@ func (c *call) appendView(b []byte, d *giro.StoredDocument, v *view) []byte {
 	a.b = append(a.b, ']')
 	a.flag("shared", v.Shared)
 	a.maybe("saved_by", v.By)
-	a.flag("mine", c.mine(v))
+	a.flag("mine", mine)
 	a.times(d.Created, d.Updated)
 	a.number("version", d.Version)
 	return a.close()

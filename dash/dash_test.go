@@ -60,7 +60,7 @@ func onBothHouses(t *testing.T, test func(t *testing.T, h *house)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, token, err := e.Invite(t.Context(), nil, giro.Invitation{Purpose: giro.InviteFirst, Merchant: m.ID, Number: m.Number, Duty: giro.DutyOwner})
+			made, err := e.Invite(t.Context(), nil, giro.Invitation{Purpose: giro.InviteFirst, Merchant: m.ID, Number: m.Number, Duty: giro.DutyOwner})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +79,7 @@ func onBothHouses(t *testing.T, test func(t *testing.T, h *house)) {
 				t.Fatal(err)
 			}
 			browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			h.engine, h.server, h.browser, h.link = e, server, browser, "/app/login?token="+token
+			h.engine, h.server, h.browser, h.link = e, server, browser, "/app/login?token="+made.Token
 			test(t, h)
 		})
 	}

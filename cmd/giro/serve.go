@@ -193,8 +193,11 @@ func (in *installation) firstLink(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, token, err := in.engine.Invite(ctx, nil, giro.Invitation{Purpose: giro.InviteFirst, Merchant: m.ID, Number: m.Number, Duty: giro.DutyOwner})
-	return "/app/login?token=" + token, err
+	made, err := in.engine.Invite(ctx, nil, giro.Invitation{Purpose: giro.InviteFirst, Merchant: m.ID, Number: m.Number, Duty: giro.DutyOwner})
+	if err != nil {
+		return "", err
+	}
+	return "/app/login?token=" + made.Token, nil
 }
 
 type initCommand struct {
