@@ -27,7 +27,8 @@ type Store interface {
 	// MovementByReference returns nil where no movement holds the reference.
 	MovementByReference(ctx context.Context, book Book, kind Kind, reference string) (*Movement, error)
 	Movements(ctx context.Context, q MovementQuery) (page []*Movement, more bool, err error)
-	// CountMovements counts what q selects, at most to limit.
+	// CountMovements counts what q selects, at most to limit, among the first
+	// ScanMax rows.
 	CountMovements(ctx context.Context, q MovementQuery, limit int64) (int64, error)
 
 	// Rollups returns the cells that q selects, in no order.
@@ -295,7 +296,8 @@ type EventQuery struct {
 	Before    int64
 	Types     []string // exact, or "payout.*"
 	Object    UUID
-	Noticed   bool // only those with a Notice
+	Noticed   bool  // only those with a Notice
+	From, To  int64 // bounds of the sequence, both included; 0: none
 	Limit     int
 }
 
@@ -437,11 +439,35 @@ type MovementQuery struct {
 	Sort       string // "", updated, amount, status: SmartFastPay's other orders
 	Skip       int64
 	Limit      int
-	// Match is applied to at most ScanMax rows: the filters that no index has.
-	Match   func(*Movement) bool
-	ScanMax int
-	// Scanned receives the last id that was looked at when ScanMax ended the page.
+	// The filters that no index has are looked for in at most ScanMax rows.
+	Amounts  *AmountRange
+	Metadata map[string]string // all of them
+	Match    func(*Movement) bool
+	ScanMax  int // 0: all
+	// Scanned receives the last id that was looked at when ScanMax ended the page
+	// or the count.
 	Scanned *UUID
+}
+
+// AmountRange is a range of amounts in minor units, both ends included.
+type AmountRange struct{ From, To int64 }
+
+// Sifts reports whether q has a filter that no index has.
+func (q *MovementQuery) Sifts() bool {
+	return q.Amounts != nil || len(q.Metadata) > 0 || q.Match != nil
+}
+
+// Passes applies the filters that no index has.
+func (q *MovementQuery) Passes(m *Movement) bool {
+	if r := q.Amounts; r != nil && (m.Amount < r.From || m.Amount > r.To) {
+		return false
+	}
+	for k, v := range q.Metadata {
+		if got, ok := m.Detail.Metadata[k]; !ok || got != v {
+			return false
+		}
+	}
+	return q.Match == nil || q.Match(m)
 }
 
 // AllKinds returns the kinds that a query is for.

@@ -472,6 +472,9 @@ func (c *call) readListing(l *dialectListing) ([]*giro.Movement, error) {
 			}
 		}
 	}
+	if err := c.jump(&l.MovementQuery); err != nil {
+		return nil, err
+	}
 	list, _, err := c.engine().Store.Movements(c.ctx, l.MovementQuery)
 	if backwards {
 		slices.Reverse(list)

@@ -486,15 +486,44 @@ func listEvents(c *call) error {
 	} else {
 		q.Before = int64(c.query.integer("before", 0))
 	}
-	list, err := c.engine().Store.Events(c.ctx, q)
+	store := c.engine().Store
+	last := int64(0)
+	if len(q.Types) > 0 && q.Object.IsZero() {
+		// No index has the types: so many events are looked at, and the next page
+		// goes on where that ends.
+		head, err := store.Head(c.ctx, q.Book)
+		if err != nil {
+			return err
+		}
+		if head != nil {
+			last = head.Events
+		}
+		if q.Ascending {
+			q.To = q.After + scanMax
+		} else if q.From = last + 1 - scanMax; q.Before > 0 {
+			q.From = min(q.Before, last+1) - scanMax
+		}
+	}
+	list, err := store.Events(c.ctx, q)
 	if err != nil {
 		return err
 	}
-	if n := len(list); n == q.Limit {
-		if q.Ascending {
-			c.linkSequence("after", list[n-1].Sequence)
-		} else if list[n-1].Sequence > 1 {
+	switch n := len(list); {
+	case n == q.Limit && q.Ascending:
+		c.linkSequence("after", list[n-1].Sequence)
+	case n == q.Limit:
+		if list[n-1].Sequence > 1 {
 			c.linkBefore(list[n-1].Sequence)
+		}
+	case q.To > 0 && q.To < last:
+		c.linkSequence("after", q.To)
+	case q.From > 1:
+		oldest, err := store.Events(c.ctx, giro.EventQuery{Book: q.Book, Ascending: true, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(oldest) > 0 && oldest[0].Sequence < q.From {
+			c.linkBefore(q.From)
 		}
 	}
 	return sendList(c, list, appendEvent)

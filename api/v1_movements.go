@@ -1,10 +1,13 @@
 package api
 
 import (
+	"cmp"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"giro"
 )
@@ -301,15 +304,14 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 		q.Statuses = append(q.Statuses, giro.Status(s))
 	}
 	if v := p.text("customer"); v != "" {
-		q.Customer, _ = giro.ParseID("cus", v)
+		q.Customer = filterID("cus", v)
 	}
 	if v := p.text("charge"); v != "" {
-		q.Parent, _ = giro.ParseID("ch", v)
+		q.Parent = filterID("ch", v)
 	}
 	if v := p.text("reference"); v != "" {
 		q.References = []string{v}
 	}
-	var matches []func(*giro.Movement) bool
 	if from, to, given := p.times("created"); given {
 		// The id of a movement carries the millisecond of its creation.
 		if from > 0 {
@@ -318,36 +320,22 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 		if to < 1<<62 {
 			q.To = lastUUID(max(to, 0))
 		}
-		if from > 0 && from%1000 != 0 || to < 1<<62 && to%1000 != 999 {
-			matches = append(matches, func(m *giro.Movement) bool { return from <= m.Created && m.Created <= to })
+		if from > 0 && from%1000 != 0 {
+			q.Since = from
+		}
+		if to > 0 && to < 1<<62 && to%1000 != 999 {
+			q.Until = to
 		}
 	}
 	if from, to, given := p.amounts("amount"); given {
-		matches = append(matches, func(m *giro.Movement) bool { return from <= m.Amount && m.Amount <= to })
+		q.Amounts = &giro.AmountRange{From: from, To: to}
 	}
-	if want := p.metadata("metadata"); want != nil {
-		matches = append(matches, func(m *giro.Movement) bool {
-			for key, v := range want {
-				if got, ok := m.Detail.Metadata[key]; !ok || got != v {
-					return false
-				}
-			}
-			return true
-		})
-	}
+	q.Metadata = p.metadata("metadata")
 	if c.caller.Publishable {
-		matches = append(matches, func(m *giro.Movement) bool { return m.Detail.Publishable })
+		q.Match = func(m *giro.Movement) bool { return m.Detail.Publishable }
 	}
-	if len(matches) > 0 {
+	if q.Sifts() {
 		q.ScanMax = scanMax
-		q.Match = func(m *giro.Movement) bool {
-			for _, match := range matches {
-				if !match(m) {
-					return false
-				}
-			}
-			return true
-		}
 	}
 	for _, name := range p.names {
 		switch name {
@@ -357,6 +345,71 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 		}
 	}
 	return q, filtered || c.caller.Publishable, nil
+}
+
+// rolledUp reports whether the roll-ups count what q selects.
+func rolledUp(q *giro.MovementQuery) bool {
+	return !q.Sifts() && q.Customer.IsZero() && q.Parent.IsZero() && len(q.References) == 0 &&
+		q.From.IsZero() && q.To.IsZero() && q.Since == 0 && q.Until == 0 && q.Before.IsZero() && q.Sort == ""
+}
+
+// countIn adds up those cells of q's kinds and currency that have its statuses.
+func countIn(q *giro.MovementQuery, cells []giro.Rollup) (n int64) {
+	for i := range cells {
+		if len(q.Statuses) == 0 || slices.Contains(q.Statuses, cells[i].Status) {
+			n += cells[i].Count
+		}
+	}
+	return n
+}
+
+// jumpBeyond is how many movements are stepped over one by one.
+const jumpBeyond = 2000
+
+// jump lets a page that begins far down begin at the hour in which it does: the
+// roll-ups tell how many movements were made in each, so at most one hour's have
+// to be stepped over.
+func (c *call) jump(q *giro.MovementQuery) error {
+	if q.Skip <= jumpBeyond || !rolledUp(q) {
+		return nil
+	}
+	cells, err := c.engine().Store.Rollups(c.ctx, giro.RollupQuery{Book: q.Book, Kinds: q.AllKinds(), Currency: q.Currency, From: 1, To: math.MaxInt64})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(cells, func(a, b giro.Rollup) int {
+		if q.Ascending {
+			return cmp.Compare(a.Hour, b.Hour)
+		}
+		return cmp.Compare(b.Hour, a.Hour)
+	})
+	for len(cells) > 0 {
+		hour, n := cells[0].Hour, 1
+		for n < len(cells) && cells[n].Hour == hour {
+			n++
+		}
+		made := countIn(q, cells[:n])
+		if made > q.Skip {
+			if q.Ascending {
+				q.From = giro.FirstUUID(time.UnixMicro(hour * time.Hour.Microseconds()))
+			} else {
+				q.To = lastUUID((hour+1)*time.Hour.Microseconds() - 1)
+			}
+			return nil
+		}
+		q.Skip, cells = q.Skip-made, cells[n:]
+	}
+	return nil // there is nothing so far down
+}
+
+// filterID returns the id of a filter. The zero one, which is no filter in a
+// query, becomes one that nothing has.
+func filterID(prefix, v string) giro.UUID {
+	id, ok := giro.ParseID(prefix, v)
+	if !ok || id.IsZero() {
+		return giro.UUID{15: 1}
+	}
+	return id
 }
 
 // lastUUID returns the largest id of the millisecond of an instant (µs).
@@ -372,44 +425,64 @@ func lastUUID(at int64) giro.UUID {
 // totalMax is how far a filtered total is counted.
 const totalMax = 100_000
 
-// movementPage answers a page with totals. It skips from the nearer end.
+// movementPage answers a page with totals. It skips from the nearer end, where
+// it is known how many there are.
 func (c *call) movementPage(q giro.MovementQuery, filtered bool) error {
 	if c.query.has("cursor") || c.query.has("limit") {
 		return giro.Refuse(giro.CodeInvalidParameter, "page", "a list is read by cursor and limit or by page and items_per_page, not by both")
 	}
 	page, size := int64(c.query.integer("page", 1)), int64(c.query.integer("items_per_page", listLimit))
 	store := c.engine().Store
-	var total int64
+	rolled := rolledUp(&q)
+	all := int64(0) // as far as it is known
 	capped := false
-	if filtered {
-		n, err := store.CountMovements(c.ctx, q, totalMax+1)
-		if err != nil {
-			return err
-		}
-		if capped = n > totalMax; capped {
-			n = totalMax
-		}
-		total = n
-	} else {
+	switch {
+	case !filtered:
 		head, err := store.Head(c.ctx, q.Book)
 		if err != nil {
 			return err
 		}
 		if head != nil {
-			total = *head.Count(q.Kind)
+			all = *head.Count(q.Kind)
 		}
+	case rolled:
+		cells, err := store.Rollups(c.ctx, giro.RollupQuery{Book: q.Book, Kinds: q.AllKinds(), Currency: q.Currency})
+		if err != nil {
+			return err
+		}
+		all = countIn(&q, cells)
+	default:
+		// There is no cursor to go on from, so more rows are looked at.
+		var scanned giro.UUID
+		if q.Scanned = &scanned; q.Sifts() {
+			q.ScanMax = totalMax
+		}
+		n, err := store.CountMovements(c.ctx, q, totalMax+1)
+		if err != nil {
+			return err
+		}
+		all, capped = n, !scanned.IsZero()
+	}
+	total := all
+	if filtered && all > totalMax {
+		total, capped = totalMax, true
 	}
 	var list []*giro.Movement
 	q.Skip, q.Limit = (page-1)*size, int(size)
-	fromEnd := total - q.Skip - size // what lies behind the page
-	backwards := !filtered && q.Skip > total/2
+	fromEnd := all - q.Skip - size // what lies behind the page
+	backwards := rolled && q.Skip > all/2
 	if backwards {
 		q.Ascending, q.Skip = true, fromEnd
 		if fromEnd < 0 {
 			q.Skip, q.Limit = 0, int(size+fromEnd)
 		}
 	}
-	if q.Limit > 0 && (capped || (page-1)*size < total) {
+	if rolled {
+		if err := c.jump(&q); err != nil {
+			return err
+		}
+	}
+	if q.Limit > 0 && (capped || (page-1)*size < all) {
 		var err error
 		if list, _, err = store.Movements(c.ctx, q); err != nil {
 			return err

@@ -97,23 +97,31 @@ func (p *Postgres) MovementByReference(ctx context.Context, book giro.Book, kind
 // movementOrders are the columns by which SmartFastPay's lists can be sorted.
 var movementOrders = map[string]string{"": "", "updated": "updated", "amount": "amount", "status": "status"}
 
+// pgMovementOrder is the ORDER BY of q, whose Sort is known; the id decides among
+// equals.
+func pgMovementOrder(q *giro.MovementQuery) string {
+	direction := " DESC"
+	if q.Ascending {
+		direction = ""
+	}
+	if order := movementOrders[q.Sort]; order != "" {
+		return " ORDER BY " + order + direction + ", id" + direction
+	}
+	return " ORDER BY id" + direction
+}
+
 // selectMovements builds the statement of a query. Transfers received, and each
 // of several statuses, are walks of their own, in the order of an index and cut
 // at limit rows, which are then merged: no walk reads more than it returns.
-func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (*statement, error) {
-	order, ok := movementOrders[q.Sort]
-	if !ok {
-		return nil, errors.New("movements cannot be sorted by " + strconv.Quote(q.Sort))
+func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit, skip int64) error {
+	if _, ok := movementOrders[q.Sort]; !ok {
+		return errors.New("movements cannot be sorted by " + strconv.Quote(q.Sort))
 	}
-	direction, below, above := " DESC", "id < ?", "id > ?"
-	cursor := below
+	cursor := "id < ?"
 	if q.Ascending {
-		direction, cursor = "", above
+		cursor = "id > ?"
 	}
-	by := " ORDER BY id" + direction
-	if order != "" {
-		by = " ORDER BY " + order + direction + ", id" + direction
-	}
+	by := pgMovementOrder(q)
 	type side struct {
 		kind   giro.Kind
 		column string
@@ -134,7 +142,6 @@ func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (
 			}
 		}
 	}
-	s := new(statement)
 	s.add("SELECT " + columns + " FROM (")
 	for i, side := range sides {
 		for j, status := range statuses {
@@ -193,42 +200,64 @@ func selectMovements(q *giro.MovementQuery, columns string, limit, skip int64) (
 	if skip > 0 {
 		s.add(" OFFSET ?", skip)
 	}
-	return s, nil
+	return nil
+}
+
+// pgSift builds the statement for columns of what passes the filters of q that the
+// database can apply, among the first ScanMax rows.
+func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
+	s.add("SELECT " + columns + " FROM (")
+	if err := selectMovements(s, q, pgMovementColumns, int64(q.ScanMax), 0); err != nil {
+		return err
+	}
+	s.add(") s WHERE true")
+	if r := q.Amounts; r != nil {
+		s.add(" AND amount BETWEEN ? AND ?", r.From, r.To)
+	}
+	for k, v := range q.Metadata {
+		// As text first: most rows need not be read as JSON then.
+		s.add(" AND CASE WHEN strpos(detail, ?) > 0 THEN detail::json -> 'metadata' ->> ? = ? ELSE false END", member(k, v), k, v)
+	}
+	return nil
 }
 
 // Movements is giro.Store's.
 func (p *Postgres) Movements(ctx context.Context, q giro.MovementQuery) (page []*giro.Movement, more bool, err error) {
+	s := new(statement)
 	// One row beyond what is wanted tells whether there is more.
 	limit, skip := int64(q.Limit), q.Skip
-	if q.Match != nil {
-		limit, skip = int64(q.ScanMax), 0
-	}
 	if limit > 0 {
 		limit++
 	}
-	s, err := selectMovements(&q, pgMovementColumns, limit, skip)
+	if q.Sifts() {
+		err = pgSift(s, &q, pgMovementColumns)
+	} else {
+		err = selectMovements(s, &q, pgMovementColumns, limit, skip)
+		skip = 0
+	}
 	if err != nil {
 		return nil, false, err
+	}
+	if q.Sifts() {
+		s.add(pgMovementOrder(&q))
+		if q.Match == nil {
+			if limit > 0 {
+				s.add(" LIMIT ?", limit)
+			}
+			s.add(" OFFSET ?", skip)
+			skip = 0
+		}
 	}
 	rows, err := p.pool.Query(ctx, s.String(), s.arguments...)
 	if err != nil {
 		return nil, false, err
 	}
 	defer rows.Close()
-	skip = q.Skip
-	var last giro.UUID
-	for scanned := 0; rows.Next(); scanned++ {
-		if q.Match != nil && q.ScanMax > 0 && scanned == q.ScanMax {
-			if q.Scanned != nil {
-				*q.Scanned = last
-			}
-			return page, true, nil
-		}
+	for rows.Next() {
 		m, err := scanMovement(rows)
 		if err != nil {
 			return nil, false, err
 		}
-		last = m.ID
 		if q.Match != nil {
 			if !q.Match(m) {
 				continue
@@ -243,7 +272,31 @@ func (p *Postgres) Movements(ctx context.Context, q giro.MovementQuery) (page []
 		}
 		page = append(page, m)
 	}
-	return page, false, rows.Err()
+	if err := rows.Err(); err != nil || !q.Sifts() {
+		return page, false, err
+	}
+	more, err = p.scannedAll(ctx, &q)
+	return page, more, err
+}
+
+// scannedAll reports whether q has more rows than it looks at, and tells the last
+// one that it does.
+func (p *Postgres) scannedAll(ctx context.Context, q *giro.MovementQuery) (bool, error) {
+	if q.ScanMax <= 0 {
+		return false, nil
+	}
+	s := new(statement)
+	if err := selectMovements(s, q, "id", 2, int64(q.ScanMax)-1); err != nil {
+		return false, err
+	}
+	ids, err := all(ctx, p.pool, pgx.RowTo[uuid], s.String(), s.arguments...)
+	if err != nil || len(ids) < 2 {
+		return false, err
+	}
+	if q.Scanned != nil {
+		*q.Scanned = giro.UUID(ids[0])
+	}
+	return true, nil
 }
 
 // CountMovements is giro.Store's.
@@ -257,12 +310,24 @@ func (p *Postgres) CountMovements(ctx context.Context, q giro.MovementQuery, lim
 		return int64(len(page)), err
 	}
 	q.Sort = "" // so that an index ends the count at the limit
-	s, err := selectMovements(&q, "id", limit, 0)
+	s := new(statement)
+	s.add("SELECT count(*) FROM (")
+	var err error
+	if q.Sifts() {
+		err = pgSift(s, &q, "id")
+		s.add(" LIMIT ?", limit)
+	} else {
+		err = selectMovements(s, &q, "id", limit, 0)
+	}
 	if err != nil {
 		return 0, err
 	}
+	s.add(") c")
 	var n int64
-	err = p.pool.QueryRow(ctx, "SELECT count(*) FROM ("+s.String()+") c", s.arguments...).Scan(&n)
+	if err = p.pool.QueryRow(ctx, s.String(), s.arguments...).Scan(&n); err != nil || n == limit || !q.Sifts() {
+		return n, err
+	}
+	_, err = p.scannedAll(ctx, &q)
 	return n, err
 }
 
@@ -312,6 +377,9 @@ func (p *Postgres) Accounts(ctx context.Context, q giro.AccountQuery) (accounts 
 			s.add(" AND id = ANY(?::uuid[])", column(q.IDs, func(u giro.UUID) uuid { return uuid(u) }))
 		}
 		if len(q.Roles) > 0 {
+			if onlyMain(q.Roles) {
+				s.add(" AND " + mainAccounts)
+			}
 			s.add(" AND role = ANY(?::text[])", column(q.Roles, func(r giro.Role) string { return string(r) }))
 		}
 		if !q.After.IsZero() {
@@ -401,6 +469,12 @@ func (p *Postgres) Events(ctx context.Context, q giro.EventQuery) ([]*giro.Event
 	}
 	if q.Before > 0 {
 		s.add(" AND sequence < ?", q.Before)
+	}
+	if q.From > 0 {
+		s.add(" AND sequence >= ?", q.From)
+	}
+	if q.To > 0 {
+		s.add(" AND sequence <= ?", q.To)
 	}
 	if !q.Object.IsZero() {
 		s.add(" AND object = ?", uuid(q.Object))

@@ -46,9 +46,19 @@ func writeTerms(q *pgx.Batch, terms []giro.Term) {
 }
 
 // FindTerms is giro.Store's.
-func (p *Postgres) FindTerms(ctx context.Context, book giro.Book, prefix string, limit int) ([]giro.Term, error) {
-	return all(ctx, p.pool, scanTerm, "SELECT "+pgTermColumns+" FROM term WHERE book = $1 AND term >= $2 AND term < $3 ORDER BY term, id DESC LIMIT $4",
-		int64(book), prefix, prefix+"\U0010FFFF", atMostRows(limit))
+func (p *Postgres) FindTerms(ctx context.Context, book giro.Book, prefix string, limit int) (found []giro.Term, err error) {
+	err = p.snapshot(ctx, func(tx pgx.Tx) error {
+		found, err = all(ctx, tx, scanTerm, "SELECT "+pgTermColumns+" FROM term WHERE book = $1 AND term >= $2 AND term < $3 ORDER BY term, id LIMIT $4",
+			int64(book), prefix, prefix+"\U0010FFFF", int64(limit))
+		if err != nil {
+			return err
+		}
+		found, err = newestOfLast(found, limit, func(last string, limit int) ([]giro.Term, error) {
+			return all(ctx, tx, scanTerm, "SELECT "+pgTermColumns+" FROM term WHERE book = $1 AND term = $2 ORDER BY id DESC LIMIT $3", int64(book), last, int64(limit))
+		})
+		return err
+	})
+	return found, err
 }
 
 // TermBacklogs is giro.Store's.

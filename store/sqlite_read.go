@@ -216,6 +216,9 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 		w.add("reference <> '' AND reference IN (SELECT value FROM json_each(?))", func(a *args) { a.text(string(list)) })
 		index = "movement_reference"
 	}
+	if q.Sort == "status" && index == "" {
+		index = "movement_status" // which has that order
+	}
 	if peer {
 		index = "movement_peer"
 	}
@@ -237,12 +240,13 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 
 // movementSelect returns the query for columns of what q selects: one walk per
 // status, and the received transfers, which SQLite merges in the order that is
-// asked for.
-func movementSelect(q *giro.MovementQuery, columns string) (sql string, bind func(*args)) {
+// asked for. inColumns are what the columns bind.
+func movementSelect(q *giro.MovementQuery, columns string, inColumns ...func(*args)) (sql string, bind func(*args)) {
 	var walks []string
 	var binds []func(*args)
 	add := func(kind giro.Kind, peer bool, status giro.Status) {
 		index, w := movementWalk(q, kind, peer, status)
+		binds = append(binds, inColumns...)
 		if index != "" {
 			index = " INDEXED BY " + index
 		}
@@ -292,17 +296,33 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	if err != nil {
 		return nil, false, err
 	}
+	if q.Sifts() {
+		err = s.read(ctx, func(c *sqlite.Conn) error {
+			page, more = nil, false
+			skipped := int64(0)
+			return sift(c, &q, order, func(m *giro.Movement) error {
+				if skipped < q.Skip {
+					skipped++
+					return nil
+				}
+				if q.Limit > 0 && len(page) == q.Limit {
+					more = true
+					return errEnough
+				}
+				page = append(page, m)
+				return nil
+			}, &more)
+		})
+		if err != nil {
+			return nil, false, fmt.Errorf("list movements: %w", err)
+		}
+		return page, more, nil
+	}
 	selected, bind := movementSelect(&q, movementColumns)
 	sql := selected + order + " LIMIT +? OFFSET +?"
-	rows, offset := int64(-1), int64(0)
-	switch {
-	case q.Match == nil:
-		offset = q.Skip
-		if q.Limit > 0 {
-			rows = int64(q.Limit) + 1
-		}
-	case q.ScanMax > 0:
-		rows = int64(q.ScanMax) + 1
+	rows, offset := int64(-1), q.Skip
+	if q.Limit > 0 {
+		rows = int64(q.Limit) + 1
 	}
 	if one := len(q.Statuses) <= 1 && len(q.Kinds) <= 1; offset > 0 && (one || q.Sort == "") && !slices.Contains(q.AllKinds(), giro.KindTransfer) {
 		// The skipped rows are stepped over in the indexes, without their details.
@@ -313,37 +333,16 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
 		page, more = nil, false
-		scanned, skipped := 0, int64(0)
-		var last giro.UUID
 		return enough(query(c, sql, func(a *args) { bind(a); a.int(rows).int(offset) }, func(r *row) error {
-			if q.Match != nil && q.ScanMax > 0 && scanned == q.ScanMax {
-				more = true
-				if q.Scanned != nil {
-					*q.Scanned = last
-				}
-				return errEnough
-			}
-			m, err := r.movement()
-			if err != nil {
-				return err
-			}
-			scanned++
-			last = m.ID
-			if q.Match != nil {
-				if !q.Match(m) {
-					return nil
-				}
-				if skipped < q.Skip {
-					skipped++
-					return nil
-				}
-			}
 			if q.Limit > 0 && len(page) == q.Limit {
 				more = true
 				return errEnough
 			}
-			page = append(page, m)
-			return nil
+			m, err := r.movement()
+			if err == nil {
+				page = append(page, m)
+			}
+			return err
 		}))
 	})
 	if err != nil {
@@ -352,29 +351,82 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	return page, more, nil
 }
 
+// sift calls each with the movements that q selects, in order, until it returns
+// errEnough. The database steps over what does not pass without handing it over;
+// what it knows only roughly is looked at again here. more becomes true where
+// ScanMax rows were looked at and there are others.
+func sift(c *sqlite.Conn, q *giro.MovementQuery, order string, each func(*giro.Movement) error, more *bool) error {
+	fits, bindFits := sieve(q)
+	selected, bind := movementSelect(q, "book, kind, id, "+fits, bindFits)
+	rows := int64(-1)
+	if q.ScanMax > 0 {
+		rows = int64(q.ScanMax) + 1
+	}
+	scanned := 0
+	var last giro.UUID
+	return enough(query(c, selected+order+" LIMIT +?", func(a *args) { bind(a); a.int(rows) }, func(r *row) error {
+		if q.ScanMax > 0 && scanned == q.ScanMax {
+			*more = true
+			if q.Scanned != nil {
+				*q.Scanned = last
+			}
+			return errEnough
+		}
+		scanned++
+		fits := r.stmt.ColumnBool(3)
+		if !fits && scanned != q.ScanMax {
+			return nil
+		}
+		book, kind := giro.Book(r.int()), giro.Kind(r.text())
+		last = r.id()
+		if !fits {
+			return nil
+		}
+		m, err := movementOf(c, book, kind, last)
+		if err != nil || m == nil || !q.Passes(m) {
+			return err
+		}
+		return each(m)
+	}))
+}
+
+// sieve is a condition that all movements fulfil which pass the filters of q,
+// and not many others.
+func sieve(q *giro.MovementQuery) (sql string, bind func(*args)) {
+	terms, binds := []string{"1"}, []func(*args){}
+	if r := q.Amounts; r != nil {
+		terms = append(terms, "amount BETWEEN ? AND ?")
+		binds = append(binds, func(a *args) { a.int(r.From).int(r.To) })
+	}
+	for k, v := range q.Metadata {
+		terms = append(terms, "instr(detail, ?)")
+		binds = append(binds, func(a *args) { a.text(member(k, v)) })
+	}
+	return strings.Join(terms, " AND "), func(a *args) {
+		for _, bind := range binds {
+			bind(a)
+		}
+	}
+}
+
 // CountMovements implements giro.Store.
 func (s *SQLite) CountMovements(ctx context.Context, q giro.MovementQuery, limit int64) (n int64, err error) {
 	err = s.read(ctx, func(c *sqlite.Conn) error {
 		n = 0
-		if q.Match == nil {
+		if !q.Sifts() {
 			selected, bind := movementSelect(&q, "1")
 			return query(c, "SELECT count(*) FROM ("+selected+" LIMIT +?)",
 				func(a *args) { bind(a); a.int(limit) },
 				func(r *row) error { n = r.int(); return nil })
 		}
-		selected, bind := movementSelect(&q, movementColumns)
-		return enough(query(c, selected+" ORDER BY id"+direction(q.Ascending)+" LIMIT +?",
-			func(a *args) { bind(a); a.int(atMost(q.ScanMax)) },
-			func(r *row) error {
-				if n == limit {
-					return errEnough
-				}
-				m, err := r.movement()
-				if err == nil && q.Match(m) {
-					n++
-				}
-				return err
-			}))
+		more := false
+		return sift(c, &q, " ORDER BY id"+direction(q.Ascending), func(*giro.Movement) error {
+			if n == limit {
+				return errEnough
+			}
+			n++
+			return nil
+		}, &more)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count %s: %w", q.Kind.Plural(), err)
@@ -413,7 +465,12 @@ func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []
 		}
 		w.add("id IN (SELECT unhex(value) FROM json_each(?))", func(a *args) { a.text(string(text)) })
 	}
+	index := ""
 	if len(q.Roles) > 0 {
+		if q.Book != giro.AllBooks && q.IDs == nil && onlyMain(q.Roles) {
+			w.add(mainAccounts, nil)
+			index = " INDEXED BY account_main"
+		}
 		w.add("role IN ("+placeholders(len(q.Roles))+")", func(a *args) {
 			for _, role := range q.Roles {
 				a.text(string(role))
@@ -426,7 +483,7 @@ func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []
 		w.addID("id > ?", q.After)
 	}
 	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
-		accounts, err = many(c, "SELECT "+accountColumns+" FROM account"+w.String()+" ORDER BY id"+direction(!q.Descending)+" LIMIT +?",
+		accounts, err = many(c, "SELECT "+accountColumns+" FROM account"+index+w.String()+" ORDER BY id"+direction(!q.Descending)+" LIMIT +?",
 			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).account)
 		if err != nil {
 			return err
@@ -595,6 +652,12 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 	}
 	if q.Before > 0 {
 		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
+	}
+	if q.From > 0 {
+		w.add("sequence >= ?", func(a *args) { a.int(q.From) })
+	}
+	if q.To > 0 {
+		w.add("sequence <= ?", func(a *args) { a.int(q.To) })
 	}
 	index := ""
 	if q.Noticed {

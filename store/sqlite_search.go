@@ -30,16 +30,26 @@ func saveTerms(c *sqlite.Conn, terms []giro.Term) error {
 	return nil
 }
 
+const (
+	termsFrom = "SELECT " + termColumns + " FROM term WHERE book = ? AND term >= ? AND term < ? ORDER BY term, id LIMIT +?"
+	termsOf   = "SELECT " + termColumns + " FROM term WHERE book = ? AND term = ? ORDER BY id DESC LIMIT +?"
+)
+
 // FindTerms implements giro.Store. Terms order byte by byte.
 func (s *SQLite) FindTerms(ctx context.Context, book giro.Book, prefix string, limit int) (found []giro.Term, err error) {
-	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+termColumns+" FROM term WHERE book = ? AND term >= ? AND term < ? ORDER BY term, id DESC LIMIT ?",
-			func(a *args) {
-				a.int(int64(book)).text(prefix).text(prefix + "\U0010FFFF").int(atMost(limit))
-			},
-			plain(func(r *row) giro.Term {
-				return giro.Term{Book: giro.Book(r.int()), Term: r.text(), ID: r.id(), Kind: r.text()}
-			}))
+	term := plain(func(r *row) giro.Term {
+		return giro.Term{Book: giro.Book(r.int()), Term: r.text(), ID: r.id(), Kind: r.text()}
+	})
+	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
+		found, err = many(c, termsFrom, func(a *args) {
+			a.int(int64(book)).text(prefix).text(prefix + "\U0010FFFF").int(int64(limit))
+		}, term)
+		if err != nil {
+			return err
+		}
+		found, err = newestOfLast(found, limit, func(last string, limit int) ([]giro.Term, error) {
+			return many(c, termsOf, func(a *args) { a.int(int64(book)).text(last).int(int64(limit)) }, term)
+		})
 		return err
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +65,42 @@ func numbers(t *giro.Traffic) []*int64 {
 		}
 	}
 	return list
+}
+
+// mainAccounts is the condition of the index of the accounts that are not those
+// of sub-accounts, of which there may be very many.
+const mainAccounts = "role NOT IN ('sub', 'sub_reserved')"
+
+func onlyMain(roles []giro.Role) bool {
+	return !slices.Contains(roles, giro.RoleSub) && !slices.Contains(roles, giro.RoleSubReserved)
+}
+
+// newestOfLast turns terms that were read upwards, at most limit, into the order
+// of FindTerms: the ids of each downwards. The last one may be of millions of
+// objects of which the first were read, so its newest are read in their place.
+func newestOfLast(found []giro.Term, limit int, newest func(term string, limit int) ([]giro.Term, error)) ([]giro.Term, error) {
+	begin := 0
+	for i := range found {
+		if found[i].Term != found[begin].Term {
+			slices.Reverse(found[begin:i])
+			begin = i
+		}
+	}
+	if len(found) < limit {
+		slices.Reverse(found[begin:])
+		return found, nil
+	}
+	last, err := newest(found[begin].Term, limit-begin)
+	return append(found[:begin], last...), err
+}
+
+// member writes a member of an object as encode does.
+func member(k, v string) string {
+	b, err := json.Marshal(map[string]string{k: v})
+	if err != nil {
+		panic(err) // strings always have a JSON form
+	}
+	return string(b[1 : len(b)-1])
 }
 
 // complete fills what the caller left out.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -472,6 +473,12 @@ func TestListsWalkInOrder(t *testing.T) {
 			if i == 11 {
 				m.Currency = "USD"
 			}
+			switch i {
+			case 5:
+				m.Detail.Metadata = map[string]string{"order": `5 "<&> é`, "a \"\\ key.": "x"}
+			case 6:
+				m.Detail.Wire = json.RawMessage(`{"order":"5","key":"deep"}`)
+			}
 			k.must(step{m: m, event: "created"})
 			ids = append(ids, m.ID)
 		}
@@ -497,7 +504,18 @@ func TestListsWalkInOrder(t *testing.T) {
 			}
 			return at
 		}
-		var scanned giro.UUID
+		var scanned, sifted giro.UUID
+		amounts := func(a, b giro.UUID) *giro.AmountRange {
+			r := giro.AmountRange{From: 1 << 60}
+			for _, id := range []giro.UUID{a, b} {
+				m, err := s.Movement(ctx, k.book, giro.KindCharge, id)
+				if err != nil || m == nil {
+					t.Fatal(m, err)
+				}
+				r.From, r.To = min(r.From, m.Amount), max(r.To, m.Amount)
+			}
+			return &r
+		}
 		odd := func(m *giro.Movement) bool { return slices.Index(ids, m.ID)%2 == 1 }
 		for name, c := range map[string]struct {
 			change func(*giro.MovementQuery)
@@ -543,6 +561,29 @@ func TestListsWalkInOrder(t *testing.T) {
 			"skip":                {func(q *giro.MovementQuery) { q.Skip, q.Limit = 3, 2 }, []int{8, 7}, true},
 			"skip by amount":      {func(q *giro.MovementQuery) { q.Sort, q.Skip, q.Limit = "amount", 10, 5 }, []int{10, 11}, false},
 			"match":               {func(q *giro.MovementQuery) { q.Match, q.Limit = odd, 2 }, []int{11, 9}, true},
+			"amounts":             {func(q *giro.MovementQuery) { q.Amounts, q.Limit = amounts(ids[3], ids[6]), 3 }, []int{6, 5, 4}, true},
+			"amounts, to the end": {func(q *giro.MovementQuery) { q.Amounts, q.Limit = amounts(ids[3], ids[6]), 4 }, []int{6, 5, 4, 3}, false},
+			"amounts and skip": {func(q *giro.MovementQuery) {
+				q.Amounts, q.Skip, q.Limit, q.Ascending = amounts(ids[3], ids[6]), 1, 2, true
+			}, []int{4, 5}, true},
+			"amounts and match": {func(q *giro.MovementQuery) {
+				q.Amounts, q.Match = amounts(ids[3], ids[6]), odd
+			}, []int{5, 3}, false},
+			"amounts, by amount": {func(q *giro.MovementQuery) {
+				q.Amounts, q.Sort, q.Limit = amounts(ids[3], ids[6]), "amount", 2
+			}, []int{3, 4}, true},
+			"amounts, scan a part": {func(q *giro.MovementQuery) {
+				q.Amounts, q.ScanMax, q.Scanned = amounts(ids[3], ids[6]), 7, &sifted
+			}, []int{6, 5}, true},
+			"metadata": {func(q *giro.MovementQuery) { q.Metadata = map[string]string{"order": `5 "<&> é`} }, []int{5}, false},
+			"metadata of two": {func(q *giro.MovementQuery) {
+				q.Metadata = map[string]string{"order": `5 "<&> é`, "a \"\\ key.": "x"}
+			}, []int{5}, false},
+			"metadata, both": {func(q *giro.MovementQuery) {
+				q.Metadata = map[string]string{"order": `5 "<&> é`, "a \"\\ key.": "y"}
+			}, nil, false},
+			"metadata, elsewhere": {func(q *giro.MovementQuery) { q.Metadata = map[string]string{"key": "deep"} }, nil, false},
+			"metadata, none":      {func(q *giro.MovementQuery) { q.Metadata = map[string]string{"order": ""} }, nil, false},
 			"match, the last":     {func(q *giro.MovementQuery) { q.Match, q.Limit = odd, 6 }, []int{11, 9, 7, 5, 3, 1}, false},
 			"match and skip":      {func(q *giro.MovementQuery) { q.Match, q.Skip, q.Limit = odd, 2, 2 }, []int{7, 5}, true},
 			"match, scan exactly": {func(q *giro.MovementQuery) { q.Match, q.ScanMax = odd, 12 }, []int{11, 9, 7, 5, 3, 1}, false},
@@ -561,6 +602,9 @@ func TestListsWalkInOrder(t *testing.T) {
 		if scanned != ids[8] {
 			t.Errorf("scanned to %d, want 8", slices.Index(ids, scanned))
 		}
+		if sifted != ids[5] {
+			t.Errorf("looked at the amounts to %d, want 5", slices.Index(ids, sifted))
+		}
 		for _, limit := range []int64{5, 12, 50} {
 			n, err := s.CountMovements(ctx, base, limit)
 			if err != nil || n != min(limit, 12) {
@@ -571,6 +615,17 @@ func TestListsWalkInOrder(t *testing.T) {
 		q.Match = odd
 		if n, err := s.CountMovements(ctx, q, 50); err != nil || n != 6 {
 			t.Errorf("counted %d matches, %v", n, err)
+		}
+		q = base
+		q.Amounts, q.Limit = amounts(ids[3], ids[6]), 0
+		for limit, want := range map[int64]int64{3: 3, 50: 4} {
+			if n, err := s.CountMovements(ctx, q, limit); err != nil || n != want {
+				t.Errorf("counted %d of these amounts up to %d, %v", n, limit, err)
+			}
+		}
+		q.ScanMax, q.Scanned, scanned = 7, &scanned, giro.UUID{}
+		if n, err := s.CountMovements(ctx, q, 50); err != nil || n != 2 || scanned != ids[5] {
+			t.Errorf("counted %d of these amounts to %d, %v", n, slices.Index(ids, scanned), err)
 		}
 		q = base
 		q.Sort = "id; DROP TABLE movement"

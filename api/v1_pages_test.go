@@ -1,0 +1,118 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"giro"
+	"giro/api"
+)
+
+// TestPagesFarDown: pages by number are the parts of the list that cursors walk
+// through, however far down, and what no index has is found beyond the rows that
+// one page looks at.
+func TestPagesFarDown(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
+		h := prepare(t, s, folder, func(e *giro.Engine, _ *api.Config) { e.Paused = nil })
+		const hours, each = 11, 1000
+		for hour := range hours {
+			if hour > 0 {
+				if a := h.send(t, "POST /v1/test/clock", nil, `{"advance":"90m"}`); a.status != 200 {
+					t.Fatalf("%d %s", a.status, a.body)
+				}
+			}
+			items := make([]string, each)
+			for i := range items {
+				amount := 1 + i%7
+				if hour == 0 && i == 3 {
+					amount = 50
+				}
+				items[i] = fmt.Sprintf(`{"amount":%d,"currency":"usd","destination":%q,"pending":%v,"metadata":{"n":"%d"}}`, amount, h.vars["account"], i%5 == 0, hour*each+i)
+			}
+			a := h.send(t, "POST /v1/transfers/bulk", nil, `{"transfers":[`+strings.Join(items, ",")+`]}`)
+			if a.status != 200 || a.text("made") != "1000" {
+				t.Fatalf("%d %.300s", a.status, a.body)
+			}
+		}
+		type object struct {
+			ID       string
+			Status   string
+			Type     string
+			Metadata map[string]string
+		}
+		// walk reads a list page by page; it returns how many pages there were, too.
+		walk := func(path string) (list []object, pages int) {
+			for next := path; next != ""; pages++ {
+				a := h.send(t, "GET "+next, nil, "")
+				var some []object
+				if err := json.Unmarshal(a.body, &some); a.status != 200 || err != nil {
+					t.Fatalf("%s: %d %v %.200s", next, a.status, err, a.body)
+				}
+				list = append(list, some...)
+				next, _, _ = strings.Cut(strings.TrimPrefix(a.header.Get("Link"), "<"), ">")
+			}
+			return list, pages
+		}
+		every, _ := walk("/v1/transfers?limit=100")
+		if len(every) != hours*each {
+			t.Fatalf("%d transfers", len(every))
+		}
+		for _, filter := range []string{"", "status=pending", "status=succeeded,pending", "currency=usd&status=succeeded", "currency=eur", "customer=cus_00000000000000000000000000"} {
+			var want []string
+			for _, o := range every {
+				if filter != "currency=eur" && !strings.HasPrefix(filter, "customer") && (!strings.Contains(filter, "status") || strings.Contains(filter, o.Status)) {
+					want = append(want, o.ID)
+				}
+			}
+			const size = 70
+			last := (len(want) + size - 1) / size
+			for _, page := range []int{1, 2, 13, 29, 30, last/2 - 1, last / 2, last/2 + 1, last - 30, last - 1, last, last + 1, 1_000_000} {
+				if page < 1 {
+					continue
+				}
+				a := h.send(t, fmt.Sprintf("GET /v1/transfers?page=%d&items_per_page=%d&%s", page, size, filter), nil, "")
+				var got struct {
+					Transfers []object
+					Total     int  `json:"total_items"`
+					Capped    bool `json:"total_is_capped"`
+				}
+				if err := json.Unmarshal(a.body, &got); a.status != 200 || err != nil {
+					t.Fatalf("%s: %d %v %.200s", filter, a.status, err, a.body)
+				}
+				part := want[min(len(want), (page-1)*size):min(len(want), page*size)]
+				if got.Total != len(want) || got.Capped || len(got.Transfers) != len(part) {
+					t.Fatalf("%q page %d: %d of %d, want %d of %d", filter, page, len(got.Transfers), got.Total, len(part), len(want))
+				}
+				for i := range part {
+					if got.Transfers[i].ID != part[i] {
+						t.Fatalf("%q page %d: the %dth is %s, want %s", filter, page, i, got.Transfers[i].ID, part[i])
+					}
+				}
+			}
+		}
+		// The oldest thousand stands behind ten thousand others.
+		for _, filter := range []string{"amount[gte]=50", "metadata[n]=3"} {
+			found, pages := walk("/v1/transfers?" + filter)
+			if len(found) != 1 || found[0].Metadata["n"] != "3" || pages != 2 {
+				t.Errorf("%s: %v on %d pages", filter, found, pages)
+			}
+			a := h.send(t, "GET /v1/transfers?page=1&"+filter, nil, "")
+			if a.status != 200 || a.text("total_items") != "1" || !strings.Contains(string(a.body), `"n":"3"`) {
+				t.Errorf("%s: %d %.300s", filter, a.status, a.body)
+			}
+		}
+		// So do the first events, seen from the newest; and the newest, from the first.
+		if found, pages := walk("/v1/events?types=payout.created"); len(found) != 2 || found[0].Type != "payout.created" || pages != 2 {
+			t.Errorf("%v on %d pages", found, pages)
+		}
+		if a := h.send(t, "POST /v1/payouts", nil, `{"amount":1,"currency":"usd","provider":"bank","bank":{"method":"pix","key":"ana@example.com"},"recipient":{"name":"Ana","document":{"type":"CPF","country":"BR","number":"`+h.vars["cpf"]+`"}}}`); a.status != 201 {
+			t.Fatalf("%d %.300s", a.status, a.body)
+		}
+		if found, pages := walk("/v1/events?types=payout.created&after=100"); len(found) != 1 || found[0].Type != "payout.created" || pages != 2 {
+			t.Errorf("%v on %d pages", found, pages)
+		}
+	})
+}
