@@ -156,6 +156,7 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 		defer admin.Close()
 		go func() { ended <- admin.Serve(al) }()
 	}
+	go keepMemory(sending)
 	if in.verifyEvery > 0 {
 		go in.keepVerified(ctx, log)
 	}
