@@ -238,6 +238,8 @@ func TestOnlyJSON(t *testing.T) {
 	c.must(0, "events", "resend", event, "--endpoint", hook)
 	secret := "whsec_" + strings.Repeat("A", 43) + "="
 
+	sheet := func(line string) string { return c.file("bulk.jsonl", line) }
+
 	// A command that only manual live money has is refused here: 5.
 	rows := []struct {
 		line string
@@ -251,6 +253,8 @@ func TestOnlyJSON(t *testing.T) {
 		{"refunds cancel " + refund, 5}, {"refunds release " + refund, 5}, {"refunds confirm " + refund, 5}, {"refunds fail " + refund, 5}, {"refunds return " + refund, 5},
 		{"refunds timeline " + refund, 0}, {"refunds ledger " + refund, 0}, {"refunds delete " + refund, 0},
 		{"payouts create " + strings.Join(bank, " "), 0}, {"payouts list", 0}, {"payouts get " + failed, 0}, {"payouts update " + failed + " --description x", 0},
+		{"payouts bulk " + sheet(`{"amount":1,"currency":"usd","provider":"card","card":{"token":"tok_ok"}}`), 0}, {"payouts bulk " + sheet("{nope"), 6}, {"payouts bulk nowhere", 2},
+		{"transfers bulk " + sheet(`{"amount":1,"currency":"usd","destination":"`+account+`"}`), 0},
 		{"payouts cancel " + failed, 5}, {"payouts release " + failed, 5}, {"payouts retry " + failed + " --wait", 0}, {"payouts credit-back " + returned, 0},
 		{"payouts confirm " + failed, 5}, {"payouts fail " + failed, 5}, {"payouts return " + failed, 5}, {"payouts wait " + failed, 7},
 		{"payouts timeline " + failed, 0}, {"payouts ledger " + failed, 0}, {"payouts delete " + failed, 0},
@@ -335,7 +339,7 @@ func TestLiveMoneyIsAskedFor(t *testing.T) {
 	c.must(2, charge...)
 	c.tty, c.in = true, "no\n"
 	c.must(2, charge...)
-	if !strings.Contains(c.err.String(), "LIVE: charge BRL 10.00. Type yes to continue: ") {
+	if !strings.Contains(c.err.String(), "LIVE: charge R$ 10.00. Type yes to continue: ") {
 		t.Error(c.err.String())
 	}
 	c.must(2, append(charge, "--no-input")...)

@@ -60,6 +60,7 @@ type refundsCommand struct {
 
 type payoutsCommand struct {
 	Create     payoutCreateCommand `cmd:"" help:"Send money."`
+	Bulk       bulkCommand         `cmd:"" help:"Send money to many: the lines of a file, each with its own result. Running it again makes none twice."`
 	List       movementListCommand `cmd:"" help:"List payouts, newest first."`
 	Get        retrieveCommand     `cmd:"" help:"Show a payout."`
 	Update     updateCommand       `cmd:"" help:"Change a payout."`
@@ -78,6 +79,7 @@ type payoutsCommand struct {
 
 type transfersCommand struct {
 	Create   transferCreateCommand `cmd:"" help:"Move money between two accounts."`
+	Bulk     bulkCommand           `cmd:"" help:"Make many transfers: the lines of a file, each with its own result. Running it again makes none twice."`
 	List     movementListCommand   `cmd:"" help:"List transfers, newest first."`
 	Get      retrieveCommand       `cmd:"" help:"Show a transfer."`
 	Update   updateCommand         `cmd:"" help:"Change a transfer."`
@@ -334,14 +336,6 @@ func (w *writing) create(s *session, n *noun, body any, what, simulate string, w
 	return wait.settle(s, n, v)
 }
 
-func spell(minor int64, currency string) string {
-	c, err := money.ParseCurrency(currency)
-	if err != nil {
-		return strconv.FormatInt(minor, 10) + " " + currency
-	}
-	return string(c) + " " + group(money.Format(minor, c), "en")
-}
-
 type chargeCreateCommand struct {
 	apiFlags
 	sum
@@ -375,11 +369,11 @@ func (c *chargeCreateCommand) Run(s *session) error {
 		no := false
 		body.Capture = &no
 	}
-	return c.create(s, nouns["charges"], body, "charge "+spell(minor, c.Currency), c.Simulate, &c.waiting)
+	return c.create(s, nouns["charges"], body, "charge "+s.spell(minor, c.Currency), c.Simulate, &c.waiting)
 }
 
-type payoutCreateCommand struct {
-	apiFlags
+// payoutFields say what is paid to whom.
+type payoutFields struct {
 	sum
 	Currency string `required:"" help:"ISO 4217." placeholder:"CODE"`
 	pays
@@ -388,6 +382,33 @@ type payoutCreateCommand struct {
 	Customer string `help:"A saved customer." placeholder:"cus_…"`
 	Account  string `help:"Send from this sub-account." placeholder:"acct_…"`
 	labels
+}
+
+// body is what the API is sent; the sum and to whom, for people.
+func (f *payoutFields) body() (body any, minor int64, to string, err error) {
+	if minor, err = f.needed(f.Currency); err != nil {
+		return nil, 0, "", err
+	}
+	p := client.PayoutCreate{Amount: minor, Currency: f.Currency, Source: f.Source, Customer: f.Customer, Account: f.Account,
+		Description: f.Description, Reference: f.Reference, Metadata: f.Metadata}
+	if p.Provider, p.Card, p.Mobile, p.Bank, err = f.means(); err != nil {
+		return nil, 0, "", err
+	}
+	document, err := identity(f.Document)
+	if err != nil {
+		return nil, 0, "", err
+	}
+	to = "1 recipient"
+	if f.Name != "" || document != nil {
+		p.Recipient = &client.Party{Name: f.Name, Document: document}
+		to = firstOf(f.Name, to)
+	}
+	return p, minor, to, nil
+}
+
+type payoutCreateCommand struct {
+	apiFlags
+	payoutFields
 	Simulate string `help:"A sandbox outcome: failed:account_closed." placeholder:"OUTCOME"`
 	waiting
 	writing
@@ -405,26 +426,12 @@ func identity(v string) (*client.Document, error) {
 	return &client.Document{Type: kind, Number: number}, nil
 }
 
-func (c *payoutCreateCommand) Run(s *session) error {
-	minor, err := c.needed(c.Currency)
+func (c *payoutCreateCommand) Run(s *session, n *noun) error {
+	body, minor, to, err := c.body()
 	if err != nil {
 		return err
 	}
-	body := client.PayoutCreate{Amount: minor, Currency: c.Currency, Source: c.Source, Customer: c.Customer, Account: c.Account,
-		Description: c.Description, Reference: c.Reference, Metadata: c.Metadata}
-	if body.Provider, body.Card, body.Mobile, body.Bank, err = c.means(); err != nil {
-		return err
-	}
-	document, err := identity(c.Document)
-	if err != nil {
-		return err
-	}
-	to := "1 recipient"
-	if c.Name != "" || document != nil {
-		body.Recipient = &client.Party{Name: c.Name, Document: document}
-		to = firstOf(c.Name, to)
-	}
-	return c.create(s, nouns["payouts"], body, "pay "+spell(minor, c.Currency)+" to "+to, c.Simulate, &c.waiting)
+	return c.create(s, n, body, "pay "+s.spell(minor, c.Currency)+" to "+to, c.Simulate, &c.waiting)
 }
 
 type refundCreateCommand struct {
@@ -462,28 +469,41 @@ func (v *sum) of(s *session, n *noun, id string) (int64, string, error) {
 	}
 	currency := object.at("currency").string()
 	minor, err := v.minor(currency)
-	return minor, spell(minor, currency), err
+	return minor, s.spell(minor, currency), err
+}
+
+// transferFields say what is moved where.
+type transferFields struct {
+	sum
+	Currency string `required:"" help:"ISO 4217." placeholder:"CODE"`
+	From     string `aliases:"from-account" help:"The account that it comes from; the main account if absent." placeholder:"acct_…"`
+	To       string `required:"" aliases:"destination" help:"The account that it goes to." placeholder:"acct_…"`
+	Pending  bool   `help:"Only reserve, until it is posted or voided."`
+	labels
+}
+
+// body is what the API is sent; the sum and to whom, for people.
+func (f *transferFields) body() (body any, minor int64, to string, err error) {
+	if minor, err = f.needed(f.Currency); err != nil {
+		return nil, 0, "", err
+	}
+	return client.TransferCreate{Amount: minor, Currency: f.Currency, FromAccount: f.From, Destination: f.To, Pending: f.Pending,
+		Description: f.Description, Reference: f.Reference, Metadata: f.Metadata}, minor, f.To, nil
 }
 
 type transferCreateCommand struct {
 	apiFlags
-	sum
-	Currency  string `required:"" help:"ISO 4217." placeholder:"CODE"`
-	From      string `help:"The account that it comes from; the main account if absent." placeholder:"acct_…"`
-	To        string `required:"" help:"The account that it goes to." placeholder:"acct_…"`
-	Pending   bool   `help:"Only reserve, until it is posted or voided."`
+	transferFields
 	ExpiresIn string `help:"When a pending one is voided: 36h; 7 days if absent." placeholder:"DURATION"`
-	labels
 	writing
 }
 
-func (c *transferCreateCommand) Run(s *session) error {
-	minor, err := c.needed(c.Currency)
+func (c *transferCreateCommand) Run(s *session, n *noun) error {
+	made, minor, to, err := c.body()
 	if err != nil {
 		return err
 	}
-	body := client.TransferCreate{Amount: minor, Currency: c.Currency, FromAccount: c.From, Destination: c.To, Pending: c.Pending,
-		Description: c.Description, Reference: c.Reference, Metadata: c.Metadata}
+	body := made.(client.TransferCreate)
 	if c.ExpiresIn != "" {
 		d, err := time.ParseDuration(c.ExpiresIn)
 		if err != nil || d <= 0 {
@@ -491,7 +511,7 @@ func (c *transferCreateCommand) Run(s *session) error {
 		}
 		body.ExpiresAt = s.now().Add(d).Unix()
 	}
-	return c.create(s, nouns["transfers"], body, "move "+spell(minor, c.Currency)+" to "+c.To, "", &waiting{})
+	return c.create(s, n, body, "move "+s.spell(minor, c.Currency)+" to "+to, "", &waiting{})
 }
 
 type updateCommand struct {

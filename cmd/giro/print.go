@@ -158,15 +158,23 @@ func (p *printer) money(minor *tree, currency string) string {
 	if err != nil {
 		return minor.text
 	}
-	v := money.Format(minor.number(), c)
 	if !p.people {
-		return v
+		return money.Format(minor.number(), c)
+	}
+	return p.spell(minor.number(), currency)
+}
+
+// spell writes minor units as people do: "R$ 1.500,00".
+func (p *printer) spell(minor int64, currency string) string {
+	c, err := money.ParseCurrency(currency)
+	if err != nil {
+		return strconv.FormatInt(minor, 10) + " " + currency
 	}
 	symbol := symbols[string(c)]
 	if symbol == "" {
 		symbol = string(c)
 	}
-	return symbol + " " + group(v, p.lang)
+	return symbol + " " + group(money.Format(minor, c), p.lang)
 }
 
 // group sets thousands apart as a language does.

@@ -231,14 +231,18 @@ func (s *session) trace(a client.Attempt) {
 
 // confirm asks before live money moves. what says what will happen; the answer
 // has to be the word "yes".
-func (s *session) confirm(ask asking, what string) error {
+func (s *session) confirm(ask asking, what string) error { return s.confirmBy(ask, what, "yes") }
+
+// confirmBy asks like confirm; the answer has to be the word, such as how many
+// are paid.
+func (s *session) confirmBy(ask asking, what, word string) error {
 	if !s.flags.Live || ask.Yes {
 		return nil
 	}
 	if !s.inTTY || !s.errTTY || ask.NoInput {
 		return exitError{exitUsage, fmt.Errorf("this moves live money (%s): say --yes where nobody can be asked", what)}
 	}
-	return s.typed(what, "yes")
+	return s.typed(what, word)
 }
 
 // typed says what will happen, and goes on only where a person types a word.
