@@ -4,6 +4,7 @@ import { asCurl, fill, type Path, Problem, type Query } from './api/client.ts'
 import { usePageRequest, useRead } from './data.ts'
 import { digits, money, number, parseAmount, time } from './format.ts'
 import { type Key, label, t, tn } from './i18n/index.ts'
+import type { Matching } from './bulk.tsx'
 import { useKeys } from './keys.ts'
 import { onEvent } from './live.ts'
 import { A, type Search, useGo, useSearch } from './nav.tsx'
@@ -63,7 +64,8 @@ export interface List<T> {
   actions?: ReactNode
   /** What goes between tabs and table. */
   strip?: ReactNode
-  bulk?: (selected: T[], clear: () => void) => ReactNode
+  /** What can be done to the selected rows, or to all that match. */
+  bulk?: (selected: T[], clear: () => void, matching?: Matching) => ReactNode
   peek?: (row: T) => ReactNode
   /** The words of a button per row that opens the drawer, where rows have no page. */
   open?: string
@@ -182,6 +184,12 @@ export function ListView<T extends object>(list: List<T>) {
   const [selection, setSelection] = useState<RowSelectionState>({})
   const shown = JSON.stringify([url, position, search])
   useEffect(() => setSelection({}), [shown])
+  // All that match, on this page and the others.
+  const [everything, setEverything] = useState(false)
+  useEffect(() => setEverything(false), [selection])
+  const status = search.status ?? ''
+  const inAll = list.counts && !status.includes(',') ? (list.counts[status || 'all'] ?? 0) : 0
+  const matching: Matching | undefined = everything ? { count: inAll, query: { ...apiQuery(filters, search, list.fixed) } } : undefined
   const table = useTable({
     features,
     data: rows,
@@ -418,15 +426,21 @@ export function ListView<T extends object>(list: List<T>) {
       <div className={'pager' + ((list.unpaged && !list.bulk) || (list.inner && !position && !next && selected.length === 0) ? ' hidden' : '')}>
         {selected.length > 0 ? (
           <div className="bulk" role="status">
-            <span>{tn('list.selected', selected.length)}</span>
+            <span>{matching ? tn('list.selected', matching.count, { n: number(matching.count) }) : tn('list.selected', selected.length)}</span>
+            {inAll > selected.length && (
+              <button type="button" className="quiet" aria-pressed={everything} onClick={() => setEverything(!everything)}>
+                {everything ? t('list.only_page') : t('list.select_matching', { n: number(inAll) + (list.capped && inAll >= 10_000 ? '+' : '') })}
+              </button>
+            )}
             {list.exports && (
-              <button type="button" onClick={() => download(list.exports!, { ids: selected.map((r) => r.id).join(',') })}>
+              <button type="button" onClick={() => download(list.exports!, matching?.query ?? { ids: selected.map((r) => r.id).join(',') })}>
                 <Icon name="export" /> {t('export.selected')}
               </button>
             )}
             {list.bulk?.(
               selected.map((r) => r.original),
               () => setSelection({}),
+              matching,
             )}
           </div>
         ) : (
@@ -483,7 +497,9 @@ function filterText(f: Filter, search: Search): string {
       if (search.range) return t(('range.' + search.range) as Key)
       const day = (v: string | undefined) => (v ? time(/^\d+$/.test(v) ? Number(v) * 1000 : Date.parse(v), 'day') : '…')
       const from = search[f.param + '[gte]']
-      const to = search[f.param + '[lte]'] ?? search[f.param + '[lt]']
+      const before = search[f.param + '[lt]']
+      // The end of lt is not in it: a stretch to midnight ends on the day before.
+      const to = search[f.param + '[lte]'] ?? (before && /^\d+$/.test(before) ? String(Number(before) - 1) : before)
       return from || to ? `${day(from)} – ${day(to)}` : ''
     }
     case 'amount': {

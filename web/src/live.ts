@@ -179,7 +179,7 @@ function apply(event: Event, scope: Scope, client: QueryClient) {
     around()
     debounce(one, 1500, around) // deliveries follow their event
   }
-  const sums = ['/v1/balances', '/v1/figures', '/v1/attention', '/v1/ledger/trial_balance', '/v1/accounts', ...['charges', 'refunds', 'payouts', 'transfers'].map((k) => `/v1/${k}/counts`)]
+  const sums = ['/v1/balances', '/v1/figures', '/v1/attention', '/v1/ledger/trial_balance', '/v1/accounts', ...['charges', 'refunds', 'payouts', 'transfers'].flatMap((k) => [`/v1/${k}/counts`, `/v1/${k}/histogram`])]
   debounce('sums', 1000, () => {
     void client.invalidateQueries({ predicate: (q) => q.queryKey[0] === sk && typeof q.queryKey[1] === 'string' && q.isActive() && sums.some((s) => (q.queryKey[1] as string).startsWith(s)) })
   })

@@ -119,7 +119,8 @@ await api('POST', '/v1/charges', { amount: 2500, currency: 'brl', provider: 'ban
 await api('POST', '/v1/charges', { amount: 7700, currency: 'usd', provider: 'card', card: { token: 'tok_auth' }, capture: false })
 await api('POST', '/v1/transfers', { amount: 1234, currency: 'brl', destination: sub.id, description: evil })
 const endpoint = await api('POST', '/v1/webhook_endpoints', { url: hooks, events: ['charge.*'], description: evil })
-const payout = (amount) => api('POST', '/v1/payouts', { amount, currency: 'brl', provider: 'bank', bank: { method: 'pix', key: 'maria@example.com' }, recipient: { name: 'Maria ' + evil.slice(0, 60) } })
+const payoutOf = (body) => api('POST', '/v1/payouts', body)
+const payout = (amount) => payoutOf({ amount, currency: 'brl', provider: 'bank', bank: { method: 'pix', key: 'maria@example.com' }, recipient: { name: 'Maria ' + evil.slice(0, 60) } })
 payment = await api('POST', '/v1/charges', { amount: 20_000, currency: 'brl', provider: 'card', card: { token: 'tok_ok' }, reference: 'half', description: evil, metadata: { evil } })
 const held = await payout(1_009_300)
 
@@ -222,6 +223,65 @@ async function metadata() {
   await page.keyboard.press('Enter')
   await card.locator('dd >> text=10').waitFor()
   equal(JSON.stringify((await api('GET', '/v1/charges/' + made.id)).metadata), '{"order":"10"}', 'metadata after the conflict')
+  await context.close()
+}
+
+/** Over a hundred held payouts, whose number has to be typed, are canceled from a list that shows 25. */
+async function bulk() {
+  const context = await desk()
+  const held = () => ({ amount: 1_009_300, currency: 'brl', provider: 'bank', bank: { method: 'pix', key: 'maria@example.com' }, recipient: { name: 'Maria' }, metadata: { run: 'bulk' } })
+  await api('POST', '/v1/test/fund', { currency: 'brl', amount: 120_000_000 })
+  await api('POST', '/v1/payouts/bulk', { payouts: Array.from({ length: 104 }, held) })
+  await payoutOf({ ...held(), amount: 10_100 }) // arrives, so it cannot be canceled
+  const page = await open(context, '/payouts?metadata[run]=bulk')
+  await page.waitForFunction(() => document.querySelector('.tab')?.textContent.includes('105') && document.querySelector('tbody .s-onhold'))
+  await page.click('thead input[type=checkbox]')
+  await page.waitForSelector('.bulk >> text=25 selected')
+  await page.click('button:has-text("Select all 105 matching")')
+  await page.waitForSelector('.bulk >> text=105 selected')
+  const [csv] = await Promise.all([page.waitForEvent('download'), page.click('.bulk button:has-text("Export selected")')])
+  equal(readFileSync(await csv.path(), 'utf8').trim().split('\n').length, 106, 'lines of the export')
+  await page.click('.bulk button:has-text("Cancel")')
+  const go = page.locator('dialog button[type=submit]')
+  await go.click() // looks at them
+  await page.waitForSelector('dialog .effects >> text=104 objects: R$1,049,672.00')
+  await page.waitForSelector('dialog .effects >> text=1 of the chosen does not allow it')
+  equal(await go.isDisabled(), true, 'before the number is typed')
+  await page.locator('dialog input').fill('105')
+  equal(await go.isDisabled(), true, 'with another number')
+  await page.locator('dialog input').fill('104')
+  await go.click()
+  await page.waitForSelector('dialog >> text=104 of 104')
+  await page.click('dialog footer button:has-text("Close")')
+  await page.waitForFunction(() => [...document.querySelectorAll('tbody .status')].filter((s) => s.classList.contains('s-canceled')).length >= 24)
+  equal((await api('GET', '/v1/payouts/counts?metadata[run]=bulk')).statuses.canceled, 104, 'canceled')
+  await context.close()
+}
+
+async function strip() {
+  const context = await desk()
+  const page = await open(context, '/payments')
+  await page.waitForSelector('.strip svg')
+  const box = await page.locator('.strip svg').boundingBox()
+  // The last two days, by hand.
+  await page.mouse.move(box.x + box.width - box.width / 20, box.y + 20)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width - 2, box.y + 20, { steps: 4 })
+  await page.mouse.up()
+  await page.waitForURL(/created\[gte\]=\d+/)
+  await page.waitForSelector('.filter.on >> text=Created')
+  const total = (await api('GET', '/v1/charges/counts')).all
+  await page.waitForSelector(`.strip-chosen >> text=: ${total}`)
+  // And the first day too, by key: then it is no filter any more.
+  await page.getByRole('slider', { name: 'First day' }).focus()
+  await page.keyboard.press('Home')
+  await page.waitForFunction(() => !location.search.includes('created'))
+  // Without today nothing is left.
+  await page.getByRole('slider', { name: 'Last day' }).focus()
+  await page.keyboard.press('ArrowLeft')
+  await page.waitForURL(/created\[lt\]=\d+/)
+  await page.waitForSelector('.empty')
+  equal(await page.locator('.strip table tbody tr').count(), 30, 'rows for screen readers')
   await context.close()
 }
 
@@ -515,11 +575,12 @@ await Promise.all([
   check('a viewer sees no button to refund and gets 403', viewer),
   check('filters survive a reload, going back and a copied link', filters),
   check('a detail leads to its neighbours in the list and back to it', neighbours),
+  check('days are chosen above the list, by hand and by key', strip),
   check('a receipt is printed without what is around it', receipt),
   check('without a stream the page says so; errors and empty lists help on', paused),
 ])
 await check('nine tabs share one stream, and none loses it', tabs)
-await Promise.all([check('test and live are apart; keys, search and cURL', live), check('customers, payouts, exports and views are made; people are written down', makes), check('metadata is changed where it stands, and nobody else\'s change is lost', metadata)])
+await Promise.all([check('test and live are apart; keys, search and cURL', live), check('customers, payouts, exports and views are made; people are written down', makes), check('metadata is changed where it stands, and nobody else\'s change is lost', metadata), check('all that match are exported and canceled, once their number is typed', bulk)])
 
 if (process.env.CHECKS && !wanted.test('pages')) {
   await browser.close()

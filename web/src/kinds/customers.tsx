@@ -99,7 +99,7 @@ export function CustomerPage() {
     >
       {(['charges', 'payouts'] as const).map((kind) => (
         <Card key={kind} title={t(kind === 'charges' ? 'nav.payments' : 'nav.payouts')}>
-          <ListView {...movementList(kind, { name: `${kind}-of-customer`, inner: true, exports: undefined, page: undefined, tabs: undefined, filters: [], adds: undefined, fixed: { customer: id }, pageSize: 10, columns: movementList(kind).columns.filter((x) => ['amount', 'status', 'method', 'reference', 'created'].includes(x.id)) })} />
+          <ListView {...movementList(kind, { name: `${kind}-of-customer`, inner: true, bulk: undefined, exports: undefined, page: undefined, tabs: undefined, filters: [], adds: undefined, fixed: { customer: id }, pageSize: 10, columns: movementList(kind).columns.filter((x) => ['amount', 'status', 'method', 'reference', 'created'].includes(x.id)) })} />
         </Card>
       ))}
     </Detail>

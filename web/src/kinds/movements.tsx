@@ -1,6 +1,7 @@
 import { useParams } from '@tanstack/react-router'
 import { actionsOf, type AnyMovement, type Charge, type Movement, type Payout, type Refund, type Transfer } from '../actions.tsx'
 import type { Path, Schema } from '../api/client.ts'
+import { MovementBulk } from '../bulk.tsx'
 import { send } from '../api/client.ts'
 import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
@@ -12,6 +13,7 @@ import { A, useSearch } from '../nav.tsx'
 import { HTTP, took } from '../pages/logs.tsx'
 import { EventDeliveries } from '../pages/webhooks.tsx'
 import { useMay, usePlace } from '../session.ts'
+import { Strip } from '../strip.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
 import { Card, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
@@ -108,6 +110,7 @@ export function movementList(kind: KindName, more: Partial<List<Movement>> = {})
     command: `giro ${kind} list`,
     exports: kind,
     page: pages[kind],
+    bulk: (rows, clear, matching) => <MovementBulk kind={kind} rows={rows} matching={matching} clear={clear} />,
     ...more,
   }
 }
@@ -130,7 +133,7 @@ function Peek({ kind, id }: { kind: KindName; id: string }) {
 }
 
 export function MovementsPage({ kind }: { kind: KindName }) {
-  const [search] = useSearch()
+  const [search, setSearch] = useSearch()
   const list = movementList(kind)
   // The tabs count with the list's own filters, but for the status.
   const { status: _status, ...filters } = apiQuery(list.filters ?? [], search)
@@ -138,7 +141,6 @@ export function MovementsPage({ kind }: { kind: KindName }) {
   const c = counts.data?.data
   const may = useMay()
   const { live, merchant } = usePlace()
-  const [, setSearch] = useSearch()
   const creatable = kind !== 'refunds' && may(`${kind}.write`)
   const example: Record<KindName, unknown> = {
     charges: { amount: 1000, currency: merchant.currency ?? 'usd', provider: 'card', card: { token: live ? 'tok_…' : 'tok_ok' } },
@@ -151,6 +153,7 @@ export function MovementsPage({ kind }: { kind: KindName }) {
       {...list}
       counts={c && { all: c.all, ...c.statuses }}
       capped={c?.is_capped}
+      strip={<Strip path={`/v1/${kind}`} search={search} set={(change) => setSearch({ ...change, cursor: undefined, before: undefined })} />}
       actions={
         creatable && (
           <button type="button" className="primary" onClick={() => setSearch({ create: kind }, true)}>
@@ -495,6 +498,7 @@ function RefundsOf({ charge }: { charge: Charge }) {
         {...movementList('refunds', {
           name: 'refunds-of-charge',
           inner: true,
+          bulk: undefined,
           exports: undefined,
           page: undefined,
           tabs: undefined,

@@ -111,7 +111,7 @@ export function Lines({ points, format, label, top, height = 150 }: { points: { 
 }
 
 /** For eyes where it is asked for; always there for screen readers. */
-function ChartTable({ shown, label, head, rows }: { shown: boolean; label: string; head: string[]; rows: ReactNode[][] }) {
+export function ChartTable({ shown, label, head, rows }: { shown: boolean; label: string; head: string[]; rows: ReactNode[][] }) {
   return (
     <div className={shown ? 'chart-table' : 'visually-hidden'} tabIndex={shown ? 0 : undefined} role={shown ? 'group' : undefined} aria-label={shown ? label : undefined}>
       <table>
