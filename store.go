@@ -3,6 +3,7 @@ package giro
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"giro/ledger"
@@ -439,7 +440,8 @@ type MovementQuery struct {
 	Sort       string // "", updated, amount, status: SmartFastPay's other orders
 	Skip       int64
 	Limit      int
-	// The filters that no index has are looked for in at most ScanMax rows.
+	// The filters that no index has are looked for in at most ScanMax rows; see
+	// Sifts.
 	Amounts  *AmountRange
 	Metadata map[string]string // all of them
 	Match    func(*Movement) bool
@@ -452,9 +454,50 @@ type MovementQuery struct {
 // AmountRange is a range of amounts in minor units, both ends included.
 type AmountRange struct{ From, To int64 }
 
-// Sifts reports whether q has a filter that no index has.
+// Lead returns the filter whose index a query walks: that which selects least of
+// those that it has. Empty: it has none, and walks all in the order of the ids.
+func (q *MovementQuery) Lead() string {
+	switch {
+	case len(q.References) > 0:
+		return "reference"
+	case !q.Parent.IsZero():
+		return "parent"
+	case !q.Customer.IsZero():
+		return "customer"
+	case len(q.Statuses) > 0:
+		return "status"
+	case q.Currency != "":
+		return "currency"
+	}
+	return ""
+}
+
+// Sifts reports whether rows are looked at one by one for a filter that the walk's
+// index does not have: always for what no index has; where ScanMax bounds it, for
+// any beside the first, and for all of received transfers, which one index lists.
 func (q *MovementQuery) Sifts() bool {
-	return q.Amounts != nil || len(q.Metadata) > 0 || q.Match != nil
+	if q.Amounts != nil || len(q.Metadata) > 0 || q.Match != nil {
+		return true
+	}
+	if q.ScanMax == 0 {
+		return false
+	}
+	without := *q
+	switch q.Lead() {
+	case "":
+		return false
+	case "reference":
+		without.References = nil
+	case "parent":
+		without.Parent = UUID{}
+	case "customer":
+		without.Customer = UUID{}
+	case "status":
+		without.Statuses = nil
+	case "currency":
+		without.Currency = ""
+	}
+	return without.Lead() != "" || slices.Contains(q.AllKinds(), KindTransfer)
 }
 
 // Passes applies the filters that no index has.

@@ -504,13 +504,13 @@ func counts(k giro.Kind) func(c *call) error {
 			}
 		} else {
 			for _, s := range giro.Statuses {
-				one := q
-				one.Statuses = []giro.Status{s}
+				one, scanned := q, giro.UUID{}
+				one.Statuses, one.Scanned, one.ScanMax = []giro.Status{s}, &scanned, scanMax
 				if found[s], err = c.engine().Store.CountMovements(c.ctx, one, countMax+1); err != nil {
 					return err
 				}
-				if found[s] > countMax {
-					found[s], capped = countMax, true
+				if found[s] > countMax || !scanned.IsZero() {
+					found[s], capped = min(found[s], countMax), true
 				}
 			}
 		}

@@ -277,6 +277,15 @@ func listMovements(k giro.Kind) func(c *call) error {
 		var scanned giro.UUID
 		q.Scanned = &scanned
 		list, more, err := c.engine().Store.Movements(c.ctx, q)
+		for range leapsMax {
+			if err != nil || len(list) > 0 || scanned.IsZero() || !countable(&q) {
+				break
+			}
+			if q.Before, err = c.leap(&q, scanned); err == nil {
+				scanned = giro.UUID{}
+				list, more, err = c.engine().Store.Movements(c.ctx, q)
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -334,8 +343,9 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	if c.caller.Publishable {
 		q.Match = func(m *giro.Movement) bool { return m.Detail.Publishable }
 	}
-	if q.Sifts() {
-		q.ScanMax = scanMax
+	q.ScanMax = scanMax
+	if !q.Sifts() {
+		q.ScanMax = 0
 	}
 	for _, name := range p.names {
 		switch name {
@@ -347,10 +357,37 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	return q, filtered || c.caller.Publishable, nil
 }
 
+// countable reports whether the roll-ups count what q selects, but for its bounds.
+func countable(q *giro.MovementQuery) bool {
+	return q.Amounts == nil && len(q.Metadata) == 0 && q.Match == nil && q.Customer.IsZero() && q.Parent.IsZero() && len(q.References) == 0 && q.Sort == ""
+}
+
 // rolledUp reports whether the roll-ups count what q selects.
 func rolledUp(q *giro.MovementQuery) bool {
-	return !q.Sifts() && q.Customer.IsZero() && q.Parent.IsZero() && len(q.References) == 0 &&
-		q.From.IsZero() && q.To.IsZero() && q.Since == 0 && q.Until == 0 && q.Before.IsZero() && q.Sort == ""
+	return countable(q) && q.From.IsZero() && q.To.IsZero() && q.Since == 0 && q.Until == 0 && q.Before.IsZero()
+}
+
+// leapsMax is how often one page looks elsewhere for what it did not find.
+const leapsMax = 5
+
+// leap returns the cursor from which to go on where nothing was found down to
+// scanned: the end of the last hour in which, by the roll-ups, there is something.
+func (c *call) leap(q *giro.MovementQuery, scanned giro.UUID) (giro.UUID, error) {
+	here := giro.HourOf(giro.Micros(scanned.Time()))
+	cells, err := c.engine().Store.Rollups(c.ctx, giro.RollupQuery{Book: q.Book, Kinds: q.AllKinds(), Currency: q.Currency, From: 1, To: here + 1})
+	if err != nil {
+		return scanned, err
+	}
+	last := int64(0)
+	for i := range cells {
+		if cells[i].Hour > last && countIn(q, cells[i:i+1]) > 0 {
+			last = cells[i].Hour
+		}
+	}
+	if last == here {
+		return scanned, nil
+	}
+	return giro.FirstUUID(time.UnixMicro((last + 1) * time.Hour.Microseconds())), nil
 }
 
 // countIn adds up those cells of q's kinds and currency that have its statuses.
@@ -478,6 +515,9 @@ func (c *call) movementPage(q giro.MovementQuery, filtered bool) error {
 		}
 	}
 	if rolled {
+		if q.Sifts() {
+			q.ScanMax = totalMax
+		}
 		if err := c.jump(&q); err != nil {
 			return err
 		}

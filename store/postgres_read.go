@@ -133,18 +133,28 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 			sides = append(sides, side{kind, "peer"})
 		}
 	}
-	statuses := [][]giro.Status{q.Statuses}
-	if len(q.Statuses) > 1 && q.Customer.IsZero() && q.Parent.IsZero() && len(q.References) == 0 {
-		statuses = nil
-		for _, status := range q.Statuses {
-			if one := []giro.Status{status}; !slices.ContainsFunc(statuses, func(s []giro.Status) bool { return s[0] == status }) {
-				statuses = append(statuses, one)
-			}
+	// What the index of a walk does not have is looked at in each row: here, or by
+	// pgSift where the rows that are looked at are counted.
+	lead, each := q.Lead(), !q.Sifts()
+	statusesOf := func(side side) [][]giro.Status {
+		if !each && (lead != "status" || side.column == "peer") {
+			return [][]giro.Status{nil}
 		}
+		if lead != "status" || len(q.Statuses) < 2 {
+			return [][]giro.Status{q.Statuses}
+		}
+		list := slices.Clone(q.Statuses)
+		slices.Sort(list)
+		var alone [][]giro.Status
+		for _, status := range slices.Compact(list) {
+			alone = append(alone, []giro.Status{status})
+		}
+		return alone
 	}
 	s.add("SELECT " + columns + " FROM (")
 	for i, side := range sides {
-		for j, status := range statuses {
+		has := func(filter string) bool { return each || lead == filter && side.column == "book" }
+		for j, status := range statusesOf(side) {
 			if i+j > 0 {
 				s.add(" UNION ALL ")
 			}
@@ -159,16 +169,16 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 			default:
 				s.add(" AND status = ANY(?::text[])", column(status, func(v giro.Status) string { return string(v) }))
 			}
-			if q.Currency != "" {
+			if q.Currency != "" && has("currency") {
 				s.add(" AND currency = ?", string(q.Currency))
 			}
-			if !q.Customer.IsZero() {
+			if !q.Customer.IsZero() && has("customer") {
 				s.add(" AND customer = ?", uuid(q.Customer))
 			}
-			if !q.Parent.IsZero() {
+			if !q.Parent.IsZero() && has("parent") {
 				s.add(" AND parent = ?", uuid(q.Parent))
 			}
-			if len(q.References) > 0 {
+			if len(q.References) > 0 && has("reference") {
 				s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)
 			}
 			if !q.From.IsZero() {
@@ -213,6 +223,21 @@ func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
 	s.add(") s WHERE true")
 	if r := q.Amounts; r != nil {
 		s.add(" AND amount BETWEEN ? AND ?", r.From, r.To)
+	}
+	if q.Currency != "" {
+		s.add(" AND currency = ?", string(q.Currency))
+	}
+	if len(q.Statuses) > 0 {
+		s.add(" AND status = ANY(?::text[])", column(q.Statuses, func(v giro.Status) string { return string(v) }))
+	}
+	if !q.Customer.IsZero() {
+		s.add(" AND customer = ?", uuid(q.Customer))
+	}
+	if !q.Parent.IsZero() {
+		s.add(" AND parent = ?", uuid(q.Parent))
+	}
+	if len(q.References) > 0 {
+		s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)
 	}
 	for k, v := range q.Metadata {
 		// As text first: most rows need not be read as JSON then.

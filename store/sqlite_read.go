@@ -189,38 +189,35 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 	}
 	w.add("kind = ?", func(a *args) { a.text(string(kind)) })
 	w.add("deleted = 0", nil)
-	// SQLite keeps no statistics here and would walk the primary key, so the
-	// index is named: the most selective of those that the query can use.
-	if q.Currency != "" {
+	// SQLite keeps no statistics here and would walk the primary key, so the index
+	// is named. What else is asked for is looked at in each row: here, or by the
+	// sieve where the rows that are looked at are counted.
+	lead := q.Lead()
+	each := !q.Sifts()
+	has := func(filter string) bool { return each || lead == filter && !peer }
+	if q.Currency != "" && has("currency") {
 		w.add("currency = ?", func(a *args) { a.text(string(q.Currency)) })
-		index = "movement_currency"
 	}
 	if status != "" {
 		w.add("status = ?", func(a *args) { a.text(string(status)) })
-		index = "movement_status"
 	}
-	if !q.Customer.IsZero() {
+	if has("customer") {
 		w.addID("customer = ?", q.Customer)
-		index = "movement_customer"
 	}
-	if !q.Parent.IsZero() {
+	if has("parent") {
 		w.addID("parent = ?", q.Parent)
-		index = "movement_parent"
 	}
-	if len(q.References) > 0 {
-		// A JSON array keeps the statement the same for any number of them.
-		list, err := json.Marshal(q.References)
-		if err != nil {
-			panic(err) // strings always have a JSON form
-		}
-		w.add("reference <> '' AND reference IN (SELECT value FROM json_each(?))", func(a *args) { a.text(string(list)) })
-		index = "movement_reference"
+	if len(q.References) > 0 && has("reference") {
+		list := texts(q.References)
+		w.add("reference <> '' AND reference IN (SELECT value FROM json_each(?))", func(a *args) { a.text(list) })
 	}
-	if q.Sort == "status" && index == "" {
-		index = "movement_status" // which has that order
-	}
-	if peer {
+	switch {
+	case peer:
 		index = "movement_peer"
+	case lead != "":
+		index = "movement_" + lead
+	case q.Sort == "status":
+		index = "movement_status" // which has that order
 	}
 	w.addID("id >= ?", q.From)
 	w.addID("id <= ?", q.To)
@@ -236,6 +233,16 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 		w.addID("id < ?", q.Before)
 	}
 	return index, w
+}
+
+// texts is a JSON array for json_each, which keeps a statement the same for any
+// number of values.
+func texts[T ~string](list []T) string {
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // strings always have a JSON form
+	}
+	return string(b)
 }
 
 // movementSelect returns the query for columns of what q selects: one walk per
@@ -254,20 +261,18 @@ func movementSelect(q *giro.MovementQuery, columns string, inColumns ...func(*ar
 		binds = append(binds, w.bind)
 	}
 	for _, kind := range q.AllKinds() {
-		received := kind == giro.KindTransfer && q.Book != 0
-		for i, status := range q.Statuses {
-			if slices.Contains(q.Statuses[:i], status) {
-				continue
-			}
-			add(kind, false, status)
-			if received {
-				add(kind, true, status)
-			}
+		sides := []bool{false}
+		if kind == giro.KindTransfer && q.Book != 0 {
+			sides = append(sides, true)
 		}
-		if len(q.Statuses) == 0 {
-			add(kind, false, "")
-			if received {
-				add(kind, true, "")
+		for _, peer := range sides {
+			statuses := slices.Clone(q.Statuses)
+			slices.Sort(statuses)
+			if statuses = slices.Compact(statuses); len(statuses) == 0 || q.Sifts() && (peer || q.Lead() != "status") {
+				statuses = []giro.Status{""}
+			}
+			for _, status := range statuses {
+				add(kind, peer, status)
 			}
 		}
 	}
@@ -397,6 +402,26 @@ func sieve(q *giro.MovementQuery) (sql string, bind func(*args)) {
 	if r := q.Amounts; r != nil {
 		terms = append(terms, "amount BETWEEN ? AND ?")
 		binds = append(binds, func(a *args) { a.int(r.From).int(r.To) })
+	}
+	if q.Currency != "" {
+		terms = append(terms, "currency = ?")
+		binds = append(binds, func(a *args) { a.text(string(q.Currency)) })
+	}
+	if len(q.Statuses) > 0 {
+		terms = append(terms, "status IN (SELECT value FROM json_each(?))")
+		binds = append(binds, func(a *args) { a.text(texts(q.Statuses)) })
+	}
+	if !q.Customer.IsZero() {
+		terms = append(terms, "customer IS ?")
+		binds = append(binds, func(a *args) { a.id(q.Customer) })
+	}
+	if !q.Parent.IsZero() {
+		terms = append(terms, "parent IS ?")
+		binds = append(binds, func(a *args) { a.id(q.Parent) })
+	}
+	if len(q.References) > 0 {
+		terms = append(terms, "reference <> '' AND reference IN (SELECT value FROM json_each(?))")
+		binds = append(binds, func(a *args) { a.text(texts(q.References)) })
 	}
 	for k, v := range q.Metadata {
 		terms = append(terms, "instr(detail, ?)")

@@ -504,7 +504,7 @@ func TestListsWalkInOrder(t *testing.T) {
 			}
 			return at
 		}
-		var scanned, sifted giro.UUID
+		var scanned, sifted, combined giro.UUID
 		amounts := func(a, b giro.UUID) *giro.AmountRange {
 			r := giro.AmountRange{From: 1 << 60}
 			for _, id := range []giro.UUID{a, b} {
@@ -539,13 +539,26 @@ func TestListsWalkInOrder(t *testing.T) {
 			"all at once": {func(q *giro.MovementQuery) {
 				q.Statuses, q.Currency, q.Customer, q.References, q.Before = []giro.Status{"failed"}, "BRL", customer, []string{"r0", "r4", "r8"}, ids[8]
 			}, []int{4, 0}, false},
-			"currency":        {func(q *giro.MovementQuery) { q.Currency = "USD" }, []int{11}, false},
-			"customer":        {func(q *giro.MovementQuery) { q.Customer, q.Limit = customer, 2 }, []int{10, 8}, true},
-			"references":      {func(q *giro.MovementQuery) { q.References = []string{"r0", "r8", "r9", ""} }, []int{8, 0}, false},
-			"bounds":          {func(q *giro.MovementQuery) { q.From, q.To = ids[2], ids[4] }, []int{4, 3, 2}, false},
-			"another kind":    {func(q *giro.MovementQuery) { q.Kind = giro.KindPayout }, []int{12}, false},
-			"two kinds":       {func(q *giro.MovementQuery) { q.Kinds, q.Limit = both, 3 }, []int{12, 11, 10}, true},
-			"two kinds, skip": {func(q *giro.MovementQuery) { q.Kinds, q.Skip, q.Limit = both, 11, 3 }, []int{1, 0}, false},
+			"all at once, counted rows": {func(q *giro.MovementQuery) {
+				q.Statuses, q.Currency, q.Customer, q.References, q.Before, q.ScanMax = []giro.Status{"failed"}, "BRL", customer, []string{"r0", "r4", "r8"}, ids[8], 5
+			}, []int{4, 0}, false},
+			"customer and status, counted rows": {func(q *giro.MovementQuery) {
+				q.Customer, q.Statuses, q.ScanMax, q.Scanned = customer, []giro.Status{"pending", "failed"}, 4, &combined
+			}, []int{10, 8, 6, 4}, true},
+			"status and currency, counted rows": {func(q *giro.MovementQuery) {
+				q.Statuses, q.Currency, q.ScanMax = []giro.Status{"pending", "failed", "pending"}, "USD", 100
+			}, []int{11}, false},
+			"status and currency, some rows": {func(q *giro.MovementQuery) {
+				q.Statuses, q.Currency, q.ScanMax, q.Ascending = []giro.Status{"pending"}, "USD", 5, true
+			}, nil, true},
+			"one filter counts no rows": {func(q *giro.MovementQuery) { q.Statuses, q.ScanMax, q.Limit = []giro.Status{"failed"}, 2, 4 }, []int{10, 8, 6, 4}, true},
+			"currency":                  {func(q *giro.MovementQuery) { q.Currency = "USD" }, []int{11}, false},
+			"customer":                  {func(q *giro.MovementQuery) { q.Customer, q.Limit = customer, 2 }, []int{10, 8}, true},
+			"references":                {func(q *giro.MovementQuery) { q.References = []string{"r0", "r8", "r9", ""} }, []int{8, 0}, false},
+			"bounds":                    {func(q *giro.MovementQuery) { q.From, q.To = ids[2], ids[4] }, []int{4, 3, 2}, false},
+			"another kind":              {func(q *giro.MovementQuery) { q.Kind = giro.KindPayout }, []int{12}, false},
+			"two kinds":                 {func(q *giro.MovementQuery) { q.Kinds, q.Limit = both, 3 }, []int{12, 11, 10}, true},
+			"two kinds, skip":           {func(q *giro.MovementQuery) { q.Kinds, q.Skip, q.Limit = both, 11, 3 }, []int{1, 0}, false},
 			"two kinds by amount": {func(q *giro.MovementQuery) {
 				q.Kinds, q.Sort, q.Skip, q.Limit, q.Ascending = both, "amount", 6, 2, true
 			}, []int{5, 12}, true},
@@ -602,6 +615,9 @@ func TestListsWalkInOrder(t *testing.T) {
 		if scanned != ids[8] {
 			t.Errorf("scanned to %d, want 8", slices.Index(ids, scanned))
 		}
+		if combined != ids[4] {
+			t.Errorf("looked at the customer's to %d, want 4", slices.Index(ids, combined))
+		}
 		if sifted != ids[5] {
 			t.Errorf("looked at the amounts to %d, want 5", slices.Index(ids, sifted))
 		}
@@ -651,6 +667,16 @@ func TestReceivedTransfersAreListed(t *testing.T) {
 		page, more, err := s.Movements(ctx, giro.MovementQuery{Book: receiver, Kind: giro.KindTransfer, Limit: 5})
 		if err != nil || more || len(page) != 2 || page[0].ID != ids[2] || page[1].ID != ids[0] {
 			t.Errorf("the receiver lists %v, %v, %v", page, more, err)
+		}
+		for status, want := range map[giro.Status]int{giro.StatusPending: 2, giro.StatusFailed: 0} {
+			for _, most := range []int{0, 2} {
+				q := giro.MovementQuery{Book: receiver, Kind: giro.KindTransfer, Statuses: []giro.Status{status, giro.StatusOnHold}, Limit: 5, ScanMax: most}
+				page, more, err := s.Movements(ctx, q)
+				n, failed := s.CountMovements(ctx, q, 5)
+				if err != nil || failed != nil || more || len(page) != want || n != int64(want) {
+					t.Errorf("the receiver lists %d that are %s and counts %d, more %v, %v, %v", len(page), status, n, more, err, failed)
+				}
+			}
 		}
 		page, more, err = s.Movements(ctx, giro.MovementQuery{Book: receiver, Kind: giro.KindTransfer, Limit: 5, Skip: 1})
 		if err != nil || more || len(page) != 1 || page[0].ID != ids[0] {
