@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -485,6 +486,36 @@ func TestSandboxRoutes(t *testing.T) {
 	if seen != 1 {
 		t.Errorf("the rail has %d lines about one payout: %s", seen, log.body)
 	}
+	// Page by page it is the same log; what arrives meanwhile comes at its end.
+	for range 3 {
+		i.do(sk, "POST", "/v1/charges", `{"amount":500,"currency":"usd","provider":"card","card":{"token":"tok_ok"}}`).want(201)
+	}
+	var paged []string
+	for path := "/v1/test/rail/log?limit=2"; path != ""; {
+		page := i.do(sk, "GET", path, "").want(200)
+		n := page.length()
+		if n == 0 || n > 2 {
+			t.Fatalf("a page of %d: %s", n, page.body)
+		}
+		for k := range n {
+			paged = append(paged, page.text(fmt.Sprint(k)+".instruction"))
+		}
+		if len(paged) == 2 {
+			i.do(sk, "POST", "/v1/charges", `{"amount":500,"currency":"usd","provider":"card","card":{"token":"tok_ok"}}`).want(201)
+		}
+		path, _, _ = strings.Cut(strings.TrimPrefix(page.header.Get("Link"), "<"), ">")
+	}
+	log = i.do(sk, "GET", "/v1/test/rail/log", "").want(200)
+	if log.length() != len(paged) || log.header.Get("Link") != "" {
+		t.Fatalf("%d lines in pages, %d at once", len(paged), log.length())
+	}
+	for k, instruction := range paged {
+		if log.text(fmt.Sprint(k)+".instruction") != instruction {
+			t.Errorf("line %d is %s in pages: %s", k, instruction, log.body)
+		}
+	}
+	i.do(i.live.SecretKey, "GET", "/v1/test/rail/log", "").want(403)
+	i.do(sk, "GET", "/v1/test/rail/log?cursor=AAAA", "").want(400, giro.CodeInvalidCursor)
 }
 
 func TestHealth(t *testing.T) {

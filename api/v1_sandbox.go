@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/binary"
 	"net/http"
 	"slices"
 	"strings"
@@ -63,12 +64,23 @@ var sandboxRoutes = []*route{
 			})
 		}},
 	{method: "GET", path: "/v1/test/rail/log", id: "testRailLog", tag: "test", summary: "What the sandbox rail was asked and did, in order", access: accessTest,
-		params: []param{{name: "limit", kind: paramInteger, min: 1, max: 1000, code: giro.CodeInvalidLimit, about: "How many lines; 1,000 if it is not sent."}},
+		params: []param{{name: "limit", kind: paramInteger, min: 1, max: 1000, code: giro.CodeInvalidLimit, about: "How many lines; 1,000 if it is not sent."}, cursorParam},
 		status: 200, answer: &schema{kind: kindList, item: railLogAnswer},
 		handler: func(c *call) error {
-			rows, err := c.engine().Store.SandboxLog(c.ctx, c.book(), 0, c.query.integer("limit", 1000))
+			after, err := c.cursor() // a line's number stands in its last bytes
 			if err != nil {
 				return err
+			}
+			limit := c.query.integer("limit", 1000)
+			rows, err := c.engine().Store.SandboxLog(c.ctx, c.book(), int64(binary.BigEndian.Uint64(after[8:])), limit+1)
+			if err != nil {
+				return err
+			}
+			if len(rows) > limit {
+				rows = rows[:limit]
+				var next giro.UUID
+				binary.BigEndian.PutUint64(next[8:], uint64(rows[limit-1].Number))
+				c.linkNext(next)
 			}
 			return sendList(c, rows, func(b []byte, r *giro.SandboxRow) []byte {
 				a := appender{b: b}
