@@ -1,9 +1,12 @@
 package giro
 
-// side returns an account of a movement for writing.
+// side returns an account of a movement for writing. Once the sub-account that
+// the movement names is closed, the main account stands in for it: money that a
+// rail brings afterwards is spendable and seen, and a closed account stays empty.
+// Nothing is reserved on its closed side, as it is closed empty.
 func (b *Batch) side(mer *Merchant, m *Movement, role Role) *Account {
 	sub := m.Detail.Account
-	if sub.IsZero() || sub == accountID(mer.ID, m.Book, m.Currency, RoleAvailable, "") {
+	if sub.IsZero() || sub == accountID(mer.ID, m.Book, m.Currency, RoleAvailable, "") || b.accountClosed(m) {
 		name := ""
 		if role == RoleClearing {
 			name = m.clearing()
@@ -23,6 +26,12 @@ func (b *Batch) side(mer *Merchant, m *Movement, role Role) *Account {
 		return b.account(chartAccount(mer, m.Book, m.Currency, role, m.clearing()))
 	}
 	return b.account(chartAccount(mer, m.Book, m.Currency, role, ""))
+}
+
+// accountClosed reports whether the account that a movement names is closed.
+func (b *Batch) accountClosed(m *Movement) bool {
+	a := b.accounts[m.Detail.Account]
+	return a != nil && a.Closed
 }
 
 // allowNegative holds a main account to the merchant's setting, which may have
@@ -66,8 +75,13 @@ func sideKeys(mer *Merchant, m *Movement) []UUID {
 }
 
 // reserve holds amount back on the movement's account. What a refund takes from
-// the charge's unsettled money comes from pending first.
+// the charge's unsettled money comes from pending first. Where the account was
+// closed meanwhile, a payer still gets a refund, from the main account; nothing
+// else that was asked of the closed one draws on another: CodeAccountClosed.
 func (b *Batch) reserve(mer *Merchant, m, charge *Movement, amount int64) error {
+	if m.Kind != KindRefund && b.accountClosed(m) {
+		return Refuse(CodeAccountClosed, "", "the account is closed; cancel what waits for its money")
+	}
 	main, reserved := b.side(mer, m, RoleAvailable), b.side(mer, m, RoleReserved)
 	var parts []entry
 	if charge != nil && charge.Detail.Unsettled > 0 {

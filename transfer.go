@@ -220,7 +220,7 @@ func (e *Engine) ReverseTransfer(ctx context.Context, call *Call, id UUID, amoun
 			return Refuse(CodeReversalExceeds, "/amount", "more than what is left of the transfer")
 		}
 		from, back := b.touch(b.accounts[m.Detail.Destination]), b.side(sender, m, RoleAvailable)
-		if from.Closed || back.Closed {
+		if from.Closed || b.accountClosed(m) {
 			return Refuse(CodeAccountClosed, "", "one of the transfer's accounts is closed")
 		}
 		var err error

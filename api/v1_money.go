@@ -103,6 +103,7 @@ var moneyRoutes = []*route{
 			return nil
 		}},
 	{method: "POST", path: "/v1/accounts/{id}/close", id: "closeAccount", tag: "accounts", summary: "Close an empty sub-account", access: accessSecret, body: emptySchema, bare: true, status: 200, answer: accountAnswer,
+		about:  "It takes and gives nothing any more: what a rail brings to it afterwards, such as a payout that comes back, goes to the main account.",
 		errors: []giro.Code{giro.CodeNotFound, giro.CodeAccountClosed, giro.CodeAccountNotEmpty},
 		handler: func(c *call) error {
 			id, err := c.pathID("acct", "account")
