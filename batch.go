@@ -3,6 +3,7 @@ package giro
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"giro/ledger"
 	"giro/money"
@@ -93,7 +94,8 @@ func (b *Batch) PutDocument(d *StoredDocument) {
 	}
 }
 
-// Writes returns what the store has to write.
+// Writes returns what the store has to write. Accounts and movements are in the
+// order of their ids: in tables and indexes each stands near the one before.
 func (b *Batch) Writes() *Writes {
 	w := &b.writes
 	w.Heads, w.Accounts, w.Movements = w.Heads[:0], w.Accounts[:0], w.Movements[:0]
@@ -112,6 +114,8 @@ func (b *Batch) Writes() *Writes {
 			w.Movements = append(w.Movements, m)
 		}
 	}
+	slices.SortFunc(w.Accounts, func(a, c *Account) int { return bytes.Compare(a.ID[:], c.ID[:]) })
+	slices.SortFunc(w.Movements, func(m, o *Movement) int { return bytes.Compare(m.ID[:], o.ID[:]) })
 	w.Rollups = b.rollups(w.Rollups[:0])
 	w.Terms = documentTerms(w.Documents)
 	w.Traffic = deliveryTraffic(w.Traffic[:0], w.Deliveries)
@@ -368,9 +372,11 @@ func (b *Batch) postIn(book Book, m *Movement, currency money.Currency, cause st
 	return nil
 }
 
-// emit writes an event of a movement, with the movement as it is now.
-func (b *Batch) emit(m *Movement, what string) {
-	data, typ := m.AppendJSON(make([]byte, 0, 1024)), string(m.Kind)+"."+what
+// emit writes an event of a movement, with the movement as it is now, and returns
+// how that shows it.
+func (b *Batch) emit(m *Movement, what string) (data []byte) {
+	data = m.AppendJSON(make([]byte, 0, 1024))
+	typ := string(m.Kind) + "." + what
 	e := b.tell(m.Book, m.ID, typ, data)
 	if b.notice != nil {
 		if n := b.notice(m, typ); n != nil {
@@ -380,6 +386,7 @@ func (b *Batch) emit(m *Movement, what string) {
 	if m.Peer != 0 {
 		b.tell(m.Peer, m.ID, typ, data)
 	}
+	return data
 }
 
 // tell writes an event; what it returns stays valid until the next event.

@@ -137,6 +137,17 @@ type Answer struct {
 type Result struct {
 	Movement *Movement
 	Existing bool // the reference was used before with the same data: nothing was made
+
+	shown []byte // the movement as its last event keeps it, where that is how it is
+}
+
+// JSON returns the movement as v1 shows it. Its event may hold the same bytes:
+// they are not to be changed.
+func (r *Result) JSON() []byte {
+	if r.shown != nil {
+		return r.shown
+	}
+	return r.Movement.AppendJSON(make([]byte, 0, 1024))
 }
 
 type command struct {

@@ -77,18 +77,14 @@ func ParseID(prefix, s string) (u UUID, ok bool) {
 }
 
 // String returns the id as a bare UUID, as the SmartFastPay dialect writes it.
-func (u UUID) String() string {
-	var b [36]byte
-	hex.Encode(b[0:8], u[0:4])
-	b[8] = '-'
-	hex.Encode(b[9:13], u[4:6])
-	b[13] = '-'
-	hex.Encode(b[14:18], u[6:8])
-	b[18] = '-'
-	hex.Encode(b[19:23], u[8:10])
-	b[23] = '-'
-	hex.Encode(b[24:36], u[10:16])
-	return string(b[:])
+func (u UUID) String() string { return string(u.appendString(make([]byte, 0, 36))) }
+
+func (u UUID) appendString(b []byte) []byte {
+	b = append(hex.AppendEncode(b, u[0:4]), '-')
+	b = append(hex.AppendEncode(b, u[4:6]), '-')
+	b = append(hex.AppendEncode(b, u[6:8]), '-')
+	b = append(hex.AppendEncode(b, u[8:10]), '-')
+	return hex.AppendEncode(b, u[10:16])
 }
 
 // ParseUUID reads the 36-character form, in either case.

@@ -268,14 +268,14 @@ func (e *Engine) payoutCommand(call *Call, req Request) *command {
 			return nil, err
 		}
 		b.insert(m)
-		b.emit(m, "created")
+		shown := b.emit(m, "created")
 		if m.Status == StatusOnHold {
-			b.emit(m, "onhold")
+			shown = b.emit(m, "onhold")
 		} else {
 			b.queueRail(m)
 		}
 		c := m.clone()
-		return &Result{Movement: &c}, nil
+		return &Result{Movement: &c, shown: shown}, nil
 	}}
 }
 

@@ -1,6 +1,7 @@
 package giro
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -173,9 +174,11 @@ func (k *Keys) add(more *Keys) {
 }
 
 // unite names once what several commands name: most of a batch need the same
-// book and accounts.
+// book and accounts. Accounts come in the order of their ids, as they stand in
+// their table.
 func (k *Keys) unite() {
-	k.Books, k.Accounts = distinct(k.Books), distinct(k.Accounts)
+	slices.SortFunc(k.Accounts, func(a, b UUID) int { return bytes.Compare(a[:], b[:]) })
+	k.Books, k.Accounts = distinct(k.Books), slices.Compact(k.Accounts)
 	k.Movements, k.References = distinct(k.Movements), distinct(k.References)
 	k.Idempotency, k.Documents = distinct(k.Idempotency), distinct(k.Documents)
 	k.Sandbox, k.Jobs = distinct(k.Sandbox), distinct(k.Jobs)

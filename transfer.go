@@ -129,6 +129,7 @@ func (e *Engine) transferCommand(ctx context.Context, call *Call, req Request, t
 			b.head(peer, receiver.ID)
 		}
 		b.head(book, call.Merchant.ID)
+		var shown []byte
 		if req.Pending {
 			m.Detail.ExpiresAt = req.ExpiresAt
 			if m.Detail.ExpiresAt == 0 {
@@ -142,7 +143,7 @@ func (e *Engine) transferCommand(ctx context.Context, call *Call, req Request, t
 			}
 			b.schedule(Job{JobKey: JobKey{m.ID, JobExpire}, Book: book, MovementKind: m.Kind}, m.Detail.ExpiresAt)
 			b.insert(m)
-			b.emit(m, "created")
+			shown = b.emit(m, "created")
 		} else {
 			b.insert(m)
 			b.emit(m, "created")
@@ -150,10 +151,10 @@ func (e *Engine) transferCommand(ctx context.Context, call *Call, req Request, t
 				return nil, err
 			}
 			m.Status = StatusSucceeded
-			b.emit(m, "succeeded")
+			shown = b.emit(m, "succeeded")
 		}
 		c := m.clone()
-		return &Result{Movement: &c}, nil
+		return &Result{Movement: &c, shown: shown}, nil
 	}}, nil
 }
 

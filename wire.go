@@ -39,7 +39,7 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 		w.opt("reason", d.Reason)
 	case KindPayout:
 		w.id("account", "acct", d.Account)
-		w.any("recipient", d.Recipient)
+		w.party("recipient", d.Recipient)
 		w.id("retry_of", "po", d.RetryOf)
 	case KindTransfer:
 		w.id("from_account", "acct", d.Account)
@@ -56,10 +56,10 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 			w.raw('}')
 		}
 		if d.Mobile != nil {
-			w.any("mobile", d.Mobile)
+			w.mobile(d.Mobile)
 		}
 		if d.Bank != nil {
-			w.any("bank", d.Bank)
+			w.bank(d.Bank)
 		}
 	}
 	if d.ExpiresAt != 0 {
@@ -167,11 +167,6 @@ func (w *writer) any(k string, v any) {
 			return
 		}
 	case *NextAction:
-		if t == nil {
-			w.b = append(w.b, "null"...)
-			return
-		}
-	case *Party:
 		if t == nil {
 			w.b = append(w.b, "null"...)
 			return

@@ -133,7 +133,7 @@ func movementPage(k giro.Kind) *schema {
 func renderMovement(status int) func(any) giro.Answer {
 	return func(v any) giro.Answer {
 		r := v.(*giro.Result)
-		a := giro.Answer{Status: status, Body: r.Movement.AppendJSON(make([]byte, 0, 1024))}
+		a := giro.Answer{Status: status, Body: r.JSON()}
 		if status == http.StatusCreated {
 			if r.Existing {
 				a.Status = http.StatusOK

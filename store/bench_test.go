@@ -76,7 +76,7 @@ func benchmarkCreate(b *testing.B, s giro.Store, kind string, accounts int) {
 				if err != nil {
 					return giro.Answer{Status: 400}
 				}
-				return giro.Answer{Status: 201, Body: result.(*giro.Result).Movement.AppendJSON(nil)}
+				return giro.Answer{Status: 201, Body: result.(*giro.Result).JSON()}
 			},
 		}}
 		account := giro.UUID{}

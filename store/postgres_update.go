@@ -283,7 +283,7 @@ func writeMovements(q *pgx.Batch, movements []*giro.Movement) error {
 		details := make([]string, len(rows))
 		for i, m := range rows {
 			var err error
-			if details[i], err = encode(&m.Detail); err != nil {
+			if details[i], err = encodeDetail(m); err != nil {
 				return nil, fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 			}
 		}

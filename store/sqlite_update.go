@@ -357,12 +357,11 @@ func saveMovements(c *sqlite.Conn, movements []*giro.Movement, stored map[giro.U
 	details := make([]string, len(made))
 	for i, m := range made {
 		var err error
-		details[i], err = encode(&m.Detail)
+		details[i], err = encodeDetail(m)
 		if err != nil {
 			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 		}
 	}
-	// Ascending by id, as batches make them: each row goes where the last one went.
 	err := insertMovement.rows(c, len(made), func(a *args, i int) {
 		m := made[i]
 		a.id(m.ID).int(int64(m.Book)).text(string(m.Kind)).text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
@@ -391,7 +390,7 @@ type indexed struct {
 
 // updateMovement writes a movement that was loaded as was.
 func updateMovement(c *sqlite.Conn, m *giro.Movement, was indexed) error {
-	detail, err := encode(&m.Detail)
+	detail, err := encodeDetail(m)
 	if err != nil {
 		return err
 	}

@@ -103,6 +103,13 @@ func member(k, v string) string {
 	return string(b[1 : len(b)-1])
 }
 
+// encodeDetail writes a movement's detail as its column has it.
+func encodeDetail(m *giro.Movement) (string, error) {
+	var scratch [1024]byte
+	b, err := m.Detail.AppendJSON(scratch[:0])
+	return string(b), err
+}
+
 // complete fills what the caller left out.
 func (o Options) complete() Options {
 	if o.Now == nil {

@@ -57,7 +57,7 @@ func (b *bench) rows(ctx context.Context) (Result, error) {
 						if err != nil {
 							return giro.Answer{Status: 400}
 						}
-						return giro.Answer{Status: 201, Body: result.(*giro.Result).Movement.AppendJSON(nil)}
+						return giro.Answer{Status: 201, Body: result.(*giro.Result).JSON()}
 					},
 				}}
 				_, err := e.CreatePayout(ctx, call, giro.Request{
