@@ -72,7 +72,7 @@ func NewClient(config Config) *Client {
 			DisableCompression:     true, // what is read is what was sent: no bombs
 			MaxResponseHeaderBytes: headerMax,
 			MaxIdleConns:           1024,
-			MaxIdleConnsPerHost:    256, // many endpoints may share a host
+			MaxIdleConnsPerHost:    1024, // many endpoints may share a host
 			IdleConnTimeout:        30 * time.Second,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

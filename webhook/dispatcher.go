@@ -18,9 +18,11 @@ const (
 	scanIdle    = 500 * time.Millisecond // retries that become due, and commits of other processes, wake nobody
 	scanGap     = 10 * time.Millisecond  // between two scans, at least
 	scanGapBusy = 100 * time.Millisecond // where payments need the machine
-	busyBatch   = 8                      // commands in a commit, and
-	busyFrom    = 1000                   // per second, of an engine that has no time to spare
+	busyFrom    = 600                    // commands per second that come before attempts where there is not time for both:
 	busyShare   = 3                      // then one attempt goes out per so many commands; what is left goes later
+	usedUp      = 0.9                    // part of the processor time in use from which there is none left
+	someLeft    = 0.8                    // and below which there is some
+	apartLeast  = 100 * time.Microsecond // attempts closer together need not be kept apart
 	busyLook    = 100 * time.Millisecond
 	turnFor     = 2 * time.Second // of a lane, where others wait for one
 	stopWithin  = 5 * time.Second // attempts under way have so long when the dispatcher ends
@@ -208,29 +210,23 @@ func (d *Dispatcher) renew(ctx context.Context) {
 	}
 }
 
-// watch sees how full the engine's commits are. When they are, payments come
+// watch sees whether payments leave processor time. Where they do not they come
 // first: attempts go out at a pace that they can bear, and the rest later.
 func (d *Dispatcher) watch(ctx context.Context) {
 	tick := time.NewTicker(busyLook)
 	defer tick.Stop()
-	batches, commands := d.Engine.BatchStats()
-	for {
+	_, commands := d.Engine.BatchStats()
+	var p processors
+	for apart := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		b, c := d.Engine.BatchStats()
-		apart := time.Duration(0)
-		full, rate := int64(busyBatch), (c-commands)*int64(time.Second/busyLook)
-		if d.busy.Load() != 0 {
-			full /= 2 // it is over when the commits are well below
-		}
-		if b > batches && (c-commands)/(b-batches) >= full && rate >= busyFrom {
-			apart = time.Second * busyShare / time.Duration(rate)
-		}
+		_, c := d.Engine.BatchStats()
+		apart = nextApart(apart, (c-commands)*int64(time.Second/busyLook), p.look())
 		d.busy.Store(int64(apart))
-		batches, commands = b, c
+		commands = c
 	}
 }
 
