@@ -110,6 +110,20 @@ func pgMovementOrder(q *giro.MovementQuery) string {
 	return " ORDER BY id" + direction
 }
 
+// onlyLead reports whether q has no filter but its first.
+func onlyLead(q *giro.MovementQuery) bool {
+	if q.Amounts != nil || len(q.Metadata) > 0 || q.Match != nil {
+		return false
+	}
+	n := 0
+	for _, has := range []bool{len(q.References) > 0, !q.Parent.IsZero(), !q.Customer.IsZero(), len(q.Statuses) > 0, q.Currency != ""} {
+		if has {
+			n++
+		}
+	}
+	return n == 1
+}
+
 // selectMovements builds the statement of a query. Transfers received, and each
 // of several statuses, are walks of their own, in the order of an index and cut
 // at limit rows, which are then merged: no walk reads more than it returns.
@@ -117,9 +131,9 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 	if _, ok := movementOrders[q.Sort]; !ok {
 		return errors.New("movements cannot be sorted by " + strconv.Quote(q.Sort))
 	}
-	cursor := "id < ?"
+	cursor, direction := "<", " DESC"
 	if q.Ascending {
-		cursor = "id > ?"
+		cursor, direction = ">", ""
 	}
 	by := pgMovementOrder(q)
 	type side struct {
@@ -152,24 +166,54 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 		return alone
 	}
 	s.add("SELECT " + columns + " FROM (")
-	for i, side := range sides {
-		has := func(filter string) bool { return each || lead == filter && side.column == "book" }
-		for j, status := range statusesOf(side) {
-			if i+j > 0 {
+	walks, ordered := 0, false
+	for _, side := range sides {
+		own := side.column == "book"
+		has := func(filter string) bool { return each || lead == filter && own }
+		for _, status := range statusesOf(side) {
+			if walks++; walks > 1 {
 				s.add(" UNION ALL ")
 			}
 			s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+side.column+" = ? AND kind = ? AND NOT deleted", int64(q.Book), string(side.kind))
-			if side.column == "peer" {
+			if !own {
 				s.add(" AND peer <> 0")
 			}
-			switch len(status) {
-			case 0:
-			case 1:
+			// Of a status or a currency the server thinks that it knows how common it
+			// is, and may walk all movements until it has met enough of them. Asked for
+			// as a range, in whose order the rows shall come, it leaves only the index
+			// that has this order.
+			ranged, value, by := "", "", by
+			if q.Sort == "" && own {
+				switch {
+				case lead == "status":
+					ranged, value = lead, string(status[0])
+				case lead == "currency":
+					ranged, value = lead, string(q.Currency)
+				}
+			}
+			key := "id"
+			bound := func(is string, id giro.UUID) {
+				switch {
+				case id.IsZero():
+				case ranged != "":
+					s.add(" AND "+key+" "+is+" (?, ?)", value, uuid(id))
+				default:
+					s.add(" AND "+key+" "+is+" ?", uuid(id))
+				}
+			}
+			if ranged != "" {
+				key, ordered = "("+ranged+", id)", true
+				by = " ORDER BY " + ranged + direction + ", id" + direction
+				s.add(" AND "+ranged+" BETWEEN ? AND ?", value, value)
+			}
+			switch {
+			case len(status) == 0 || ranged == "status":
+			case len(status) == 1:
 				s.add(" AND status = ?", string(status[0]))
 			default:
 				s.add(" AND status = ANY(?::text[])", column(status, func(v giro.Status) string { return string(v) }))
 			}
-			if q.Currency != "" && has("currency") {
+			if q.Currency != "" && has("currency") && ranged != "currency" {
 				s.add(" AND currency = ?", string(q.Currency))
 			}
 			if !q.Customer.IsZero() && has("customer") {
@@ -181,29 +225,30 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 			if len(q.References) > 0 && has("reference") {
 				s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)
 			}
-			if !q.From.IsZero() {
-				s.add(" AND id >= ?", uuid(q.From))
-			}
-			if !q.To.IsZero() {
-				s.add(" AND id <= ?", uuid(q.To))
-			}
+			bound(">=", q.From)
+			bound("<=", q.To)
+			bound(cursor, q.Before)
 			if q.Since != 0 {
 				s.add(" AND created >= ?", q.Since)
 			}
 			if q.Until != 0 {
 				s.add(" AND created <= ?", q.Until)
 			}
-			if !q.Before.IsZero() {
-				s.add(" AND "+cursor, uuid(q.Before))
-			}
 			s.add(by)
+			most := limit + skip
+			if own && !each && q.Limit > 0 && onlyLead(q) {
+				most = min(most, int64(q.Limit)+q.Skip+1) // all of them pass
+			}
 			if limit > 0 {
-				s.add(" LIMIT ?", limit+skip)
+				s.add(" LIMIT ?", most)
 			}
 			s.add(")")
 		}
 	}
-	s.add(") m" + by)
+	s.add(") m")
+	if walks > 1 || !ordered {
+		s.add(by)
+	}
 	if limit > 0 {
 		s.add(" LIMIT ?", limit)
 	}
@@ -214,7 +259,8 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 }
 
 // pgSift builds the statement for columns of what passes the filters of q that the
-// database can apply, among the first ScanMax rows.
+// database can apply, among the first ScanMax rows, in their order: sorted again
+// they would all have to be read for the first page.
 func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
 	s.add("SELECT " + columns + " FROM (")
 	if err := selectMovements(s, q, pgMovementColumns, int64(q.ScanMax), 0); err != nil {
@@ -263,15 +309,12 @@ func (p *Postgres) Movements(ctx context.Context, q giro.MovementQuery) (page []
 	if err != nil {
 		return nil, false, err
 	}
-	if q.Sifts() {
-		s.add(pgMovementOrder(&q))
-		if q.Match == nil {
-			if limit > 0 {
-				s.add(" LIMIT ?", limit)
-			}
-			s.add(" OFFSET ?", skip)
-			skip = 0
+	if q.Sifts() && q.Match == nil {
+		if limit > 0 {
+			s.add(" LIMIT ?", limit)
 		}
+		s.add(" OFFSET ?", skip)
+		skip = 0
 	}
 	rows, err := p.pool.Query(ctx, s.String(), s.arguments...)
 	if err != nil {
@@ -339,6 +382,7 @@ func (p *Postgres) CountMovements(ctx context.Context, q giro.MovementQuery, lim
 	s.add("SELECT count(*) FROM (")
 	var err error
 	if q.Sifts() {
+		q.Limit, q.Skip = int(limit), 0
 		err = pgSift(s, &q, "id")
 		s.add(" LIMIT ?", limit)
 	} else {
@@ -402,8 +446,8 @@ func (p *Postgres) Accounts(ctx context.Context, q giro.AccountQuery) (accounts 
 			s.add(" AND id = ANY(?::uuid[])", column(q.IDs, func(u giro.UUID) uuid { return uuid(u) }))
 		}
 		if len(q.Roles) > 0 {
-			if onlyMain(q.Roles) {
-				s.add(" AND " + mainAccounts)
+			if _, condition := accountIndex(q.Roles); condition != "" {
+				s.add(" AND " + condition)
 			}
 			s.add(" AND role = ANY(?::text[])", column(q.Roles, func(r giro.Role) string { return string(r) }))
 		}

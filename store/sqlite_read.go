@@ -492,9 +492,9 @@ func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []
 	}
 	index := ""
 	if len(q.Roles) > 0 {
-		if q.Book != giro.AllBooks && q.IDs == nil && onlyMain(q.Roles) {
-			w.add(mainAccounts, nil)
-			index = " INDEXED BY account_main"
+		if name, condition := accountIndex(q.Roles); name != "" && q.Book != giro.AllBooks && q.IDs == nil {
+			w.add(condition, nil)
+			index = " INDEXED BY " + name
 		}
 		w.add("role IN ("+placeholders(len(q.Roles))+")", func(a *args) {
 			for _, role := range q.Roles {

@@ -67,12 +67,17 @@ func numbers(t *giro.Traffic) []*int64 {
 	return list
 }
 
-// mainAccounts is the condition of the index of the accounts that are not those
-// of sub-accounts, of which there may be very many.
-const mainAccounts = "role NOT IN ('sub', 'sub_reserved')"
-
-func onlyMain(roles []giro.Role) bool {
-	return !slices.Contains(roles, giro.RoleSub) && !slices.Contains(roles, giro.RoleSubReserved)
+// accountIndex returns the index that has all accounts of these roles and not many
+// others, of which there may be very many, and its condition; "": none has.
+func accountIndex(roles []giro.Role) (name, condition string) {
+	switch {
+	case len(roles) == 0:
+	case !slices.Contains(roles, giro.RoleSub) && !slices.Contains(roles, giro.RoleSubReserved):
+		return "account_main", "role NOT IN ('sub', 'sub_reserved')"
+	case !slices.ContainsFunc(roles, func(r giro.Role) bool { return r != giro.RoleAvailable && r != giro.RoleSub }):
+		return "account_listed", "role IN ('available', 'sub')"
+	}
+	return "", ""
 }
 
 // newestOfLast turns terms that were read upwards, at most limit, into the order
