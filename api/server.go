@@ -469,7 +469,7 @@ func bearer(h http.Header) (string, error) {
 	values := h["Authorization"]
 	switch {
 	case len(values) == 0:
-		return refuse("send Authorization: Bearer with an API key")
+		return refuse("send Authorization: Bearer with an API key or an access token")
 	case len(values) > 1:
 		return refuse("the header stands more than once")
 	}

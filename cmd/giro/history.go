@@ -268,9 +268,13 @@ func (s *past) payout(ctx context.Context, r *rand.Rand, k market, amount int64,
 	case at < 6 && lately:
 		outcome = "pending"
 	}
-	_, err := s.engine.CreatePayout(ctx, s.ask(outcome), giro.Request{
+	req := giro.Request{
 		Amount: amount, Currency: k.currency, Provider: "bank", Bank: to, Recipient: party,
 		Reference: fmt.Sprintf("payout-%d", 1000+n), Description: "Supplier " + who.Name,
-	})
+	}
+	if r.IntN(3) > 0 {
+		req.CustomerReference, req.NewCustomer = who.Email, who
+	}
+	_, err := s.engine.CreatePayout(ctx, s.ask(outcome), req)
 	return affordable(err)
 }
