@@ -2,8 +2,10 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -74,7 +76,12 @@ type Unanswered struct {
 }
 
 func (e *Unanswered) Error() string {
-	s := e.Method + " " + e.Path + ": no answer: " + e.Err.Error()
+	why, where := e.Err, e.Path
+	var u *url.Error
+	if errors.As(e.Err, &u) { // it says method and address itself
+		why, where = u.Err, u.URL
+	}
+	s := e.Method + " " + where + ": no answer: " + why.Error()
 	if e.Sent && e.Key != "" {
 		s += "; its outcome is not known: send it again with Idempotency-Key " + e.Key
 	}

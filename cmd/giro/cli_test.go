@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -30,6 +31,7 @@ type console struct {
 	t        *testing.T
 	env      map[string]string
 	tty      bool
+	width    int // of a terminal; 0: 120
 	in       string
 	out, err bytes.Buffer
 	ctx      context.Context
@@ -49,7 +51,7 @@ func (c *console) giro(args ...string) int {
 	c.err.Reset()
 	width := 0
 	if c.tty {
-		width = 120
+		width = cmp.Or(c.width, 120)
 	}
 	t := &terminal{ctx: c.ctx, in: strings.NewReader(c.in), out: &c.out, err: &c.err, getenv: func(name string) string { return c.env[name] },
 		now: time.Now, zone: time.UTC, inTTY: c.tty, outTTY: c.tty, errTTY: c.tty, width: width,
@@ -81,6 +83,8 @@ var variable = []struct {
 	{regexp.MustCompile(`\b\d+s ago\b`), "1s ago"},
 	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "http://127.0.0.1:8080"},
 	{regexp.MustCompile(`"hash":"[0-9a-f]{64}"`), `"hash":"…"`},
+	{regexp.MustCompile(`\bpo_[0-9a-z]{8}…`), "po_00000000…"},
+	{regexp.MustCompile(`(took_ms +)\d+`), "${1}1"},
 	{regexp.MustCompile(`--cursor \S+`), "--cursor eyJ…"},
 	{regexp.MustCompile(`in \d+ ms`), "in 1 ms"},
 	{regexp.MustCompile(`idempotency key [0-9a-f]{32}`), "idempotency key …"},
@@ -139,12 +143,31 @@ func TestTranscript(t *testing.T) {
 	say(0, "payouts", "list", "--limit", "1")
 	say(0, "payouts", "list", "--no-color")
 	delete(c.env, "LANG")
+	c.tty = false
+	one := strings.TrimSpace(c.must(0, "payouts", "list", "--limit", "1", "-o", "id"))
+	c.tty = true
+	say(0, one)
+	say(4, "charges", "get", one)
+	say(0, "payouts", "list", "--status", "canceled")
 	c.env["NO_COLOR"] = "1"
 	say(0, "balances")
+	say(0, "status")
 	say(0, "charges", "list")
+	c.width = 80
+	say(0, "payouts", "list")
+	c.width = 50
+	say(0, "payouts", "list", "--limit", "1")
+	say(0, "payouts", "list", "--limit", "1", "--wide")
+	c.width = 0
 	c.tty = false
 	say(0, "--server", s.URL, "balances", "get", "BRL", "-o", "yaml")
 	say(2, "payouts", "lst")
+	say(2, "sources")
+	say(2, "charges", "--json")
+	say(2, "verify", "--data", "nowhere")
+	say(2, "-o", "xml", "balances")
+	say(0, "--version")
+	say(0, "help", "clock")
 	say(2, "payuots", "list", "--json")
 	say(0, "explain", "insufficient_funds")
 	say(0, "explain", "exit")
@@ -428,6 +451,33 @@ func TestExitCodesOfTheWire(t *testing.T) {
 	cancel()
 	c.ctx = ctx
 	c.must(130, "balances")
+}
+
+// TestDataMovesNoCursor: what a server sends is data, also where it looks like
+// what giro paints.
+func TestDataMovesNoCursor(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, nil)
+	c.env["GIRO_API_KEY"] = "sk_test_x"
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one := `{"id":"\u001b[2Jx","reference":"\u001b[31mred\u001b[0m","status":"\u001b[1A\u001b[0m","recipient":{"name":"\u001b[31m\u001b[2J\u001b[0m"},"a\u001b[2J":1,"description":"a\u009b2Jb"}`
+		if strings.HasSuffix(r.URL.Path, "/payouts") {
+			one = "[" + one + "]"
+		}
+		io.WriteString(w, one)
+	}))
+	defer h.Close()
+	c.env["GIRO_URL"], c.tty = h.URL, true
+	colour := regexp.MustCompile("\x1b\\[[0-9]+m")
+	for _, width := range []int{200, 60, 20} {
+		c.width = width
+		for _, args := range [][]string{{"payouts", "list", "--wide"}, {"payouts", "list"}, {"payouts", "get", "po_x"}} {
+			out := colour.ReplaceAllString(c.must(0, args...), "")
+			if strings.ContainsAny(out, "\x1b\u009b") {
+				t.Errorf("%d characters, %q: %q", width, args, out)
+			}
+		}
+	}
 }
 
 func TestDebugHidesSecrets(t *testing.T) {

@@ -68,6 +68,7 @@ func (s *session) listed(r client.Request) error {
 	}
 	if len(v.members) == 0 && s.form == "table" {
 		s.note("no endpoint wants this event")
+		return nil
 	}
 	return s.list(v.members, nouns["deliveries"].columns)
 }

@@ -109,10 +109,12 @@ func (p *place) openStore(ctx context.Context, now func() time.Time, readOnly bo
 	if p.Database != "" {
 		return store.OpenPostgres(ctx, p.Database, o)
 	}
-	if !readOnly {
-		if err := os.MkdirAll(p.Data, 0o700); err != nil {
-			return nil, err
+	if readOnly {
+		if _, err := os.Stat(filepath.Join(p.Data, "giro.db")); errors.Is(err, os.ErrNotExist) {
+			return nil, exitError{exitUsage, fmt.Errorf("there is no store in %s: name its folder with --data, or a --database", p.Data)}
 		}
+	} else if err := os.MkdirAll(p.Data, 0o700); err != nil {
+		return nil, err
 	}
 	return store.OpenSQLite(p.Data, o)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -101,9 +102,6 @@ func runLine(t *terminal, args []string) (code int) {
 	}()
 	parser := newParser(t, args)
 	args = arrange(parser.Model.Node, args)
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
 	asJSON := asksJSON(args)
 	k, err := parser.Parse(args)
 	if err == nil {
@@ -113,9 +111,42 @@ func runLine(t *terminal, args []string) (code int) {
 		code = exitOf(t.ctx, err)
 	} else {
 		code = exitUsage
+		var unread *kong.ParseError
+		if errors.As(err, &unread) && !asJSON && strings.HasPrefix(err.Error(), "expected one of") {
+			err = showGroup(unread.Context, err)
+		}
 	}
 	report(t, err, code, asJSON)
+	if !asJSON {
+		if hint := otherNoun(code, args); hint != "" {
+			fmt.Fprintln(t.err, hint)
+		}
+	}
 	return code
+}
+
+// showGroup prints the help of a group of commands of which none was named, on
+// standard error: kong names some of them alone.
+func showGroup(k *kong.Context, err error) error {
+	out := k.Stdout
+	k.Stdout = k.Stderr
+	defer func() { k.Stdout = out }()
+	if k.PrintUsage(false) != nil {
+		return err
+	}
+	return errors.New("say which of these commands")
+}
+
+// otherNoun says where an id belongs that was not found where it was looked for.
+func otherNoun(code int, args []string) string {
+	for _, arg := range args[min(1, len(args)):] {
+		prefix, _, _ := strings.Cut(arg, "_")
+		name := prefixes[prefix]
+		if code == exitNotFound && anID.MatchString(arg) && name != "" && nouns[args[0]] != nil && nouns[args[0]] != nouns[name] {
+			return arg + " is the id of a " + nouns[name].one + ": giro " + arg + " shows it"
+		}
+	}
+	return ""
 }
 
 // newParser reads the commands' structs: of all commands, which takes as long
@@ -158,8 +189,17 @@ func commandField(of reflect.Type, name string) (reflect.StructField, bool) {
 var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
 
 // arrange lets a line begin with flags or with an id: flags that stand before
-// the command move behind it, and an id alone is shown.
+// the command move behind it, and an id alone is shown. giro help COMMAND and
+// giro --version are what people try first.
 func arrange(root *kong.Node, args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version" || args[0] == "-V":
+		return []string{"version"}
+	}
 	var before []string
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "-" && args[0] != "--" && args[0] != "--help" && args[0] != "-h" {
 		take := 1

@@ -229,11 +229,15 @@ func (f *following) follow(s *session, n *noun, query url.Values, unwanted func(
 
 // footer tells a person how much there is, on standard error.
 func (g *paging) footer(s *session, n *noun, shown int, query, next url.Values) {
+	if next == nil && shown == 0 {
+		s.note("there are none")
+		return
+	}
 	if next == nil {
 		s.note("%d shown, all there are", shown)
 		return
 	}
-	text := strconv.Itoa(shown)
+	text := strconv.Itoa(shown) + " shown"
 	if _, counted := movementKinds[strings.TrimPrefix(n.path, "/v1/")]; counted {
 		total := url.Values{"page": {"1"}, "items_per_page": {"1"}}
 		for name, v := range query {
@@ -242,7 +246,7 @@ func (g *paging) footer(s *session, n *noun, shown int, query, next url.Values) 
 			}
 		}
 		if v, _, err := s.read(n.path, total); err == nil {
-			text += " of " + group(v.at("total_items").string(), s.lang)
+			text = strconv.Itoa(shown) + " of " + group(v.at("total_items").string(), s.lang)
 			if v.at("total_is_capped").string() == "true" {
 				text += "+"
 			}

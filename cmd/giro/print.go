@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"io"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,33 +243,43 @@ func (p *printer) object(v *tree, columns []column) error {
 		_, err := fmt.Fprintln(p.out, oneLine(picked.string()))
 		return err
 	}
-	longest := 0
-	for _, name := range picked.names {
-		longest = max(longest, utf8.RuneCountInString(name))
+	if !p.people {
+		for i, name := range picked.names {
+			if _, err := fmt.Fprintf(p.out, "%s\t%s\n", oneLine(name), oneLine(picked.members[i].string())); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
+	picked = picked.flat()
+	var lines [][2]string
 	for i, name := range picked.names {
 		m := picked.members[i]
-		if p.people && m.string() == "" && len(p.o.Fields) == 0 && !p.o.Wide {
+		if m.string() == "" && len(p.o.Fields) == 0 && !p.o.Wide {
 			continue // what is not set, a person need not read
 		}
-		value := oneLine(p.value(name, m, v))
-		separator := "\t"
-		if p.people {
-			separator = strings.Repeat(" ", longest-utf8.RuneCountInString(name)+2)
-		}
-		if _, err := fmt.Fprintf(p.out, "%s%s%s\n", name, separator, value); err != nil {
+		lines = append(lines, [2]string{oneLine(name), oneCell(p.value(name, m, v))})
+	}
+	return p.block(lines)
+}
+
+// block prints names and values, one below the other.
+func (p *printer) block(lines [][2]string) error {
+	longest := 0
+	for _, l := range lines {
+		longest = max(longest, shown(l[0]))
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintf(p.out, "%s%s%s\n", l[0], strings.Repeat(" ", longest-shown(l[0])+2), l[1]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// value writes a member of an object for its reader: amounts of the object's own
-// currency in words, for people.
+// value writes a member of an object for people: amounts of the object's own
+// currency in words.
 func (p *printer) value(name string, v, of *tree) string {
-	if !p.people {
-		return v.string()
-	}
 	switch name {
 	case "amount", "amount_captured", "amount_refunded", "fee", "balance", "available", "pending", "reserved", "returns":
 		if currency := of.at("currency").string(); currency != "" && v.kind == '0' {
@@ -381,7 +392,7 @@ func (t *rows) row(v *tree) error {
 	default:
 		cells := make([]string, len(t.columns))
 		for i, c := range t.columns {
-			cells[i] = oneCell(c.cell(p, v), p.colour)
+			cells[i] = oneCell(c.cell(p, v))
 			if t.csv != nil {
 				cells[i] = guarded(cells[i])
 			}
@@ -402,6 +413,9 @@ func (t *rows) row(v *tree) error {
 
 // list prints a whole list.
 func (p *printer) list(items []*tree, columns []column) error {
+	if len(items) == 0 && p.people {
+		p.note("there are none")
+	}
 	rows := p.table(columns)
 	for _, item := range items {
 		if err := rows.row(item); err != nil {
@@ -411,9 +425,13 @@ func (p *printer) list(items []*tree, columns []column) error {
 	return rows.end()
 }
 
+// painted is what paint makes of a text, and nothing else: data that begins like
+// it must not move the cursor.
+var painted = regexp.MustCompile("^\x1b\\[[0-9]+m([^\x1b]*)\x1b\\[0m$")
+
 // oneCell keeps a painted cell's own colours.
-func oneCell(s string, coloured bool) string {
-	if coloured && strings.HasPrefix(s, "\x1b[") {
+func oneCell(s string) string {
+	if m := painted.FindStringSubmatch(s); m != nil && m[1] == oneLine(m[1]) {
 		return s
 	}
 	return oneLine(s)
@@ -454,7 +472,7 @@ func (t *rows) end() error {
 			t.err = t.csv.Error()
 		}
 	case p.people:
-		t.align(p.out)
+		t.align()
 	}
 	return t.err
 }
@@ -476,59 +494,158 @@ func shown(s string) int {
 	return n
 }
 
-// align prints the lines of a table in columns, cut to the terminal's width.
-func (t *rows) align(w io.Writer) {
+// The least that columns are cut to: a text, and an id, of which the beginning
+// tells when it was made.
+const (
+	textLeast = 8
+	idLeast   = 12
+)
+
+// align prints the lines of a table in columns. Where they do not fit the
+// terminal, empty columns go and the gaps narrow, the longest texts are cut, then
+// ids; where that is not enough, each line is a block of its own: an amount is
+// never cut.
+func (t *rows) align() {
 	if len(t.lines) == 0 {
 		return
 	}
-	widths := make([]int, len(t.columns))
-	lines := t.lines
-	if !t.p.o.NoHeaders {
+	p := t.p
+	widths, gap := t.widths(), 3
+	if p.width > 0 && !p.o.Wide {
+		over := func() int {
+			total := gap*(len(widths)-1) - p.width
+			for _, n := range widths {
+				total += n
+			}
+			return total
+		}
+		if over() > 0 {
+			t.dropEmpty()
+			widths = t.widths()
+		}
+		if over() > 0 {
+			gap = 2
+		}
+		texts, all := t.least(widths)
+		shrink(widths, texts, over())
+		shrink(widths, all, over())
+		if over() > 0 {
+			t.blocks()
+			return
+		}
+	}
+	print := func(line []string, head bool) {
+		var b strings.Builder
+		for i, cell := range line {
+			if shown(cell) > widths[i] {
+				cell = cut(cell, widths[i])
+			}
+			if head {
+				cell = p.paint(cell, "1")
+			}
+			b.WriteString(cell)
+			if i < len(line)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-shown(cell)+gap))
+			}
+		}
+		t.write("%s\n", strings.TrimRight(b.String(), " "))
+	}
+	if !p.o.NoHeaders {
 		heads := make([]string, len(t.columns))
 		for i, c := range t.columns {
 			heads[i] = c.head
 		}
-		lines = append([][]string{heads}, lines...)
+		print(heads, true)
 	}
-	for _, line := range lines {
+	for _, line := range t.lines {
+		print(line, false)
+	}
+}
+
+// widths are what the columns need.
+func (t *rows) widths() []int {
+	widths := make([]int, len(t.columns))
+	for i, c := range t.columns {
+		if !t.p.o.NoHeaders {
+			widths[i] = shown(c.head)
+		}
+		for _, line := range t.lines {
+			widths[i] = max(widths[i], shown(line[i]))
+		}
+	}
+	return widths
+}
+
+// least are the widths below which columns are not cut: at first texts alone, and
+// to twice their least.
+func (t *rows) least(widths []int) (texts, all []int) {
+	texts, all = slices.Clone(widths), slices.Clone(widths)
+	for i, c := range t.columns {
+		if c.text {
+			texts[i], all[i] = min(widths[i], 2*textLeast), min(widths[i], textLeast)
+		} else if !slices.ContainsFunc(t.lines, func(line []string) bool { return line[i] != "" && !looksLikeID.MatchString(line[i]) }) {
+			all[i] = min(widths[i], max(idLeast, shown(c.head)))
+		}
+	}
+	return texts, all
+}
+
+// shrink takes over characters away, from the widest column that has some to
+// give.
+func shrink(widths, least []int, over int) {
+	for ; over > 0; over-- {
+		widest := -1
+		for i := range widths {
+			if widths[i] > least[i] && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// dropEmpty takes out the columns in which no line says anything.
+func (t *rows) dropEmpty() {
+	for i := len(t.columns) - 1; i > 0; i-- {
+		if !slices.ContainsFunc(t.lines, func(line []string) bool { return line[i] != "" }) {
+			t.columns = slices.Delete(slices.Clone(t.columns), i, i+1)
+			for n := range t.lines {
+				t.lines[n] = slices.Delete(t.lines[n], i, i+1)
+			}
+		}
+	}
+}
+
+// looksLikeID is an id of giro or a bare UUID.
+var looksLikeID = regexp.MustCompile(`^([a-z]{2,4}_[0-9a-z]{26}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+
+// cut keeps the beginning of a cell, n characters with the mark that there is
+// more, and its colour.
+func cut(cell string, n int) string {
+	if m := painted.FindStringSubmatchIndex(cell); m != nil {
+		return cell[:m[2]] + cut(cell[m[2]:m[3]], n) + cell[m[3]:]
+	}
+	return string([]rune(cell)[:n-1]) + "…"
+}
+
+// blocks prints each line as names and values, for a terminal that is too narrow
+// for a table.
+func (t *rows) blocks() {
+	for n, line := range t.lines {
+		if n > 0 {
+			t.write("\n")
+		}
+		var lines [][2]string
 		for i, cell := range line {
-			widths[i] = max(widths[i], shown(cell))
-		}
-	}
-	if t.p.width > 0 && !t.p.o.Wide {
-		total := 3 * (len(widths) - 1)
-		for _, n := range widths {
-			total += n
-		}
-		for total > t.p.width {
-			// The longest text gives way, down to what still says something.
-			longest := -1
-			for i, c := range t.columns {
-				if c.text && widths[i] > 8 && (longest < 0 || widths[i] > widths[longest]) {
-					longest = i
-				}
-			}
-			if longest < 0 {
-				break
-			}
-			widths[longest]--
-			total--
-		}
-	}
-	for n, line := range lines {
-		var b strings.Builder
-		for i, cell := range line {
-			if length := shown(cell); length > widths[i] {
-				cell = string([]rune(cell)[:widths[i]-1]) + "…"
-			}
-			if n == 0 && !t.p.o.NoHeaders {
-				cell = t.p.paint(cell, "1")
-			}
-			b.WriteString(cell)
-			if i < len(line)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-shown(cell)+3))
+			if cell != "" {
+				lines = append(lines, [2]string{t.p.paint(strings.ToLower(t.columns[i].head), "1"), cell})
 			}
 		}
-		t.write("%s\n", strings.TrimRight(b.String(), " "))
+		if t.err == nil {
+			t.err = t.p.block(lines)
+		}
 	}
 }

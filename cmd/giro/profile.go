@@ -372,7 +372,18 @@ func (c *statusCommand) look(s *session) (*tree, error) {
 	}
 	set("as_of_sequence", "0", b.at("as_of_sequence").string())
 	for _, line := range b.at("balances").members {
-		v.set(line.at("currency").string(), line.pick([]string{"available", "pending", "reserved", "returns"}))
+		currency := line.at("currency").string()
+		if !s.people {
+			v.set(currency, line.pick([]string{"available", "pending", "reserved", "returns"}))
+			continue
+		}
+		said := s.money(line.at("available"), currency) + " available"
+		for _, name := range []string{"pending", "reserved", "returns"} {
+			if line.at(name).number() != 0 {
+				said += ", " + s.money(line.at(name), currency) + " " + name
+			}
+		}
+		v.set(currency, &tree{kind: '"', text: said})
 	}
 	return v, nil
 }

@@ -333,7 +333,12 @@ func report(t *terminal, err error, code int, asJSON bool) {
 		fmt.Fprintf(t.err, "%s\n", line.appendJSON(nil, "", ""))
 		return
 	}
-	fmt.Fprintln(t.err, "giro: "+oneLine(err.Error()))
+	said := err.Error()
+	var lost *client.Unanswered
+	if errors.As(err, &lost) && !lost.Sent {
+		said += "; is giro running there? --server or GIRO_URL names another address"
+	}
+	fmt.Fprintln(t.err, "giro: "+oneLine(strings.Replace(said, `must be one of "",`, "must be one of ", 1)))
 	if known && refusal.RequestID != "" {
 		hint := "request " + oneLine(refusal.RequestID)
 		if refusal.Code != "" {

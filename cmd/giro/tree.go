@@ -159,6 +159,23 @@ func (t *tree) pick(paths []string) *tree {
 	return picked
 }
 
+// flat is an object whose inner objects are members of their own, under paths
+// as pick takes them.
+func (t *tree) flat() *tree {
+	f := &tree{kind: '{'}
+	for i, m := range t.members {
+		if m.kind != '{' {
+			f.set(t.names[i], m)
+			continue
+		}
+		inner := m.flat()
+		for j, name := range inner.names {
+			f.set(t.names[i]+"."+name, inner.members[j])
+		}
+	}
+	return f
+}
+
 // appendJSON writes JSON; step "" on one line.
 func (t *tree) appendJSON(b []byte, indent, step string) []byte {
 	newline := func(indent string) {
