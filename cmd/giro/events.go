@@ -57,7 +57,7 @@ type eventResendCommand struct {
 }
 
 func (c *eventResendCommand) Run(s *session, n *noun) error {
-	return s.listed(client.Request{Method: http.MethodPost, Path: n.at(c.ID, "resend"), Body: filled(members{"endpoint": c.Endpoint}), Once: true})
+	return s.listed(client.Request{Method: http.MethodPost, Path: n.at(c.ID, "resend"), Body: filled(members{"endpoint": c.Endpoint})})
 }
 
 // listed sends a request and prints the deliveries that it answers.

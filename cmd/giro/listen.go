@@ -177,7 +177,7 @@ func (l *forwarder) resume() error {
 		if l.c.ForwardTo != "" {
 			description += " → " + l.c.ForwardTo
 		}
-		v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/webhook_endpoints", Body: map[string]any{"events": types, "description": description}, Once: true})
+		v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/webhook_endpoints", Body: map[string]any{"events": types, "description": description}})
 		if err != nil {
 			return err
 		}
@@ -419,9 +419,9 @@ func (l *forwarder) tell(ctx context.Context, reported chan<- string) {
 		case o := <-l.reports:
 			for {
 				_, _, err := l.s.send(client.Request{
-					Method: http.MethodPost, Once: true,
-					Path: "/v1/webhook_endpoints/" + url.PathEscape(l.state.Endpoint) + "/deliveries/" + url.PathEscape(o.event) + "/outcome",
-					Body: map[string]any{"status": o.status, "answer": o.answer, "took_ms": o.took.Milliseconds()},
+					Method: http.MethodPost,
+					Path:   "/v1/webhook_endpoints/" + url.PathEscape(l.state.Endpoint) + "/deliveries/" + url.PathEscape(o.event) + "/outcome",
+					Body:   map[string]any{"status": o.status, "answer": o.answer, "took_ms": o.took.Milliseconds()},
 				})
 				var refusal *client.Error
 				if err == nil || ctx.Err() != nil || errors.As(err, &refusal) && refusal.Status < 500 && refusal.Status != http.StatusTooManyRequests {

@@ -36,7 +36,7 @@ type webhookCreateCommand struct {
 func (c *webhookCreateCommand) Run(s *session, n *noun) error {
 	body := filled(members{"url": c.URL, "events": c.Events, "description": c.Description, "metadata": c.Metadata})
 	body["enabled"] = !c.Disabled
-	return s.act(n.with(plain("SECRET", "secret")), client.Request{Method: http.MethodPost, Path: n.path, Body: body, Once: true})
+	return s.act(n.with(plain("SECRET", "secret")), client.Request{Method: http.MethodPost, Path: n.path, Body: body})
 }
 
 type webhookUpdateCommand struct {
@@ -49,7 +49,7 @@ type webhookUpdateCommand struct {
 }
 
 func (c *webhookUpdateCommand) Run(s *session, n *noun) error {
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Once: true,
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID),
 		Body: filled(members{"url": c.URL, "events": c.Events, "description": c.Description, "metadata": c.Metadata})})
 }
 
@@ -59,7 +59,7 @@ type webhookSwitchCommand struct {
 }
 
 func (c *webhookSwitchCommand) Run(s *session, n *noun, named verb) error {
-	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: members{"enabled": named == "resume"}, Once: true})
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.at(c.ID), Body: members{"enabled": named == "resume"}})
 }
 
 type webhookRollCommand struct {
@@ -72,7 +72,7 @@ func (c *webhookRollCommand) Run(s *session, n *noun) error {
 	if c.Grace < 0 || c.Grace%time.Second != 0 {
 		return exitError{exitUsage, errors.New("--grace is a duration of whole seconds, such as 24h or 0s")}
 	}
-	return s.act(n.with(plain("SECRET", "secret")), client.Request{Method: http.MethodPost, Path: n.at(c.ID, "roll_secret"), Body: members{"grace_seconds": int64(c.Grace / time.Second)}, Once: true})
+	return s.act(n.with(plain("SECRET", "secret")), client.Request{Method: http.MethodPost, Path: n.at(c.ID, "roll_secret"), Body: members{"grace_seconds": int64(c.Grace / time.Second)}})
 }
 
 type webhookDeleteCommand struct {
@@ -90,7 +90,7 @@ type webhookTestCommand struct {
 }
 
 func (c *webhookTestCommand) Run(s *session, n *noun) error {
-	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: n.at(c.ID, "test"), Body: struct{}{}, Once: true})
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: n.at(c.ID, "test"), Body: struct{}{}})
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ type deliveryResendCommand struct {
 }
 
 func (c *deliveryResendCommand) Run(s *session) error {
-	return s.listed(client.Request{Method: http.MethodPost, Path: nouns["events"].at(c.Event, "resend"), Body: map[string]string{"endpoint": c.Endpoint}, Once: true})
+	return s.listed(client.Request{Method: http.MethodPost, Path: nouns["events"].at(c.Event, "resend"), Body: map[string]string{"endpoint": c.Endpoint}})
 }
 
 type deliveryRecoverCommand struct {
@@ -166,7 +166,7 @@ func (c *deliveryRecoverCommand) Run(s *session) error {
 		return err
 	}
 	body := filled(members{"since": q.Get("since"), "until": q.Get("until")})
-	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: nouns["webhooks"].at(c.Endpoint, "recover"), Body: body, Once: true})
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: nouns["webhooks"].at(c.Endpoint, "recover"), Body: body})
 	if err != nil {
 		return err
 	}
