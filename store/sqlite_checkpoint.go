@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	checkpointEvery = 32    // commits between checkpoints beside the writer
-	restartFrames   = 16000 // of the log, 64 MiB: then it is begun anew
+	firstCheckpoint  = 32    // commits before the first checkpoint, when it is not known how long they are
+	checkpointFrames = 4000  // of the log, 16 MiB, between checkpoints: a page that many commits change is copied once
+	restartFrames    = 16000 // of the log, 64 MiB: then it is begun anew
+	restartPasses    = 3     // checkpoints beside the writer before that, each shorter than the one before
 )
 
 // checkpointer copies what the write-ahead log holds into the database, beside
@@ -19,6 +21,10 @@ const (
 type checkpointer struct {
 	conn    *sqlite.Conn
 	commits atomic.Int64
+	next    atomic.Int64 // commits at which to checkpoint
+	frames  int64        // of the log, at the last checkpoint
+	last    int64        // of the log, when that was planned
+	counted int64        // commits then
 	wake    chan struct{}
 	quit    chan struct{}
 	ended   chan struct{}
@@ -35,6 +41,7 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 		return nil, err
 	}
 	l := &checkpointer{conn: c, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	l.next.Store(firstCheckpoint)
 	go func() {
 		defer close(l.ended)
 		for {
@@ -51,7 +58,7 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 
 // wrote counts a commit.
 func (l *checkpointer) wrote() {
-	if l.commits.Add(1)%checkpointEvery != 0 {
+	if l.commits.Add(1) < l.next.Load() {
 		return
 	}
 	select {
@@ -60,11 +67,15 @@ func (l *checkpointer) wrote() {
 	}
 }
 
-// run checkpoints once. A failure leaves the log as it is; the writer's own
-// checkpoint, far beyond, is the one whose failure shows.
+// run checkpoints once, and begins the log anew where it is long. A failure
+// leaves the log as it is; the writer's own checkpoint, far beyond, is the one
+// whose failure shows.
 func (l *checkpointer) run(s *SQLite) {
-	if frames, err := l.checkpoint(); err != nil || frames < restartFrames {
-		return
+	defer l.plan()
+	for range restartPasses {
+		if frames, err := l.checkpoint(); err != nil || frames < restartFrames {
+			return
+		}
 	}
 	select {
 	case <-l.quit:
@@ -78,6 +89,22 @@ func (l *checkpointer) run(s *SQLite) {
 	l.checkpoint()
 }
 
+// plan sets when to checkpoint next, by how long the commits since the last time
+// were.
+func (l *checkpointer) plan() {
+	commits := l.commits.Load()
+	grown := l.frames
+	if l.frames >= l.last {
+		grown -= l.last // else the log was begun anew
+	}
+	every := int64(firstCheckpoint)
+	if n := commits - l.counted; n > 0 && grown > 0 {
+		every = max(1, checkpointFrames*n/grown)
+	}
+	l.counted, l.last = commits, l.frames
+	l.next.Store(commits + every)
+}
+
 // checkpoint copies what no reader still needs from the log, and returns the
 // log's length.
 func (l *checkpointer) checkpoint() (frames int64, err error) {
@@ -86,6 +113,9 @@ func (l *checkpointer) checkpoint() (frames int64, err error) {
 		frames = r.int()
 		return nil
 	})
+	if err == nil {
+		l.frames = frames
+	}
 	return frames, err
 }
 
