@@ -1,6 +1,6 @@
 import { columnVisibilityFeature, rowSelectionFeature, type RowSelectionState, tableFeatures, useTable } from '@tanstack/react-table'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
-import { asCurl, fill, type Path, Problem, type Query } from './api/client.ts'
+import { fill, type Path, Problem, type Query } from './api/client.ts'
 import { usePageRequest, useRead } from './data.ts'
 import { digits, money, number, parseAmount, time } from './format.ts'
 import { type Key, label, t, tn } from './i18n/index.ts'
@@ -641,18 +641,4 @@ function decimalText(v: string, search: Search): string {
 function pickCustom(input: HTMLInputElement) {
   const custom = input.form?.querySelector<HTMLInputElement>('input[name=range][value=""]')
   if (custom) custom.checked = true
-}
-
-/** What a list without any rows shows: the sentence, the request that makes the first one. */
-export function FirstSteps({ children, method = 'POST', path, body }: { children: ReactNode; method?: string; path: string; body?: unknown }) {
-  return (
-    <div className="first">
-      <p>{children}</p>
-      <div className="code">
-        <pre tabIndex={0} aria-label={t('request')}>
-          {asCurl(method, path, undefined, body)}
-        </pre>
-      </div>
-    </div>
-  )
 }

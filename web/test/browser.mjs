@@ -109,6 +109,34 @@ if (!state) {
   process.exit(1)
 }
 
+const desk = () => browser.newContext({ storageState: state, viewport: { width: 1280, height: 860 }, locale: 'en-US', timezoneId: 'America/Sao_Paulo' })
+
+await check('an empty giro shows how to begin: a key for an hour, both lines, a test payment', async () => {
+  const context = await desk()
+  const page = await open(context, '/')
+  await page.waitForSelector('.first')
+  await page.click('button:has-text("Make a test key for an hour")')
+  const lines = page.locator('.first pre')
+  await page.waitForSelector('.first pre >> text=sk_test_')
+  const curl = await lines.first().innerText()
+  const key = curl.match(/sk_test_\w+/)[0]
+  equal(curl.includes(base + '/v1/charges') && (await lines.last().innerText()).includes(`GIRO_API_KEY=${key} GIRO_URL=${base}`), true, 'the real host and the key in both lines')
+  const kept = (await api('GET', '/v1/api_keys')).find((k) => key.endsWith(k.hint.slice(-4)))
+  const left = Date.parse(kept.expires_at.replace(/Z?$/, 'Z')) - Date.now()
+  equal(left > 3_500_000 && left <= 3_600_000, true, `${left} ms left of an hour`)
+  // What the line says, done.
+  await api('POST', '/v1/charges', JSON.parse(curl.match(/-d '(.*)'/)[1]), key)
+  await page.goto(base + '/app/payouts')
+  await page.waitForSelector('.first pre >> text=giro payouts create')
+  await page.goto(base + '/app/customers')
+  await page.waitForSelector('.first pre >> text=giro customers create')
+  await page.goto(base + '/app/developers')
+  await page.click('button:has-text("Create a test payment")')
+  await page.waitForURL('**/app/payments/ch_**')
+  await page.waitForSelector('.headline .s-succeeded')
+  await context.close()
+})
+
 // Something of every kind, with text that would do harm as markup.
 await api('POST', '/v1/test/fund', { currency: 'brl', amount: 5_000_000 })
 await api('POST', '/v1/test/fund', { currency: 'usd', amount: 9_000_000 })
@@ -124,7 +152,6 @@ const payout = (amount) => payoutOf({ amount, currency: 'brl', provider: 'bank',
 payment = await api('POST', '/v1/charges', { amount: 20_000, currency: 'brl', provider: 'card', card: { token: 'tok_ok' }, reference: 'half', description: evil, metadata: { evil } })
 const held = await payout(1_009_300)
 
-const desk = () => browser.newContext({ storageState: state, viewport: { width: 1280, height: 860 }, locale: 'en-US', timezoneId: 'America/Sao_Paulo' })
 
 async function halfRefund() {
   const context = await desk()
@@ -325,11 +352,22 @@ async function payouts() {
 async function webhook() {
   const context = await desk()
   const page = await open(context, '/developers/webhooks/' + endpoint.id)
-  const row = page.locator('tbody tr').first()
+  const row = page.locator('.list tbody tr').first()
   await row.locator('.s-retrying').waitFor()
   await row.locator('a[data-row]').click()
   await page.waitForSelector('.side pre >> text=<script>window.__markup = 1</script>')
   equal(await page.evaluate(() => window.__markup), undefined, 'an answer ran as markup')
+  // The list says how the day went: attempts, those that failed, when the next is made.
+  await page.goto(base + '/app/developers/webhooks')
+  await page.waitForSelector('svg[aria-label*="attempts"]')
+  const said = (await page.locator('tbody .spark').getAttribute('aria-label')).match(/(\d+) attempts, (\d+) failed/)
+  equal(said[1] === said[2] && Number(said[1]) > 0, true, `failed of the attempts: ${said[0]}`)
+  await page.waitForSelector('tbody td[data-label="Next attempt"] time')
+  await page.goto(base + '/app/developers')
+  await page.waitForFunction(() => [...document.querySelectorAll('.kpi')].some((k) => /^Webhook success0%of \d+ attempts$/.test(k.textContent)))
+  await page.waitForFunction(() => [...document.querySelectorAll('.kpi')].some((k) => /^p95[\d.]+ m?s/.test(k.textContent)))
+  await page.goto(base + '/app/developers/webhooks/' + endpoint.id)
+  await row.locator('.s-retrying').waitFor()
   receives = 204
   await row.locator('button:has-text("Resend")').click()
   await row.locator('.s-delivered').waitFor()

@@ -161,9 +161,9 @@ export function signIn() {
 
 const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"
 
-/** The same request for a terminal. The key is the reader's own. */
-export function asCurl(method: string, path: string, query?: Query, body?: unknown): string {
-  const lines = [`curl ${method === 'GET' ? '-g ' : '-X ' + method + ' -g '}${quote(location.origin + path + queryText(query))}`, `-H "Authorization: Bearer $GIRO_API_KEY"`]
+/** The same request for a terminal. The key is the reader's own, unless one is given. */
+export function asCurl(method: string, path: string, query?: Query, body?: unknown, key = '$GIRO_API_KEY'): string {
+  const lines = [`curl ${method === 'GET' ? '-g ' : '-X ' + method + ' -g '}${quote(location.origin + path + queryText(query))}`, `-H "Authorization: Bearer ${key}"`]
   if (method === 'POST' || method === 'PUT') lines.push(`-H "Idempotency-Key: $(uuidgen)"`)
   if (body !== undefined) lines.push(`-H 'Content-Type: application/json'`, `-d ${quote(JSON.stringify(body))}`)
   return lines.join(' \\\n  ')

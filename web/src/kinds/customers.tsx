@@ -3,6 +3,7 @@ import type { Action } from '../actions.tsx'
 import type { Schema } from '../api/client.ts'
 import { useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
+import { FirstSteps } from '../first.tsx'
 import { label, t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { Metadata } from '../metadata.tsx'
@@ -24,6 +25,7 @@ export function CustomersPage() {
       href={(c) => '/customers/' + c.id}
       command="giro customers list"
       exports="customers"
+      empty={<FirstSteps kind="customers">{t('empty.customers')}</FirstSteps>}
       columns={[
         { id: 'name', header: 'field.name', cell: (c) => <span className="clip">{c.name ?? c.id}</span> },
         { id: 'email', header: 'field.email', cell: (c) => <span className="clip">{c.email ?? '—'}</span> },

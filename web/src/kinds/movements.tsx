@@ -7,7 +7,8 @@ import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { instant, money } from '../format.ts'
 import { eventLabel, type Key, label, t } from '../i18n/index.ts'
-import { apiQuery, type Column, type Filter, FirstSteps, type List, ListView } from '../list.tsx'
+import { FirstSteps } from '../first.tsx'
+import { apiQuery, type Column, type Filter, type List, ListView } from '../list.tsx'
 import { Metadata } from '../metadata.tsx'
 import { A, useSearch } from '../nav.tsx'
 import { HTTP, took } from '../pages/logs.tsx'
@@ -140,14 +141,7 @@ export function MovementsPage({ kind }: { kind: KindName }) {
   const counts = useRead(`/v1/${kind}/counts` as '/v1/charges/counts', [], filters, { keep: true })
   const c = counts.data?.data
   const may = useMay()
-  const { live, merchant } = usePlace()
   const creatable = kind !== 'refunds' && may(`${kind}.write`)
-  const example: Record<KindName, unknown> = {
-    charges: { amount: 1000, currency: merchant.currency ?? 'usd', provider: 'card', card: { token: live ? 'tok_…' : 'tok_ok' } },
-    refunds: { charge: 'ch_…', amount: 500 },
-    payouts: { amount: 1000, currency: 'brl', provider: 'bank', bank: { method: 'pix', key: 'maria@example.com' }, recipient: { name: 'Maria' } },
-    transfers: { amount: 1000, currency: merchant.currency ?? 'usd', destination: 'acct_…' },
-  }
   return (
     <ListView
       {...list}
@@ -161,7 +155,7 @@ export function MovementsPage({ kind }: { kind: KindName }) {
           </button>
         )
       }
-      empty={<FirstSteps path={`/v1/${kind}`} body={example[kind]}>{t(`empty.${kind}`)}</FirstSteps>}
+      empty={<FirstSteps kind={kind}>{t(`empty.${kind}`)}</FirstSteps>}
     />
   )
 }

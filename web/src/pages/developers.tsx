@@ -1,50 +1,161 @@
-import { asCurl } from '../api/client.ts'
+import type { ReactNode } from 'react'
+import type { Schema } from '../api/client.ts'
 import { usePageRequest, useRead } from '../data.ts'
+import { FirstSteps } from '../first.tsx'
+import { milliseconds, number, percent } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import type { Event } from '../live.ts'
-import { A } from '../nav.tsx'
-import { usePlace } from '../session.ts'
+import { A, useSearch } from '../nav.tsx'
+import { preferences } from '../preferences.ts'
+import { Bars, bucketName, Legend, Lines, type Part, Ranking } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Card, Code, Failure, Loading, Time } from '../ui/parts.tsx'
 
+const ranges = ['1h', '24h', '7d'] as const
+const hours: Record<string, number> = { '1h': 1, '24h': 24, '7d': 168 }
+
+/** The classes of answers; what failed stands on top. */
+export const classes = (): Part[] => [
+  { name: t('answered.2xx'), className: 'c-main' },
+  { name: t('answered.4xx'), className: 'c-warn' },
+  { name: t('answered.5xx'), className: 'c-bad' },
+]
+
+/** The three of [classes]; what was not answered at all counts with what failed. */
+export function classParts(b: Schema<'RequestTotals'>): number[] {
+  return [b.answered_2xx + b.answered_3xx, b.answered_4xx, b.answered_5xx + b.unanswered]
+}
+
+/** The middle, and the slow ends. */
+export const percentiles = (): Part[] => [
+  { name: 'p50', className: 'c-main' },
+  { name: 'p95', className: 'c-warn' },
+  { name: 'p99', className: 'c-bad' },
+]
+export const percentileValues = (b: Schema<'RequestTotals'>) => [b.p50_us ?? undefined, b.p95_us ?? undefined, b.p99_us ?? undefined]
+
+/** What programs ask of the API, how it is answered, and whether webhooks arrive. */
 export function DevelopersPage() {
-  const place = usePlace()
-  usePageRequest({ method: 'GET', path: '/v1/events', query: { limit: '8' }, command: 'giro events list' })
-  const body = { amount: 1000, currency: place.merchant.currency ?? 'usd', provider: 'card', card: { token: 'tok_ok' } }
+  const [search, setSearch] = useSearch()
+  const range = search.range && search.range in hours ? search.range : '24h'
+  // On the minute, so that a page that is drawn again asks the same.
+  const from = String((Math.floor(Date.now() / 60_000) - hours[range]! * 60 + 1) * 60)
+  const query = { from, time_zone: preferences().timeZone }
+  const requests = useRead('/v1/requests/figures', [], query, { keep: true, poll: 10_000 })
+  // Attempts are counted by the hour.
+  const webhooks = useRead('/v1/webhook_endpoints/figures', [], range === '1h' ? { time_zone: query.time_zone } : query, { keep: true, poll: 10_000 })
+  const f = requests.data?.data
+  const w = webhooks.data?.data
+  usePageRequest({ method: 'GET', path: '/v1/requests/figures', query, data: f, command: 'giro api get /v1/requests/figures' })
+  const minutes = f ? Math.max(1, (Math.min(f.now, f.to) - f.from) / 60) : 1
   return (
     <>
       <div className="page-head">
         <h1>{t('nav.developers')}</h1>
+        <div className="segments" role="group" aria-label={t('period')}>
+          {ranges.map((r) => (
+            <button key={r} type="button" aria-pressed={range === r} onClick={() => setSearch({ range: r === '24h' ? undefined : r })}>
+              {t(`short.${r}`)}
+            </button>
+          ))}
+        </div>
       </div>
+      {requests.error ? (
+        <Failure error={requests.error} retry={() => void requests.refetch()} />
+      ) : !f ? (
+        <Loading rows={4} />
+      ) : (
+        <>
+          <div className="grid kpis six">
+            <Figure name={t('dev.requests')} value={number(f.totals.count)} note={t('dev.per_minute', { n: number(Math.round((f.totals.count / minutes) * 10) / 10) })} href="/developers/logs" />
+            <Figure name={t('dev.error_rate')} value={rate(f.totals.failure_rate_bps)} note={t('dev.of_errors', { client: number(f.totals.answered_4xx), server: number(f.totals.answered_5xx + f.totals.unanswered) })} href="/developers/logs?status=5xx" />
+            {(['p50_us', 'p95_us', 'p99_us'] as const).map((p) => (
+              <Figure key={p} name={p.slice(0, 3)} value={milliseconds(f.totals[p])} note={t(`dev.${p}`)} />
+            ))}
+            {w && <Figure name={t('dev.webhook_success')} value={w.totals.failure_rate_bps === null ? '—' : rate(10_000 - w.totals.failure_rate_bps)} note={t('dev.attempts', { n: number(w.totals.count) })} href="/developers/webhooks" />}
+          </div>
+          <div className="grid halves">
+            <Card title={t('dev.requests')}>
+              <Bars
+                label={t('dev.requests')}
+                parts={classes()}
+                format={(v) => number(v)}
+                buckets={f.series.map((b) => {
+                  const [label, title] = bucketName(b, f.interval)
+                  return { label, title, value: b.count, parts: classParts(b), open: false }
+                })}
+              />
+              <Legend parts={classes()} />
+            </Card>
+            <Card title={t('dev.latency')}>
+              <Lines
+                label={t('dev.latency')}
+                height={190}
+                parts={percentiles()}
+                format={milliseconds}
+                points={f.series.map((b) => {
+                  const [label, title] = bucketName(b, f.interval)
+                  return { label, title, values: percentileValues(b) }
+                })}
+              />
+            </Card>
+          </div>
+        </>
+      )}
       <div className="grid halves">
+        <Card
+          title={t('nav.webhooks')}
+          actions={
+            <A href="/developers/webhooks" className="button small">
+              {t('open')}
+            </A>
+          }
+        >
+          {webhooks.error ? <Failure error={webhooks.error} /> : !w ? <Loading /> : w.totals.count === 0 ? <p>{t('webhooks_note')}</p> : <Arrivals totals={w.totals} />}
+          <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
+        </Card>
+        <Card
+          title={t('nav.events')}
+          actions={
+            <A href="/developers/events" className="button small">
+              {t('open')}
+            </A>
+          }
+        >
+          <Recent />
+        </Card>
         <Card title={t('first_request')}>
-          <p>{t('first_request_note')}</p>
-          <Code text={asCurl('POST', '/v1/charges', undefined, body)} label={t('request')} />
+          <FirstSteps kind="charges">{t('first_request_note')}</FirstSteps>
           <p className="row wrap">
             <A href="/developers/keys" className="button">
               <Icon name="key" /> {t('nav.keys')}
             </A>
-            <a className="button" href="/docs" target="_blank" rel="noreferrer">
-              <Icon name="link" /> {t('api_docs')}
-            </a>
             <a className="button" href="/openapi.json" target="_blank" rel="noreferrer">
               <Icon name="code" /> {t('openapi')}
             </a>
           </p>
         </Card>
-        <Card title={t('nav.webhooks')}>
-          <p>{t('webhooks_note')}</p>
-          <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
-          <p>
-            <A href="/developers/webhooks">{t('nav.webhooks')}</A>
-          </p>
-        </Card>
-        <Card title={t('nav.events')}>
-          <Recent />
-        </Card>
       </div>
     </>
   )
+}
+
+const rate = (bps: number | null) => (bps === null ? '—' : percent(bps / 10_000))
+
+function Figure({ name, value, note, href }: { name: string; value: string; note: ReactNode; href?: string }) {
+  return (
+    <div className="kpi card">
+      <p className="kpi-name">{href ? <A href={href}>{name}</A> : name}</p>
+      <p className="kpi-value">{value}</p>
+      <p className="muted small">{note}</p>
+    </div>
+  )
+}
+
+/** At which attempt deliveries arrived. */
+export function Arrivals({ totals: w }: { totals: Schema<'WebhookTotals'> }) {
+  const rows = ([['dev.first', w.delivered_first], ['dev.second', w.delivered_second], ['dev.later', w.delivered_later], ['dev.given_up', w.given_up]] as const).map(([key, value]) => ({ key, name: t(key), value, text: number(value), className: key === 'dev.given_up' ? 'c-bad' : undefined }))
+  return <Ranking label={t('webhooks.deliveries')} rows={rows} />
 }
 
 function Recent() {

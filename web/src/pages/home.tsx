@@ -1,14 +1,15 @@
 import { type ReactNode, useEffect, useState } from 'react'
 import type { Query, Schema } from '../api/client.ts'
 import { usePageRequest, useRead } from '../data.ts'
-import { instant, money, moneyShort, number, percent, time } from '../format.ts'
+import { instant, money, moneyShort, number, percent } from '../format.ts'
 import { eventLabel, label, t } from '../i18n/index.ts'
-import { FirstSteps, ranges } from '../list.tsx'
+import { FirstSteps } from '../first.tsx'
+import { ranges } from '../list.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
 import { A, pageOf, useGo, useSearch } from '../nav.tsx'
 import { preferences, usePreferences } from '../preferences.ts'
-import { useMay, usePlace } from '../session.ts'
-import { Bars, Lines, Ranking, Spark } from '../ui/chart.tsx'
+import { useMay } from '../session.ts'
+import { Bars, bucketName, Lines, Ranking, Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Ago, Card, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
 
@@ -97,7 +98,7 @@ export function HomePage() {
           <button type="submit">{t('apply')}</button>
         </form>
       )}
-      {q.error ? <Failure error={q.error} retry={() => void q.refetch()} /> : !f ? <Loading rows={4} /> : f.currencies.length === 0 ? <FirstPayment /> : <Cards f={f} />}
+      {q.error ? <Failure error={q.error} retry={() => void q.refetch()} /> : !f ? <Loading rows={4} /> : f.currencies.length === 0 ? <div className="empty"><FirstSteps kind="charges">{t('empty.home')}</FirstSteps></div> : <Cards f={f} />}
       <div className="grid home">
         <div className="stack">
           {f && f.currencies.length > 0 && <Volume f={f} />}
@@ -115,25 +116,6 @@ export function HomePage() {
         </div>
       </div>
     </>
-  )
-}
-
-/** Nothing has happened yet: how to make it happen. */
-function FirstPayment() {
-  const { merchant, live } = usePlace()
-  const may = useMay()
-  const [, setSearch] = useSearch()
-  return (
-    <div className="empty">
-      <FirstSteps path="/v1/charges" body={{ amount: 1000, currency: merchant.currency ?? 'usd', provider: 'card', card: { token: live ? 'tok_…' : 'tok_ok' } }}>
-        {t('empty.home')}
-      </FirstSteps>
-      {may('charges.write') && (
-        <button type="button" className="primary" onClick={() => setSearch({ create: 'charges' })}>
-          {t(live ? 'create.charges' : 'empty.test_payment')}
-        </button>
-      )}
-    </div>
   )
 }
 
@@ -191,11 +173,6 @@ function Cards({ f }: { f: Figures }) {
   )
 }
 
-function bucketName(b: { from: number; to: number }, f: Figures): [string, string] {
-  const ms = b.from * 1000
-  return f.interval === 'hour' ? [time(ms, 'clock').replace(/:00(?=\D|$)/, ''), time(ms, 'short')] : [time(ms, 'day'), time(ms, 'day')]
-}
-
 function Volume({ f }: { f: Figures }) {
   const [table, setTable] = useState(false)
   const go = useGo()
@@ -218,7 +195,7 @@ function Volume({ f }: { f: Figures }) {
         label={t(f.interval === 'hour' ? 'volume_hour' : 'volume_day')}
         format={(v) => (table ? money(v, f.currency) : moneyShort(Math.round(v), f.currency))}
         buckets={f.series.map((b, i) => {
-          const [label, title] = bucketName(b, f)
+          const [label, title] = bucketName(b, f.interval)
           return { label, title, value: b.gross_volume, before: f.previous?.series[i]?.gross_volume, open: !b.complete, onOpen: () => go('/payments', { currency: f.currency.toLowerCase(), 'created[gte]': String(b.from), 'created[lt]': String(b.to) }) }
         })}
       />
@@ -238,7 +215,7 @@ function Volume({ f }: { f: Figures }) {
 function SuccessRate({ f }: { f: Figures }) {
   return (
     <Card title={t('success_rate')}>
-      <Lines label={t('success_rate')} top={10_000} format={(v) => percent(v / 10_000, 0)} points={f.series.map((b) => ({ label: bucketName(b, f)[0], title: bucketName(b, f)[1], value: b.success_rate_bps ?? undefined }))} />
+      <Lines label={t('success_rate')} top={10_000} format={(v) => percent(v / 10_000, 0)} parts={[{ name: t('success_rate'), className: 'c-main' }]} points={f.series.map((b) => ({ label: bucketName(b, f.interval)[0], title: bucketName(b, f.interval)[1], values: [b.success_rate_bps ?? undefined] }))} />
     </Card>
   )
 }

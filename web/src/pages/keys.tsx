@@ -2,6 +2,7 @@ import { useState } from 'react'
 import { Confirm } from '../actions.tsx'
 import { post, remove, type Schema } from '../api/client.ts'
 import { changed } from '../data.ts'
+import { instant } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { useMay, usePlace } from '../session.ts'
@@ -12,8 +13,8 @@ import { Code, Field, Status, Time, toast } from '../ui/parts.tsx'
 type APIKey = Schema<'APIKey'>
 
 function keyState(k: APIKey): string {
-  if (k.revoked_at && Date.parse(k.revoked_at + 'Z') <= Date.now()) return 'revoked'
-  if (k.expires_at && Date.parse(k.expires_at + 'Z') <= Date.now()) return 'expired'
+  if (k.revoked_at && instant(k.revoked_at) <= Date.now()) return 'revoked'
+  if (k.expires_at && instant(k.expires_at) <= Date.now()) return 'expired'
   return 'active'
 }
 

@@ -2,7 +2,7 @@ import { useParams } from '@tanstack/react-router'
 import { asCurl, type Schema } from '../api/client.ts'
 import { useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { number } from '../format.ts'
+import { milliseconds } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { Card, Code, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/parts.tsx'
@@ -20,7 +20,7 @@ export function HTTP({ line }: { line: Line }) {
   )
 }
 
-export const took = (l: Line) => t('unit.ms', { n: number(Math.round(l.took_us / 100) / 10) })
+export const took = (l: Line) => milliseconds(l.took_us)
 
 /** What keys asked of the API, and what people changed. */
 export function LogsPage() {

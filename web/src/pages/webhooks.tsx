@@ -4,13 +4,16 @@ import { type Action, Confirm } from '../actions.tsx'
 import { post, put, type Schema } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { number } from '../format.ts'
+import { milliseconds, number, percent } from '../format.ts'
 import { label, t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { A, useGo, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
+import { preferences } from '../preferences.ts'
+import { Bars, bucketName, Legend, SparkBars } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Ago, Card, Code, Copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
+import { Ago, Card, Code, Copy, copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
+import { Arrivals } from './developers.tsx'
 import { Secret } from './keys.tsx'
 
 type Endpoint = Schema<'WebhookEndpoint'>
@@ -24,10 +27,64 @@ function endpointState(e: Endpoint): string {
 
 const name = (e: Endpoint) => e.url ?? e.description ?? t('webhooks.listener')
 
+const listen = 'giro listen --forward-to localhost:3000/hooks'
+
+type Traffic = Schema<'EndpointFigures'>
+
+/** The attempts of the last 24 hours, by the hour. */
+function useWebhookFigures(endpoint?: string) {
+  return useRead('/v1/webhook_endpoints/figures', [], { endpoint, time_zone: preferences().timeZone }, { keep: true, poll: 10_000 }).data?.data
+}
+
+/** What of the attempts failed; nothing where there were none. */
+function share(totals: Traffic['totals'] | undefined): string | undefined {
+  return totals?.failure_rate_bps ? percent(totals.failure_rate_bps / 10_000, 0) : undefined
+}
+
+function Day({ figures: f, interval = 'hour' }: { figures?: Traffic; interval?: string }) {
+  if (!f) return '—'
+  const failed = f.totals.count - f.totals.answered_2xx
+  const said = (total: number, bad: number) => t('webhooks.attempts_failed', { n: number(total), failed: number(bad) })
+  return <SparkBars label={said(f.totals.count, failed)} bars={f.series.map((b) => ({ good: b.answered_2xx, bad: b.count - b.answered_2xx, title: `${bucketName(b, interval)[1]}: ${said(b.count, b.count - b.answered_2xx)}` }))} />
+}
+
+/** How an endpoint has answered in the last 24 hours. */
+function Traffic({ endpoint }: { endpoint: string }) {
+  const f = useWebhookFigures(endpoint)
+  if (!f || f.totals.count === 0) return null
+  const names = f.series.map((b) => bucketName(b, f.interval))
+  return (
+    <div className="grid halves tight">
+      <Card title={t('webhooks.day_attempts')}>
+        <Bars
+          label={t('webhooks.day_attempts')}
+          height={150}
+          format={(v) => number(v)}
+          parts={[{ name: t('webhooks.good'), className: 'c-main' }, { name: t('webhooks.bad'), className: 'c-bad' }]}
+          buckets={f.series.map((b, i) => ({ label: names[i]![0], title: names[i]![1], value: b.count, parts: [b.answered_2xx, b.count - b.answered_2xx] }))}
+        />
+        <Legend parts={[{ name: t('webhooks.good'), className: 'c-main' }, { name: t('webhooks.bad'), className: 'c-bad' }]} />
+      </Card>
+      <Card title={t('webhooks.arrived')}>
+        <Facts
+          items={[
+            [t('webhooks.success'), f.totals.failure_rate_bps === null ? '—' : percent(1 - f.totals.failure_rate_bps / 10_000)],
+            [t('dev.latency'), (['p50_us', 'p95_us', 'p99_us'] as const).map((p) => `${p.slice(0, 3)} ${milliseconds(f.totals[p])}`).join(' · ')],
+            [t('webhooks.next'), f.endpoints[0]?.next_attempt_at ? <Ago key="n" at={f.endpoints[0].next_attempt_at} /> : '—'],
+          ]}
+        />
+        <Arrivals totals={f.totals} />
+      </Card>
+    </div>
+  )
+}
+
 export function WebhooksPage() {
   const may = useMay()
   const [making, setMaking] = useState(false)
   const [secret, setSecret] = useState('')
+  const figures = useWebhookFigures()
+  const of = (e: Endpoint) => figures?.endpoints.find((f) => f.endpoint === e.id)
   return (
     <>
       <ListView<Endpoint>
@@ -39,24 +96,32 @@ export function WebhooksPage() {
         command="giro webhooks list"
         unpaged
         actions={
-          may('developers.write') && (
-            <button type="button" className="primary" onClick={() => setMaking(true)}>
-              <Icon name="plus" /> {t('webhooks.create')}
+          <>
+            <button type="button" className="not-small" onClick={() => void copy(listen)} title={t('copy')}>
+              <code>{listen}</code> <Icon name="copy" size={13} />
             </button>
-          )
+            {may('developers.write') && (
+              <button type="button" className="primary" onClick={() => setMaking(true)}>
+                <Icon name="plus" /> {t('webhooks.create')}
+              </button>
+            )}
+          </>
         }
         columns={[
           { id: 'url', header: 'webhooks.url', cell: (e) => <span className="clip wide">{name(e)}</span> },
           { id: 'events', header: 'nav.events', cell: (e) => <span className="clip">{e.events.join(', ')}</span> },
-          { id: 'state', header: 'col.status', cell: (e) => <Status value={endpointState(e)} /> },
-          { id: 'since', header: 'webhooks.failing_since', cell: (e) => (e.failing_since ? <Ago at={e.failing_since} /> : '—') },
-          { id: 'created', header: 'col.created', cell: (e) => <Time at={e.created} /> },
+          { id: 'state', header: 'col.status', cell: (e) => <Status value={endpointState(e)} note={e.failing_since && e.enabled ? share(of(e)?.totals) : undefined} /> },
+          { id: 'day', header: 'webhooks.day', cell: (e) => <Day figures={of(e)} interval={figures?.interval} /> },
+          { id: 'p95', header: 'webhooks.p95', end: true, cell: (e) => milliseconds(of(e)?.totals.p95_us) },
+          { id: 'next', header: 'webhooks.next', cell: (e) => (of(e)?.next_attempt_at ? <Ago at={of(e)!.next_attempt_at!} /> : '—') },
+          { id: 'since', off: true, header: 'webhooks.failing_since', cell: (e) => (e.failing_since ? <Ago at={e.failing_since} /> : '—') },
+          { id: 'created', header: 'col.created', off: true, cell: (e) => <Time at={e.created} /> },
           { id: 'description', header: 'col.description', off: true, cell: (e) => <span className="clip">{e.description ?? '—'}</span> },
         ]}
         empty={
           <div className="first">
             <p>{t('webhooks_note')}</p>
-            <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
+            <Code text={listen} label={t('command')} />
           </div>
         }
       />
@@ -177,9 +242,10 @@ export function WebhookPage() {
           </Card>
           <Card title={t('webhooks.local')}>
             <p className="muted small">{t('webhooks.local_note')}</p>
-            <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
+            <Code text={listen} label={t('command')} />
           </Card>
         </div>
+        <Traffic endpoint={id} />
         <Deliveries endpoint={e} />
       </Detail>
       {editing && <EndpointForm endpoint={e} onClose={() => setEditing(false)} />}

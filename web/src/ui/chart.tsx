@@ -21,6 +21,12 @@ function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
   return [ref, width]
 }
 
+/** How a bar of time is called: short, under it, and whole. */
+export function bucketName(b: { from: number }, interval: string): [string, string] {
+  const ms = b.from * 1000
+  return interval === 'day' ? [time(ms, 'day'), time(ms, 'day')] : [time(ms, 'clock').replace(/:00(?=\D|$)/, ''), time(ms, 'short')]
+}
+
 const margin = { top: 8, right: 8, bottom: 22, left: 64 }
 
 export interface Bucket {
@@ -29,6 +35,8 @@ export interface Bucket {
   /** What a screen reader and the hover say. */
   title: string
   value: number
+  /** What the value is made of, as many as the chart has parts. */
+  parts?: number[]
   /** The same bucket of the period before. */
   before?: number
   /** Not over yet: hatched. */
@@ -37,7 +45,7 @@ export interface Bucket {
 }
 
 /** Zero-based bars, the period before as a line, and the same numbers as a table. */
-export function Bars({ buckets, format, label, height = 190, table = false }: { buckets: Bucket[]; format: (v: number) => string; label: string; height?: number; table?: boolean }) {
+export function Bars({ buckets, parts, format, label, height = 190, table = false }: { buckets: Bucket[]; parts?: Part[]; format: (v: number) => string; label: string; height?: number; table?: boolean }) {
   const [ref, width] = useWidth()
   const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
   const top = Math.max(1, ...buckets.map((b) => Math.max(b.value, b.before ?? 0)))
@@ -57,55 +65,88 @@ export function Bars({ buckets, format, label, height = 190, table = false }: { 
           </defs>
           <Group left={margin.left} top={margin.top}>
             <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
-            {buckets.map((b, i) => (
-              <Bar
-                key={i}
-                x={x(i)}
-                y={y(b.value)}
-                width={x.bandwidth()}
-                height={Math.max(b.value > 0 ? 1 : 0, inner.h - y(b.value))}
-                className={'bar' + (b.open ? ' open' : '') + (b.onOpen ? ' link' : '')}
-                onClick={b.onOpen}
-              >
-                <title>{`${b.title}: ${format(b.value)}`}</title>
-              </Bar>
-            ))}
+            {buckets.map((b, i) => {
+              let below = 0
+              return (b.parts ?? [b.value]).map((value, n) => {
+                below += value
+                return (
+                  <Bar
+                    key={`${i} ${n}`}
+                    x={x(i)}
+                    y={y(below)}
+                    width={x.bandwidth()}
+                    height={Math.max(value > 0 ? 1 : 0, y(below - value) - y(below))}
+                    className={'bar' + (b.open ? ' open' : '') + (b.onOpen ? ' link' : '') + (parts ? ' ' + parts[n]!.className : '')}
+                    onClick={b.onOpen}
+                  >
+                    <title>{`${b.title}: ${parts ? parts[n]!.name + ' ' : ''}${format(value)}`}</title>
+                  </Bar>
+                )
+              })
+            })}
             {compare && <LinePath data={buckets.map((b, i) => ({ i, v: b.before ?? 0 }))} x={(d) => (x(d.i) ?? 0) + x.bandwidth() / 2} y={(d) => y(d.v)} className="line before" />}
             <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickClassName="tick" tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
             <AxisBottom scale={x} top={inner.h} hideTicks axisClassName="axis" tickValues={buckets.map((_, i) => i).filter((i) => i % every === 0)} tickFormat={(i) => buckets[Number(i)]?.label ?? ''} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
           </Group>
         </svg>
       )}
-      <ChartTable shown={table} label={label} head={[t('period'), t('value'), ...(compare ? [t('period_before')] : [])]} rows={buckets.map((b) => [b.title, format(b.value), ...(compare ? [format(b.before ?? 0)] : [])])} />
+      <ChartTable shown={table} label={label} head={[t('period'), ...(parts ? parts.map((p) => p.name) : [t('value')]), ...(compare ? [t('period_before')] : [])]} rows={buckets.map((b) => [b.title, ...(b.parts ?? [b.value]).map(format), ...(compare ? [format(b.before ?? 0)] : [])])} />
     </div>
   )
 }
 
-/** A line per bucket; where there is no value there is no line. */
-export function Lines({ points, format, label, top, height = 150 }: { points: { label: string; title: string; value: number | undefined }[]; format: (v: number) => string; label: string; top?: number; height?: number }) {
+/** One of several lines or parts of a bar: its name, and the class that colours it. */
+export interface Part {
+  name: string
+  className: string
+}
+
+export function Legend({ parts, children }: { parts: Part[]; children?: ReactNode }) {
+  return (
+    <p className="legend muted small">
+      {parts.map((p) => (
+        <span key={p.name} className="legend-part">
+          <span className={'swatch ' + p.className} aria-hidden="true" /> {p.name}
+        </span>
+      ))}
+      {children}
+    </p>
+  )
+}
+
+/** Lines over time; where one has no value it has a gap. */
+export function Lines({ points, parts, format, label, top, height = 150 }: { points: { label: string; title: string; values: (number | undefined)[] }[]; parts: Part[]; format: (v: number) => string; label: string; top?: number; height?: number }) {
   const [ref, width] = useWidth()
   const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
   const x = scaleLinear({ domain: [0, Math.max(1, points.length - 1)], range: [0, inner.w] })
-  const y = scaleLinear({ domain: [0, top ?? Math.max(1, ...points.map((p) => p.value ?? 0))], range: [inner.h, 0], nice: top ? false : 4 })
+  const y = scaleLinear({ domain: [0, top ?? Math.max(1, ...points.flatMap((p) => p.values.map((v) => v ?? 0)))], range: [inner.h, 0], nice: top ? false : 4 })
   const every = Math.max(1, Math.ceil(points.length / Math.max(1, Math.floor(inner.w / 64))))
+  // A point of its own where no line reaches it, and where there is room for all.
+  const dotted = points.length <= 60
+  const alone = (i: number, n: number) => points[i - 1]?.values[n] === undefined && points[i + 1]?.values[n] === undefined
   return (
     <div ref={ref} className="chart">
       <svg width={width} height={height} role="img" aria-label={label}>
         <Group left={margin.left} top={margin.top}>
           <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
-          <LinePath data={points.map((p, i) => ({ i, v: p.value }))} defined={(d) => d.v !== undefined} x={(d) => x(d.i)} y={(d) => y(d.v ?? 0)} className="line" />
-          {points.map((p, i) =>
-            p.value === undefined ? null : (
-              <circle key={i} cx={x(i)} cy={y(p.value)} r={2.5} className="point">
-                <title>{`${p.title}: ${format(p.value)}`}</title>
-              </circle>
-            ),
-          )}
+          {parts.map((part, n) => (
+            <g key={part.name} className={part.className}>
+              <LinePath data={points.map((p, i) => ({ i, v: p.values[n] }))} defined={(d) => d.v !== undefined} x={(d) => x(d.i)} y={(d) => y(d.v ?? 0)} className="line" />
+              {points.map((p, i) =>
+                p.values[n] === undefined || (!dotted && !alone(i, n)) ? null : (
+                  <circle key={i} cx={x(i)} cy={y(p.values[n])} r={2.5} className="point">
+                    <title>{`${p.title}: ${format(p.values[n])}`}</title>
+                  </circle>
+                ),
+              )}
+            </g>
+          ))}
           <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
           <AxisBottom scale={x} top={inner.h} hideTicks axisClassName="axis" tickValues={points.map((_, i) => i).filter((i) => i % every === 0)} tickFormat={(i) => points[Number(i)]?.label ?? ''} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
         </Group>
       </svg>
-      <ChartTable shown={false} label={label} head={[t('period'), t('value')]} rows={points.map((p) => [p.title, p.value === undefined ? '—' : format(p.value)])} />
+      {parts.length > 1 && <Legend parts={parts} />}
+      <ChartTable shown={false} label={label} head={[t('period'), ...parts.map((p) => p.name)]} rows={points.map((p) => [p.title, ...parts.map((_, n) => (p.values[n] === undefined ? '—' : format(p.values[n])))])} />
     </div>
   )
 }
@@ -190,8 +231,28 @@ export function Spark({ values, width = 72, height = 22 }: { values: number[]; w
   )
 }
 
+/** A row of small bars without axes: what went well, and what did not on top of it. */
+export function SparkBars({ bars, label, width = 120, height = 22 }: { bars: { title: string; good: number; bad: number }[]; label: string; width?: number; height?: number }) {
+  const top = Math.max(1, ...bars.map((b) => b.good + b.bad))
+  const step = width / Math.max(1, bars.length)
+  const high = (n: number) => (n ? Math.max(2, (n / top) * (height - 2)) : 0)
+  return (
+    <svg width={width} height={height} role="img" aria-label={label} className="spark">
+      <line x1="0" x2={width} y1={height - 0.5} y2={height - 0.5} className="floor" />
+      {bars.map((b, i) => (
+        <g key={i}>
+          <title>{b.title}</title>
+          <rect x={i * step} y="0" width={step} height={height} className="hit" />
+          <rect x={i * step + 0.5} width={Math.max(1, step - 1)} y={height - high(b.good)} height={high(b.good)} className="bar" />
+          <rect x={i * step + 0.5} width={Math.max(1, step - 1)} y={height - high(b.good) - high(b.bad)} height={high(b.bad)} className="bar c-bad" />
+        </g>
+      ))}
+    </svg>
+  )
+}
+
 /** Names with a bar each; the numbers stand beside them. */
-export function Ranking({ rows, label }: { rows: { name: ReactNode; key: string; value: number; text: string }[]; label: string }) {
+export function Ranking({ rows, label }: { rows: { name: ReactNode; key: string; value: number; text: string; className?: string }[]; label: string }) {
   const top = Math.max(1, ...rows.map((r) => r.value))
   return (
     <ul className="ranking" aria-label={label}>
@@ -200,7 +261,7 @@ export function Ranking({ rows, label }: { rows: { name: ReactNode; key: string;
           <span className="clip">{r.name}</span>
           <span className="track">
             <svg width="100%" height="8" aria-hidden="true">
-              <rect width={(r.value / top) * 100 + '%'} height="8" rx="2" className="bar" />
+              <rect width={(r.value / top) * 100 + '%'} height="8" rx="2" className={'bar ' + (r.className ?? '')} />
             </svg>
           </span>
           <b>{r.text}</b>
