@@ -242,6 +242,10 @@ func routes() []*route {
 // OpenAPI returns the document that a server answers at /openapi.json.
 func OpenAPI() []byte { return openAPI(routes()) }
 
+// SmartFastPayOpenAPI returns the document of the SmartFastPay dialect, which a
+// server answers at /openapi/smartfastpay.json.
+func SmartFastPayOpenAPI() []byte { return smartFastPayOpenAPI(smartFastPayRoutes()) }
+
 // setRoutes builds the routing tree and the OpenAPI document.
 func (s *Server) setRoutes(table []*route) error {
 	s.table = table

@@ -62,25 +62,77 @@ func verify(ctx context.Context, s giro.Store, asJSON bool) error {
 
 type backupCommand struct {
 	place
-	File string `arg:"" help:"File to write; it must not exist."`
+	File  string        `arg:"" help:"File to write, which must not exist; or a folder, where it is named after the time."`
+	Every time.Duration `help:"Into a folder, again and again until Ctrl-C." placeholder:"1h"`
+	Keep  int           `help:"How many backups of a folder are kept, the newest; 0: all." placeholder:"N"`
 }
 
-func (c *backupCommand) Run() error {
-	if c.Database != "" {
+func (c *backupCommand) Run(t *terminal) error {
+	info, err := os.Stat(c.File)
+	folder := err == nil && info.IsDir()
+	switch {
+	case c.Database != "":
 		return exitError{exitUsage, errors.New("back up PostgreSQL with its own tools (pg_dump, or base backups)")}
+	case (c.Every != 0 || c.Keep != 0) && !folder:
+		return exitError{exitUsage, fmt.Errorf("--every and --keep take a folder, which %s is not", c.File)}
+	case c.Every < 0 || c.Every > 0 && c.Every < time.Second || c.Keep < 0:
+		return exitError{exitUsage, errors.New("--every is at least 1s, --keep at least 1")}
 	}
-	s, err := c.openStore(context.Background(), time.Now, true)
+	for {
+		file := c.File
+		if folder {
+			file = filepath.Join(c.File, backupName+t.now().UTC().Format("20060102T150405.000Z")+".db")
+		}
+		if err := c.write(t, file); err != nil {
+			return err
+		}
+		if c.Keep > 0 {
+			if err := c.prune(t); err != nil {
+				return err
+			}
+		}
+		if c.Every == 0 {
+			return nil
+		}
+		select {
+		case <-t.ctx.Done():
+			return nil
+		case <-time.After(c.Every):
+		}
+	}
+}
+
+// backupName begins the names of backups in a folder.
+const backupName = "giro-"
+
+func (c *backupCommand) write(t *terminal, file string) error {
+	s, err := c.openStore(t.ctx, time.Now, true)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := s.(*store.SQLite).Backup(context.Background(), c.File); err != nil {
+	if err := s.(*store.SQLite).Backup(t.ctx, file); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(c.Data, backupNote), []byte(time.Now().UTC().Format(time.RFC3339)+"\n"), 0o600); err != nil {
-		return fmt.Errorf("%s is written; note when, for the dashboard: %w", c.File, err)
+	if err := os.WriteFile(filepath.Join(c.Data, backupNote), []byte(t.now().UTC().Format(time.RFC3339)+"\n"), 0o600); err != nil {
+		return fmt.Errorf("%s is written; note when, for the dashboard: %w", file, err)
 	}
-	fmt.Printf("%s holds the store; keep the installation's key (secret.key) with it, apart\n", c.File)
+	_, err = fmt.Fprintf(t.out, "%s holds the store; keep the installation's key (secret.key) with it, apart\n", file)
+	return err
+}
+
+// prune removes the oldest backups of a folder. Their names sort by time.
+func (c *backupCommand) prune(t *terminal) error {
+	files, err := filepath.Glob(filepath.Join(c.File, backupName+"????????T??????.???Z.db"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files[:max(len(files)-c.Keep, 0)] {
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+		fmt.Fprintf(t.err, "%s is removed: --keep %d\n", file, c.Keep)
+	}
 	return nil
 }
 

@@ -72,7 +72,7 @@ func (c *demoCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	return in.serve(ctx, c.Listen, "", "", outgoing{AllowPrivate: true}, false, log, func(url string) error {
+	return in.serve(ctx, door{listen: c.Listen, out: outgoing{AllowPrivate: true}}, log, func(url string) error {
 		if first != nil && c.Rate > 0 {
 			go history.goOn(ctx, c.Rate)
 		}

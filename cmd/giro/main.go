@@ -36,7 +36,7 @@ type commands struct {
 	Verify  verifyCommand  `cmd:"" help:"Recompute the whole ledger. Exit 11 where anything does not add up."`
 	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the embedded store, also while it is served."`
 	Restore restoreCommand `cmd:"" help:"Put a backup into an empty data folder, and verify it."`
-	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document of the v1 API."`
+	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document of the API."`
 	Seed    seedCommand    `cmd:"" help:"Fill an empty store with movements, to measure how it grows."`
 	Bench   benchCommand   `cmd:"" help:"Measure giro on this machine; results are JSON lines."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -53,11 +53,15 @@ type commands struct {
 }
 
 type openAPICommand struct {
-	YAML bool `name:"yaml" help:"As YAML."`
+	Dialect bool `help:"Of the SmartFastPay and JumpPag dialect instead of v1."`
+	YAML    bool `name:"yaml" help:"As YAML."`
 }
 
 func (c *openAPICommand) Run(t *terminal) error {
 	document := api.OpenAPI()
+	if c.Dialect {
+		document = api.SmartFastPayOpenAPI()
+	}
 	if c.YAML {
 		v, err := parseTree(document)
 		if err != nil {

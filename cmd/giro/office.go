@@ -292,7 +292,7 @@ func (c *proofRunCommand) Run(s *session) error {
 }
 
 type migrateCommand struct {
-	Status migrateStatusCommand `cmd:"" help:"Show which migrations a store has, and which this binary brings. Changes nothing."`
+	Status migrateStatusCommand `cmd:"" help:"Say whether a store has every migration of this binary. Changes nothing."`
 	Up     migrateUpCommand     `cmd:"" help:"Bring the schema of a store up to date, as serve does."`
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 type serveCommand struct {
 	place
 	outgoing
+	encryption
 	Listen      string        `help:"Address to serve on; port 0 chooses a free one." default:"127.0.0.1:8080" env:"GIRO_LISTEN"`
 	AdminListen string        `help:"Address on which /metrics needs no token." env:"GIRO_ADMIN_LISTEN"`
 	AdminToken  string        `help:"The installation's admin token. The first start makes and prints one when absent; given later, it replaces the one before, for good." env:"GIRO_ADMIN_TOKEN"`
@@ -54,6 +56,10 @@ func (c *serveCommand) Run() error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	secured, err := c.encryption.config()
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	in, err := c.open(ctx, time.Now, log)
@@ -77,7 +83,8 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	return in.serve(ctx, c.Listen, c.AdminListen, c.PublicURL, c.outgoing, c.RequireKey, log, func(url string) error {
+	door := door{listen: c.Listen, adminListen: c.AdminListen, publicURL: c.PublicURL, tls: secured, out: c.outgoing, requireKey: c.RequireKey}
+	return in.serve(ctx, door, log, func(url string) error {
 		dashboard := ""
 		if link != "" {
 			dashboard = url + link
@@ -103,18 +110,28 @@ func (c *serveCommand) Run() error {
 	})
 }
 
+// door is how an installation is reached, and may reach others.
+type door struct {
+	listen      string
+	adminListen string      // "": /metrics needs the admin token
+	publicURL   string      // "": where it listens
+	tls         *tls.Config // nil: plain HTTP
+	out         outgoing
+	requireKey  bool
+}
+
 // serve answers requests until ctx ends, then lets those under way finish, for
 // at most 10 seconds.
-func (in *installation) serve(ctx context.Context, listen, adminListen, publicURL string, out outgoing, requireKey bool, log *slog.Logger, ready func(url string) error) error {
-	secure := strings.HasPrefix(publicURL, "https://")
-	l, err := net.Listen("tcp", listen)
+func (in *installation) serve(ctx context.Context, d door, log *slog.Logger, ready func(url string) error) error {
+	secure := d.tls != nil || strings.HasPrefix(d.publicURL, "https://")
+	l, err := net.Listen("tcp", d.listen)
 	if err != nil {
 		return err
 	}
-	hooks, dispatch := in.dispatcher(out.policy(l.Addr(), publicURL), log)
+	hooks, dispatch := in.dispatcher(d.out.policy(l.Addr(), d.publicURL), log)
 	server, err := api.New(api.Config{
 		Engine: in.engine, Admin: in.admin, Ready: in.engine.Healthy, Secure: secure, LastBackup: in.lastBackup, Webhooks: hooks,
-		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: requireKey, URL: publicURL,
+		Now: in.engine.Now, NewID: in.engine.NewID, Log: log, Secret: in.engine.Secret[:], Version: version, RequireKey: d.requireKey, URL: d.publicURL,
 		RequestsPerSecond: in.rateLimit, Burst: 2 * in.rateLimit,
 	})
 	if err != nil {
@@ -127,7 +144,14 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 	h := server.HTTP()
 	h.Handler = pages.Mount(server)
 	ended := make(chan error, 2)
-	go func() { ended <- h.Serve(l) }()
+	go func() {
+		if d.tls != nil {
+			h.TLSConfig = d.tls
+			ended <- h.ServeTLS(l, "", "")
+			return
+		}
+		ended <- h.Serve(l)
+	}()
 	sending, stopSending := context.WithCancel(context.Background())
 	sent := make(chan struct{})
 	go func() {
@@ -145,8 +169,8 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 		<-indexed
 		server.Flush(context.Background())
 	}()
-	if adminListen != "" {
-		al, err := net.Listen("tcp", adminListen)
+	if d.adminListen != "" {
+		al, err := net.Listen("tcp", d.adminListen)
 		if err != nil {
 			return err
 		}
@@ -161,8 +185,11 @@ func (in *installation) serve(ctx context.Context, listen, adminListen, publicUR
 		go in.keepVerified(ctx, log)
 	}
 	url := "http://" + l.Addr().String()
-	if publicURL != "" {
-		url = strings.TrimSuffix(publicURL, "/")
+	if d.tls != nil {
+		url = "https://" + l.Addr().String()
+	}
+	if d.publicURL != "" {
+		url = strings.TrimSuffix(d.publicURL, "/")
 	}
 	if err := ready(url); err != nil {
 		return err

@@ -163,7 +163,7 @@ type viewCreateCommand struct {
 }
 
 func (c *viewCreateCommand) Run(s *session, n *noun) error {
-	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Once: true,
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path,
 		Body: filled(members{"name": c.Name, "page": c.Page, "query": c.Query, "columns": c.Columns})})
 }
 
@@ -191,7 +191,7 @@ type clientCreateCommand struct {
 }
 
 func (c *clientCreateCommand) Run(s *session, n *noun) error {
-	return s.act(n.with(plain("SECRET", "client_secret")), client.Request{Method: http.MethodPost, Path: n.path, Body: members{"profile": c.Form}, Once: true})
+	return s.act(n.with(plain("SECRET", "client_secret")), client.Request{Method: http.MethodPost, Path: n.path, Body: members{"profile": c.Form}})
 }
 
 type clientRevokeCommand struct {
