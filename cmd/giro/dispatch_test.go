@@ -198,6 +198,12 @@ func TestWebhooksSurviveKills(t *testing.T) {
 					return
 				}
 				call("POST", "/charges", `{"amount":100,"currency":"brl","provider":"card","card":{"token":"tok_ok"}}`, fmt.Sprint("c", n), nil)
+				if n%10 == 0 { // refused: nobody is told anything
+					refused := `{"amount":99999999999999,"currency":"brl","provider":"bank","bank":{"method":"pix","key":"maria@example.com"}}`
+					if status := call("POST", "/v1/payouts", refused, fmt.Sprint("p", n), nil); status != 409 {
+						t.Errorf("a payout of more than there is: %d", status)
+					}
+				}
 				if n <= few/2 {
 					call("POST", "/v1/transfers", `{"amount":1,"currency":"brl","destination":"`+account.ID+`"}`, fmt.Sprint("t", n), nil)
 				}
@@ -313,8 +319,11 @@ func TestWebhooksSurviveKills(t *testing.T) {
 				t.Fatalf("event %d follows %d", e.Sequence, after)
 			}
 			after = e.Sequence
-			if kind, _, _ := strings.Cut(e.Type, "."); kind == "charge" || kind == "transfer" {
+			switch kind, _, _ := strings.Cut(e.Type, "."); kind {
+			case "charge", "transfer":
 				wanted[kind == "transfer"] = append(wanted[kind == "transfer"], e.ID)
+			case "payout":
+				t.Errorf("%s of a refused payout", e.Type)
 			}
 		}
 		more = len(page) == 100
@@ -362,6 +371,9 @@ func TestWebhooksSurviveKills(t *testing.T) {
 		}
 		if n > 0 && r.kind != "gone" {
 			t.Errorf("%s: %d events have not arrived", r.kind, n)
+		}
+		if distinct, _ := r.events(); distinct > len(wanted[r.late()])-n {
+			t.Errorf("%s: %d messages are of no event that it wants", r.kind, distinct-len(wanted[r.late()])+n)
 		}
 	}
 	look()
