@@ -220,18 +220,7 @@ func (e *Engine) Figures(ctx context.Context, book Book, currency money.Currency
 	if err != nil {
 		return nil, err
 	}
-	byStatus, byReason := map[RollupKey]*Tally{}, map[RollupKey]*Tally{}
-	tally := func(m map[RollupKey]*Tally, k RollupKey, r *Rollup) {
-		t := m[k]
-		if t == nil {
-			t = &Tally{Kind: k.Kind, Status: k.Status, Reason: k.Reason}
-			m[k] = t
-		}
-		t.Count += r.Count
-		t.Amount += r.Amount
-		t.Captured += r.Captured
-		t.Refunded += r.Refunded
-	}
+	byStatus, byReason := tallySet{}, tallySet{}
 	for i := range cells {
 		r := &cells[i]
 		at := r.Hour * hour
@@ -246,18 +235,41 @@ func (e *Engine) Figures(ctx context.Context, book Book, currency money.Currency
 		if n := bar(cuts, at); n >= 0 {
 			f.Series[n].add(r)
 		}
-		tally(byStatus, RollupKey{Kind: r.Kind, Status: r.Status}, r)
+		byStatus.add(r, "")
 		if r.Status == StatusFailed {
-			tally(byReason, RollupKey{Kind: r.Kind, Status: r.Status, Reason: r.Reason}, r)
+			byReason.add(r, r.Reason)
 		}
 	}
-	f.ByStatus, f.Failures = tallies(byStatus), tallies(byReason)
+	f.ByStatus, f.Failures = byStatus.list(), byReason.list()
 	return f, nil
 }
 
-func tallies(m map[RollupKey]*Tally) []Tally {
-	list := make([]Tally, 0, len(m))
-	for _, t := range m {
+// tallySet adds cells up by kind, status and reason.
+type tallySet map[tallyKey]*Tally
+
+type tallyKey struct {
+	kind   Kind
+	status Status
+	reason string
+}
+
+func (s tallySet) add(r *Rollup, reason string) {
+	k := tallyKey{r.Kind, r.Status, reason}
+	t := s[k]
+	if t == nil {
+		t = &Tally{Kind: r.Kind, Status: r.Status, Reason: reason}
+		s[k] = t
+	}
+	t.Count += r.Count
+	t.Amount += r.Amount
+	t.Captured += r.Captured
+	t.Refunded += r.Refunded
+}
+
+// list returns what there is of them, most first.
+func (s tallySet) list() []Tally {
+	list := make([]Tally, 0, len(s))
+	for _, t := range s {
 		if t.Count != 0 {
 			list = append(list, *t)
 		}
@@ -275,28 +287,17 @@ func (e *Engine) Ever(ctx context.Context, book Book) (map[money.Currency][]Tall
 	if err != nil {
 		return nil, err
 	}
-	sums := map[money.Currency]map[RollupKey]*Tally{}
+	sums := map[money.Currency]tallySet{}
 	for i := range cells {
 		r := &cells[i]
-		m := sums[r.Currency]
-		if m == nil {
-			m = map[RollupKey]*Tally{}
-			sums[r.Currency] = m
+		if sums[r.Currency] == nil {
+			sums[r.Currency] = tallySet{}
 		}
-		k := RollupKey{Kind: r.Kind, Status: r.Status}
-		t := m[k]
-		if t == nil {
-			t = &Tally{Kind: r.Kind, Status: r.Status}
-			m[k] = t
-		}
-		t.Count += r.Count
-		t.Amount += r.Amount
-		t.Captured += r.Captured
-		t.Refunded += r.Refunded
+		sums[r.Currency].add(r, "")
 	}
 	list := map[money.Currency][]Tally{}
 	for c, m := range sums {
-		list[c] = tallies(m)
+		list[c] = m.list()
 	}
 	return list, nil
 }

@@ -51,8 +51,11 @@ func (p *Postgres) Rollups(ctx context.Context, q giro.RollupQuery) ([]giro.Roll
 	}
 	s := new(statement)
 	s.add("SELECT "+pgRollupColumns+" FROM rollup WHERE book = ? AND kind = ANY(?::text[])", int64(q.Book), column(kinds, func(k giro.Kind) string { return string(k) }))
-	if q.Currency != "" {
+	switch {
+	case q.Currency != "":
 		s.add(" AND currency = ?", string(q.Currency))
+	case q.From != 0 || q.To != 0: // by their names, so that the index leads to the hours of each
+		s.add(" AND currency = ANY(ARRAY(SELECT DISTINCT currency FROM rollup WHERE book = ? AND hour = 0))", int64(q.Book))
 	}
 	if q.From == 0 && q.To == 0 {
 		s.add(" AND hour = 0")

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"zombiezen.com/go/sqlite"
 
@@ -12,7 +13,10 @@ import (
 
 const rollupColumns = "book, kind, currency, hour, status, reason, n, amount, captured, refunded, fee"
 
-func (r *row) rollup() giro.Rollup { return r.rollupOf(words{}) }
+func (r *row) rollup() giro.Rollup {
+	book := giro.Book(r.int())
+	return r.rollupOf(book, words{})
+}
 
 // words are texts that occur in many rows: each is made into a string once.
 type words map[string]string
@@ -33,10 +37,10 @@ func (w words) next(r *row) string {
 	return s
 }
 
-// rollupOf reads a cell. A page of figures reads ten thousand of them, with a
-// handful of words.
-func (r *row) rollupOf(w words) (v giro.Rollup) {
-	v.Book, v.Kind, v.Currency, v.Hour = giro.Book(r.int()), giro.Kind(w.next(r)), money.Currency(w.next(r)), r.int()
+// rollupOf reads a cell but for its book. A page of figures reads ten thousand of
+// them, with a handful of words.
+func (r *row) rollupOf(book giro.Book, w words) (v giro.Rollup) {
+	v.Book, v.Kind, v.Currency, v.Hour = book, giro.Kind(w.next(r)), money.Currency(w.next(r)), r.int()
 	v.Status, v.Reason = giro.Status(w.next(r)), w.next(r)
 	v.Count, v.Amount, v.Captured, v.Refunded, v.Fee = r.int(), r.int(), r.int(), r.int(), r.int()
 	return v
@@ -75,11 +79,14 @@ func (s *SQLite) Rollups(ctx context.Context, q giro.RollupQuery) (found []giro.
 			a.text(string(k))
 		}
 	})
-	if q.Currency != "" {
+	index, ever := "", q.From == 0 && q.To == 0
+	switch {
+	case q.Currency != "":
 		w.add("currency = ?", func(a *args) { a.text(string(q.Currency)) })
+	case !ever: // by their names, so that the index leads to the hours of each
+		w.add("currency IN (SELECT currency FROM rollup INDEXED BY rollup_ever WHERE book = ? AND hour = 0)", func(a *args) { a.int(int64(q.Book)) })
 	}
-	index := ""
-	if q.From == 0 && q.To == 0 {
+	if ever {
 		w.add("hour = 0", nil)
 		index = " INDEXED BY rollup_ever"
 	} else {
@@ -87,7 +94,7 @@ func (s *SQLite) Rollups(ctx context.Context, q giro.RollupQuery) (found []giro.
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
 		seen := words{}
-		found, err = many(c, "SELECT "+rollupColumns+" FROM rollup"+index+w.String(), w.bind, plain(func(r *row) giro.Rollup { return r.rollupOf(seen) }))
+		found, err = many(c, "SELECT "+strings.TrimPrefix(rollupColumns, "book, ")+" FROM rollup"+index+w.String(), w.bind, plain(func(r *row) giro.Rollup { return r.rollupOf(q.Book, seen) }))
 		return err
 	})
 	if err != nil {

@@ -93,8 +93,8 @@ func (r *row) hash() (v [32]byte) {
 	return v
 }
 
-// query runs a cached statement and hands each row to each, which may stop it
-// with an error. Statements of one text do not nest.
+// query runs a cached statement and hands each row to each, which keeps nothing
+// of it and may stop it with an error. Statements of one text do not nest.
 func query(c *sqlite.Conn, sql string, bind func(*args), each func(*row) error) error {
 	stmt, err := c.Prepare(sql)
 	if err != nil {
@@ -103,6 +103,7 @@ func query(c *sqlite.Conn, sql string, bind func(*args), each func(*row) error) 
 	if bind != nil {
 		bind(&args{stmt: stmt})
 	}
+	r := &row{stmt: stmt} // one for all: nobody keeps it
 	for {
 		more, err := stmt.Step()
 		if err != nil {
@@ -112,7 +113,8 @@ func query(c *sqlite.Conn, sql string, bind func(*args), each func(*row) error) 
 		if !more {
 			return stmt.Reset()
 		}
-		err = each(&row{stmt: stmt})
+		r.n = 0
+		err = each(r)
 		if err != nil {
 			stmt.Reset()
 			return err
