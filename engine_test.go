@@ -29,7 +29,8 @@ func onBoth(t *testing.T, test func(t *testing.T, b *bank)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ids := giro.UUIDs()
-			options := store.Options{Now: time.Now, NewID: func(at int64) giro.UUID { return ids(giro.TimeOf(at)) }, Salt: giro.Salt}
+			options := store.Options{Now: time.Now, NewID: func(at int64) giro.UUID { return ids(giro.TimeOf(at)) }, Salt: giro.Salt,
+				Doubt: func(err error) { t.Error(err) }}
 			var s giro.Store
 			var err error
 			if name == "sqlite" {

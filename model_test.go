@@ -733,7 +733,7 @@ func TestRandomCommandsAgainstAModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-			options := store.Options{Now: clock.now}
+			options := store.Options{Now: clock.now, Doubt: func(err error) { t.Error(err) }}
 			var s giro.Store
 			var err error
 			if name == "sqlite" {

@@ -19,6 +19,12 @@ type RollupKey struct {
 	Reason   string // the failure code of failed movements
 }
 
+// Compare puts the cells in one order, that of the store's key.
+func (k RollupKey) Compare(o RollupKey) int {
+	return cmp.Or(cmp.Compare(k.Book, o.Book), cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Currency, o.Currency),
+		cmp.Compare(k.Hour, o.Hour), cmp.Compare(k.Status, o.Status), cmp.Compare(k.Reason, o.Reason))
+}
+
 // RollupEver is the Hour of the cells that count a book's whole life, so that
 // the counts beside a list do not add up years of hours.
 const RollupEver int64 = 0
@@ -100,10 +106,7 @@ func (b *Batch) rollups(into []Rollup) []Rollup {
 			into = append(into, *c)
 		}
 	}
-	slices.SortFunc(into, func(a, c Rollup) int {
-		return cmp.Or(cmp.Compare(a.Book, c.Book), cmp.Compare(a.Kind, c.Kind), cmp.Compare(a.Currency, c.Currency),
-			cmp.Compare(a.Hour, c.Hour), cmp.Compare(a.Status, c.Status), cmp.Compare(a.Reason, c.Reason))
-	})
+	slices.SortFunc(into, func(a, c Rollup) int { return a.Compare(c.RollupKey) })
 	return into
 }
 

@@ -71,10 +71,9 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 
 // ShowsAs reports whether data, as AppendJSON wrote it, begins as the movement
 // does now: the same object, amounts, currency and status. What it says of older
-// forms is false.
-func (m *Movement) ShowsAs(data []byte) bool {
-	var space [512]byte
-	w := writer{space[:0]}
+// forms is false. It writes into scratch, which may be nil.
+func (m *Movement) ShowsAs(data, scratch []byte) bool {
+	w := writer{scratch[:0]}
 	m.appendHead(&w)
 	return len(data) > len(w.b) && bytes.HasPrefix(data, w.b) && data[len(w.b)] == ','
 }

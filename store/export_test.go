@@ -1,6 +1,34 @@
 package store
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"giro"
+)
 
 // SettleWithin changes how long the outcome of a lost COMMIT is asked for.
 func (p *Postgres) SettleWithin(d time.Duration) { p.settleWithin = d }
+
+// tight are limits at which a few rows already fill a page, leave the window and
+// are cut into pieces.
+var tight = limits{page: 2, window: 1, pieceLeast: 1, pieceMost: 2, places: 1, suspects: 1}
+
+// VerifyTight is Verify that reads little at once.
+func (s *SQLite) VerifyTight(ctx context.Context) (*giro.Report, error) { return s.verify(ctx, tight) }
+
+// VerifyTight is Verify that reads little at once.
+func (p *Postgres) VerifyTight(ctx context.Context) (*giro.Report, error) {
+	return p.verify(ctx, tight)
+}
+
+// Named is Verify without its quick half.
+func (s *SQLite) Named(ctx context.Context) (report *giro.Report, err error) {
+	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
+		report, err = verify(sqliteAudit{c}, nil)
+		return err
+	})
+	return report, err
+}

@@ -43,6 +43,8 @@ type Postgres struct {
 	options      Options
 	settleWithin time.Duration
 	closed       atomic.Bool
+	verifying    chan struct{} // holds a token while Verify runs
+	limits       limits        // of Verify
 }
 
 var _ giro.Store = (*Postgres)(nil)
@@ -80,7 +82,7 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	p := &Postgres{pool: pool, options: o.complete(), settleWithin: settleTimeout}
+	p := &Postgres{pool: pool, options: o.complete(), settleWithin: settleTimeout, verifying: make(chan struct{}, 1)}
 	if err := p.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err

@@ -12,23 +12,23 @@ import (
 )
 
 // Verify is giro.Store's. It reads one snapshot and holds nobody up.
-func (p *Postgres) Verify(ctx context.Context) (report *giro.Report, err error) {
-	for attempt, done := 0, false; err == nil && !done; attempt++ {
-		err = p.snapshot(ctx, func(tx pgx.Tx) error {
-			if attempt == besideAttempts {
-				done = true
-				report, err = verify(postgresAudit{ctx, tx}, nil)
-				return err
-			}
-			return p.snapshot(ctx, func(beside pgx.Tx) error {
-				if done, err = sameHeads(postgresAudit{ctx, tx}, postgresAudit{ctx, beside}); !done || err != nil {
-					return err
-				}
-				report, err = verify(postgresAudit{ctx, tx}, postgresAudit{ctx, beside})
-				return err
-			})
-		})
+func (p *Postgres) Verify(ctx context.Context) (*giro.Report, error) {
+	return p.verify(ctx, usualLimits)
+}
+
+func (p *Postgres) verify(ctx context.Context, l limits) (report *giro.Report, err error) {
+	select {
+	case p.verifying <- struct{}{}: // one at a time, for each takes several connections
+		defer func() { <-p.verifying }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
+	err = together(func(f func(prover) error) error {
+		return p.snapshot(ctx, func(tx pgx.Tx) error { return f(newPostgresProver(ctx, tx)) })
+	}, verifiers(), func(readers []prover) error {
+		report, err = verifyWith(readers, l, p.options.Doubt)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
@@ -90,8 +90,32 @@ func (a postgresAudit) transactions(book giro.Book, first, last int64, each func
 		"SELECT "+pgTransactionColumns+", debits, credits FROM ledger_transaction WHERE book = $1 AND sequence BETWEEN $2 AND $3 ORDER BY sequence", int64(book), first, last)
 }
 
+// books skips from book to book, instead of reading all their rows.
 func (a postgresAudit) books() ([]giro.Book, error) {
-	return all(a.ctx, a.tx, pgx.RowTo[giro.Book], "SELECT book FROM ledger_transaction UNION SELECT book FROM event UNION SELECT book FROM movement")
+	var found []giro.Book
+	for _, table := range [...]string{"ledger_transaction", "event", "movement"} {
+		books, err := all(a.ctx, a.tx, pgx.RowTo[giro.Book], `WITH RECURSIVE next AS ((SELECT book FROM `+table+` ORDER BY book LIMIT 1)
+			UNION ALL SELECT (SELECT t.book FROM `+table+` t WHERE t.book > next.book ORDER BY t.book LIMIT 1) FROM next WHERE next.book IS NOT NULL)
+			SELECT book FROM next WHERE book IS NOT NULL`)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, books...)
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+func (a postgresAudit) swept() (map[giro.Book]int64, error) {
+	swept := map[giro.Book]int64{}
+	rows, err := a.tx.Query(a.ctx, "SELECT book, swept FROM book")
+	if err != nil {
+		return nil, err
+	}
+	var book giro.Book
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&book, &n}, func() error { swept[book] = n; return nil })
+	return swept, err
 }
 
 func (a postgresAudit) entries(account giro.UUID, first, last int64, each func(giro.Entry) error) error {

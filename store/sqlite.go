@@ -35,6 +35,9 @@ type SQLite struct {
 	readers *sqlitex.Pool
 	log     *checkpointer // nil when read-only
 
+	verifying chan struct{} // holds a token while Verify runs
+	limits    limits        // of Verify
+
 	mu     sync.Mutex
 	leases map[giro.JobKey]lease // a single process needs no leases on disk
 
@@ -62,7 +65,7 @@ var ErrLocked = errors.New("another process has the data folder open")
 func OpenSQLite(dir string, o Options) (*SQLite, error) {
 	s := &SQLite{
 		path: filepath.Join(dir, "giro.db"), options: o.complete(),
-		turn: make(chan struct{}, 1), leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
+		turn: make(chan struct{}, 1), verifying: make(chan struct{}, 1), leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
 	}
 	s.turn <- struct{}{}
 	err := s.open(dir)

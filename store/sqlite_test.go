@@ -75,11 +75,7 @@ func report(t *testing.T, dir string) *giro.Report {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	r, err := s.Verify(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return verified(t, s)
 }
 
 // anyone: the fault belongs to no ledger transaction in particular.

@@ -27,6 +27,9 @@ type Options struct {
 	// the database in memory. Nothing that was acknowledged to anybody belongs
 	// into such a store before that.
 	Loading bool
+	// Doubt is told where the quick half of Verify gave up, and the other half
+	// found nothing: the report is sound, and was slow. nil: nobody.
+	Doubt func(error)
 }
 
 // encode writes a value of the domain as the JSON of its column.

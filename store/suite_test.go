@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ var ctx = context.Background()
 var clock = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func options() store.Options {
-	return store.Options{Now: func() time.Time { return clock }}
+	return store.Options{Now: func() time.Time { return clock }, Doubt: func(err error) { panic(err) }}
 }
 
 // stores opens one of each store; the suite runs on all of them.
@@ -239,13 +240,32 @@ func (k *books) refund(charge *giro.Movement, amount int64) {
 
 func (k *books) audit() {
 	k.t.Helper()
-	report, err := k.s.Verify(ctx)
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	report := verified(k.t, k.s)
 	if !report.OK || len(report.Faults) > 0 {
 		k.t.Fatalf("the books do not add up: %+v", report.Faults)
 	}
+}
+
+// verified is the report of Verify, which says the same however little it reads
+// at once.
+func verified(t *testing.T, s giro.Store) *giro.Report {
+	t.Helper()
+	report, err := s.Verify(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := s.(interface {
+		VerifyTight(context.Context) (*giro.Report, error)
+	}); ok {
+		tight, err := s.VerifyTight(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(tight, report) {
+			t.Fatalf("reading little at once finds %+v, and much %+v", tight, report)
+		}
+	}
+	return report
 }
 
 func TestWhatIsWrittenIsRead(t *testing.T) {

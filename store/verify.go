@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -36,6 +38,8 @@ type audited interface {
 	// events returns how many events a book has, the first and last sequence, the
 	// time of the first, and how many were swept before it.
 	events(book giro.Book) (eventSpan, error)
+	// swept returns how many events of each book were swept.
+	swept() (map[giro.Book]int64, error)
 }
 
 // eventSpan is what a book has of its events.
@@ -73,13 +77,18 @@ type bucket struct {
 
 type reservation struct{ accounts, movements int64 }
 
-// auditedAccount is an account, what its entries fold to and what the postings
-// say that its entries are.
-type auditedAccount struct {
+// place is what of an account says where it stands.
+type place struct {
 	book     giro.Book
 	currency money.Currency
 	role     giro.Role
 	name     string
+}
+
+// auditedAccount is an account, what its entries fold to and what the postings
+// say that its entries are.
+type auditedAccount struct {
+	place
 	balance  int64
 	negative bool
 
@@ -115,7 +124,8 @@ func (d *digest) add(e giro.Entry) {
 var errFaults = fmt.Errorf("more than %d faults", maxFaults)
 
 // verify recomputes everything that a store keeps twice: chain, entries,
-// balances, movements, reservations and counters.
+// balances, movements, reservations and counters. It says what does not agree,
+// and asks for memory for each account; see sound for the other half.
 //
 // beside is nil, or reads the same state on a connection of its own: then what
 // concerns movements is checked while the ledger is.
@@ -191,7 +201,15 @@ func sameHeads(a, b audited) (bool, error) {
 		return false, err
 	}
 	two, err := heads(b)
-	return slices.Equal(one, two), err
+	if err != nil || !slices.Equal(one, two) {
+		return false, err
+	}
+	sweptOne, err := a.swept()
+	if err != nil {
+		return false, err
+	}
+	sweptTwo, err := b.swept()
+	return maps.Equal(sweptOne, sweptTwo), err
 }
 
 // besideAttempts is how often Verify asks for a second snapshot of the state of
@@ -260,7 +278,7 @@ func (a *audit) loadHeads() error {
 
 func (a *audit) loadAccounts() error {
 	return a.from.accounts(func(r *giro.Account, err error) error {
-		a.accounts[r.ID] = &auditedAccount{book: r.Book, currency: r.Currency, role: r.Role, name: r.Name, balance: r.Balance, negative: r.Negative}
+		a.accounts[r.ID] = &auditedAccount{place: place{r.Book, r.Currency, r.Role, r.Name}, balance: r.Balance, negative: r.Negative}
 		switch {
 		case err != nil:
 			return a.fault(r.Book, 0, "account %s cannot be read: %v", accountName(r.ID), err)
@@ -282,8 +300,8 @@ func accountName(id giro.UUID) string { return id.ID("acct") }
 // checkChains recomputes each book's chain, and gathers what its postings say
 // of the entries.
 func (a *audit) checkChains() error {
-	for book, head := range a.heads {
-		err := a.checkChain(book, head)
+	for _, book := range slices.Sorted(maps.Keys(a.heads)) {
+		err := a.checkChain(book, a.heads[book])
 		if err != nil {
 			return err
 		}
@@ -359,12 +377,7 @@ func validKind(t *giro.LedgerTransaction) bool {
 	if t.Kind == "" {
 		return t.Object == ledger.ID{}
 	}
-	for _, k := range giro.Kinds {
-		if t.Kind == k {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(giro.Kinds, t.Kind)
 }
 
 // gather adds the entries that a ledger transaction must have.
@@ -423,7 +436,9 @@ func (a *audit) checkEntries() error {
 	if err != nil {
 		return err
 	}
-	for id, account := range a.accounts {
+	byID := func(a, b giro.UUID) int { return bytes.Compare(a[:], b[:]) }
+	for _, id := range slices.SortedFunc(maps.Keys(a.accounts), byID) {
+		account := a.accounts[id]
 		var err error
 		switch {
 		case account.posted != account.entered:
@@ -516,7 +531,11 @@ func (a *audit) checkMovements() error {
 	if err != nil {
 		return err
 	}
-	for k, sum := range a.reserved {
+	byBook := func(k, l bucket) int {
+		return cmp.Or(cmp.Compare(k.book, l.book), cmp.Compare(k.currency, l.currency))
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(a.reserved), byBook) {
+		sum := a.reserved[k]
 		if sum.accounts == sum.movements {
 			continue
 		}
@@ -568,56 +587,56 @@ type flows struct {
 	outside  int64 // on accounts that stand for the world outside the book
 	arrived  int64 // on a transfer's destination
 	peer     int64 // outside, in the receiver's books
-	fees     int64
 
 	exchanged int64 // at the rail, in the currency of the movement's exchange
 }
 
-// flow sums the postings of a movement. Sums wrap like the sums of the accounts
-// would have to: Verify compares, it does not spend.
+// flow sums the postings of a movement.
 func (a *audit) flow(m *auditedMovement) (f flows) {
 	for _, t := range m.transactions {
-		exchanged := t.Currency != string(m.Currency)
 		for _, e := range entriesOf(t) {
-			account := a.accounts[e.Account]
-			if account == nil {
-				continue // noted by gather
-			}
-			if exchanged {
-				if m.Detail.Exchange != nil && account.name == m.Detail.Rail {
-					f.exchanged += e.Amount
-				}
-				continue
-			}
-			switch {
-			case giro.Book(t.Book) != m.Book:
-				if account.role.Outside() {
-					f.peer += e.Amount
-				}
-				continue
-			case account.role == giro.RoleReserved || account.role == giro.RoleSubReserved:
-				f.reserved += e.Amount
-			case account.role.Outside():
-				f.outside += e.Amount
-			case account.role == giro.RoleFees:
-				f.fees += e.Amount
-			}
-			if a.destination(m.Movement, e.Account, account) {
-				f.arrived += e.Amount
+			if account := a.accounts[e.Account]; account != nil { // else noted by gather
+				f.add(m.Movement, t, e.Account, &account.place, e.Amount)
 			}
 		}
 	}
 	return f
 }
 
+// add adds one entry of one of the movement's ledger transactions. Sums wrap
+// like the sums of the accounts would have to: Verify compares, it does not
+// spend.
+func (f *flows) add(m *giro.Movement, t *giro.LedgerTransaction, id giro.UUID, account *place, amount int64) {
+	if t.Currency != string(m.Currency) {
+		if m.Detail.Exchange != nil && account.role == giro.RoleClearing && account.name == m.Detail.Rail {
+			f.exchanged += amount
+		}
+		return
+	}
+	switch {
+	case giro.Book(t.Book) != m.Book:
+		if account.role.Outside() {
+			f.peer += amount
+		}
+		return
+	case account.role == giro.RoleReserved || account.role == giro.RoleSubReserved:
+		f.reserved += amount
+	case account.role.Outside():
+		f.outside += amount
+	}
+	if destination(m, id, account.role) {
+		f.arrived += amount
+	}
+}
+
 // destination reports whether an account is where a transfer goes inside its
 // book; the absent account is the main one.
-func (a *audit) destination(m *giro.Movement, id giro.UUID, account *auditedAccount) bool {
+func destination(m *giro.Movement, id giro.UUID, role giro.Role) bool {
 	if m.Kind != giro.KindTransfer || m.Peer != 0 {
 		return false
 	}
 	if m.Detail.Destination.IsZero() {
-		return account.role == giro.RoleAvailable
+		return role == giro.RoleAvailable
 	}
 	return id == m.Detail.Destination
 }
@@ -626,27 +645,53 @@ func (a *audit) destination(m *giro.Movement, id giro.UUID, account *auditedAcco
 // transaction that shows it, or 0 for the movement's first.
 func (a *audit) compare(m auditedMovement) (sequence int64, message string) {
 	for _, t := range m.transactions {
-		book := giro.Book(t.Book)
-		if book != m.Book && (m.Peer == 0 || book != m.Peer) {
-			return 0, fmt.Sprintf("has a ledger transaction in book %d, which is not one of its own", book)
-		}
-		other := t.Currency != string(m.Currency) && (m.Detail.Exchange == nil || t.Currency != string(m.Detail.Exchange.Currency))
-		if t.Kind != m.Kind || other {
-			return t.Sequence, "has a ledger transaction of another kind or currency"
+		if sequence, message := belongs(m.Movement, t); message != "" {
+			return sequence, message
 		}
 	}
 	f := a.flow(&m)
+	if message := f.agree(m.Movement, m.refunded); message != "" {
+		return 0, message
+	}
+	if m.event == nil {
+		kept, err := a.kept(m.Book)
+		if err != nil {
+			return 0, fmt.Sprintf("has events that cannot be read: %v", err)
+		}
+		if kept.first > 1 && m.Updated <= kept.at {
+			return 0, "" // its last event was swept
+		}
+	}
+	return 0, told(m.Movement, m.event)
+}
+
+// belongs returns why a ledger transaction cannot be the movement's, or nothing.
+func belongs(m *giro.Movement, t *giro.LedgerTransaction) (sequence int64, message string) {
+	book := giro.Book(t.Book)
+	if book != m.Book && (m.Peer == 0 || book != m.Peer) {
+		return 0, fmt.Sprintf("has a ledger transaction in book %d, which is not one of its own", book)
+	}
+	other := t.Currency != string(m.Currency) && (m.Detail.Exchange == nil || t.Currency != string(m.Detail.Exchange.Currency))
+	if t.Kind != m.Kind || other {
+		return t.Sequence, "has a ledger transaction of another kind or currency"
+	}
+	return 0, ""
+}
+
+// agree returns what of a movement its postings and its refunds contradict, or
+// nothing.
+func (f *flows) agree(m *giro.Movement, refunded int64) string {
 	net := m.Captured - m.Refunded
 	switch {
 	case m.Refunded < 0 || m.Refunded > m.Captured || m.Captured > m.Amount:
-		return 0, "has amounts that contradict each other"
+		return "has amounts that contradict each other"
 	case f.reserved != m.Reserved:
-		return 0, fmt.Sprintf("reserves %d, and its postings reserve %d", m.Reserved, f.reserved)
+		return fmt.Sprintf("reserves %d, and its postings reserve %d", m.Reserved, f.reserved)
 	}
 	moved := int64(0)
 	switch {
 	case m.Kind == giro.KindCharge: // its refunds post under their own name
-		moved = -f.outside - m.refunded
+		moved = -f.outside - refunded
 	case m.Kind == giro.KindTransfer && m.Peer == 0:
 		moved = f.arrived
 	default:
@@ -659,25 +704,16 @@ func (a *audit) compare(m auditedMovement) (sequence int64, message string) {
 			want = x.Amount
 		}
 		if f.exchanged != want && f.exchanged != -want {
-			return 0, fmt.Sprintf("exchanged %d %s, and its postings exchanged %d", want, x.Currency, f.exchanged)
+			return fmt.Sprintf("exchanged %d %s, and its postings exchanged %d", want, x.Currency, f.exchanged)
 		}
 	}
 	switch {
 	case moved != net:
-		return 0, fmt.Sprintf("moved %d, and its postings moved %d", net, moved)
+		return fmt.Sprintf("moved %d, and its postings moved %d", net, moved)
 	case m.Peer != 0 && f.peer != -net:
-		return 0, fmt.Sprintf("moved %d, and the receiver's books got %d", net, -f.peer)
+		return fmt.Sprintf("moved %d, and the receiver's books got %d", net, -f.peer)
 	}
-	if m.event == nil {
-		kept, err := a.kept(m.Book)
-		if err != nil {
-			return 0, fmt.Sprintf("has events that cannot be read: %v", err)
-		}
-		if kept.first > 1 && m.Updated <= kept.at {
-			return 0, "" // its last event was swept
-		}
-	}
-	return 0, told(m.Movement, m.event)
+	return ""
 }
 
 // kept returns what a book has of its events, which is read once.
@@ -698,7 +734,7 @@ func told(m *giro.Movement, event []byte) string {
 	if event == nil {
 		return "has no event"
 	}
-	if m.ShowsAs(event) {
+	if m.ShowsAs(event, nil) {
 		return ""
 	}
 	var then struct {
@@ -724,8 +760,8 @@ func told(m *giro.Movement, event []byte) string {
 
 // checkBooks compares the counters and the gapless sequence of events.
 func (a *audit) checkBooks() error {
-	for book, head := range a.heads {
-		counts := a.counts[book]
+	for _, book := range slices.Sorted(maps.Keys(a.heads)) {
+		head, counts := a.heads[book], a.counts[book]
 		if counts == nil {
 			counts = &[4]int64{}
 		}
@@ -779,20 +815,17 @@ func (a *audit) checkRollups() error {
 		told[key.Book] = true
 		return a.fault(key.Book, 0, "the roll-up of %s %s %s in hour %d counts %d movements of %d, and there are %d of %d", key.Currency, key.Status, key.Kind.Plural(), key.Hour, have.Count, have.Amount, want.Count, want.Amount)
 	}
-	for key, have := range stored {
+	for key, c := range a.cells {
+		if _, known := stored[key]; !known {
+			stored[key] = giro.Rollup{RollupKey: c.RollupKey}
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(stored), giro.RollupKey.Compare) {
 		want := giro.Rollup{}
 		if c := a.cells[key]; c != nil {
 			want = *c
 		}
-		if err := compare(key, have, want); err != nil {
-			return err
-		}
-	}
-	for key, want := range a.cells {
-		if _, known := stored[key]; known {
-			continue
-		}
-		if err := compare(key, giro.Rollup{}, *want); err != nil {
+		if err := compare(key, stored[key], want); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"encoding/json"
+
+	"zombiezen.com/go/sqlite"
+
+	"giro"
+	"giro/ledger"
+	"giro/money"
+)
+
+// sqliteProver reads a snapshot for the quick half of Verify. It reads columns
+// into memory of its own and makes each text that recurs once.
+type sqliteProver struct {
+	sqliteAudit
+	words words
+	blob  []byte
+}
+
+func newSQLiteProver(c *sqlite.Conn) *sqliteProver {
+	return &sqliteProver{sqliteAudit: sqliteAudit{c}, words: words{}, blob: make([]byte, 4096)}
+}
+
+// word reads a text that recurs.
+func (s *sqliteProver) word(r *row) string {
+	if len(s.words) > 1<<12 {
+		clear(s.words)
+	}
+	return s.words.next(r)
+}
+
+// bytes reads a blob or text, which is valid until the next one.
+func (s *sqliteProver) bytes(r *row) []byte {
+	if n := r.stmt.ColumnLen(r.n); n > len(s.blob) {
+		s.blob = make([]byte, 2*n)
+	}
+	b := s.blob[:r.stmt.ColumnBytes(r.n, s.blob)]
+	r.n++
+	return b
+}
+
+// filled runs a query whose rows fill a page.
+func (s *sqliteProver) filled(sql string, bind func(*args), each func(i int, r *row)) (n int, err error) {
+	stmt, err := s.c.Prepare(sql)
+	if err != nil {
+		return 0, err
+	}
+	bind(&args{stmt: stmt})
+	for r := (row{stmt: stmt}); ; n++ {
+		more, err := stmt.Step()
+		if err != nil {
+			stmt.Reset()
+			return 0, err
+		}
+		if !more {
+			return n, stmt.Reset()
+		}
+		r.n = 0
+		each(n, &r)
+	}
+}
+
+func (s *sqliteProver) accountPage(page []pageAccount, first, last giro.UUID) (int, error) {
+	return s.filled("SELECT id, book, currency, role, balance, negative, name, metadata FROM account WHERE id >= +? AND id <= +? ORDER BY id LIMIT +?",
+		func(a *args) { a.id(first).id(last).int(int64(len(page))) },
+		func(i int, r *row) {
+			a := &page[i]
+			a.id, a.book, a.currency, a.role = r.id(), giro.Book(r.int()), money.Currency(s.word(r)), giro.Role(s.word(r))
+			a.balance, a.negative, a.name = r.int(), r.bool(), ""
+			if a.role == giro.RoleClearing {
+				a.name = r.text()
+			} else {
+				r.n++
+			}
+			a.damaged = !mapOfTexts(s.bytes(r))
+		})
+}
+
+// mapOfTexts reports whether stored metadata can be read.
+func mapOfTexts(data []byte) bool {
+	var texts map[string]string
+	return string(data) == "{}" || json.Unmarshal(data, &texts) == nil
+}
+
+func (s *sqliteProver) entryPage(page []giro.Entry, account giro.UUID, after giro.EntryKey, last giro.UUID) (int, error) {
+	return s.filled("SELECT "+entryColumns+" FROM entry WHERE (account, sequence, n) > (+?, +?, +?) AND account <= +? ORDER BY account, sequence, n LIMIT +?",
+		func(a *args) {
+			a.id(account).int(after.Sequence).int(int64(after.N)).id(last).int(int64(len(page)))
+		},
+		func(i int, r *row) { page[i] = r.entry() })
+}
+
+func (s *sqliteProver) movementPage(page []pageMovement, book giro.Book, kind giro.Kind, first, last giro.UUID) (int, error) {
+	return s.filled("SELECT id, status, deleted, amount, amount_captured, amount_refunded, fee, reserved, currency, created, updated, parent, peer, detail"+
+		" FROM movement WHERE book = +? AND kind = +? AND id >= +? AND id <= +? ORDER BY id LIMIT +?",
+		func(a *args) { a.int(int64(book)).text(string(kind)).id(first).id(last).int(int64(len(page))) },
+		func(i int, r *row) {
+			m := &page[i]
+			m.Movement = giro.Movement{
+				Book: book, Kind: kind, ID: r.id(), Status: giro.Status(s.word(r)), Deleted: r.bool(),
+				Amount: r.int(), Captured: r.int(), Refunded: r.int(), Fee: r.int(), Reserved: r.int(), Currency: money.Currency(s.word(r)),
+				Created: r.int(), Updated: r.int(), Parent: r.id(), Peer: giro.Book(r.int()),
+			}
+			m.damaged = giro.DecodeDetailCore(s.bytes(r), &m.Detail) != nil
+		})
+}
+
+func (s *sqliteProver) transactionPage(page []pageTransaction, book giro.Book, first, last int64) (int, error) {
+	return s.filled("SELECT "+transactionColumns+", debits, credits FROM ledger_transaction WHERE book = +? AND sequence >= +? AND sequence <= +? ORDER BY sequence LIMIT +?",
+		func(a *args) { a.int(int64(book)).int(first).int(last).int(int64(len(page))) },
+		func(i int, r *row) {
+			t := &page[i]
+			t.Book, t.Sequence, t.ID, t.At, t.Cause, t.Object = r.int(), r.int(), r.id(), r.int(), s.word(r), r.id()
+			t.Kind, t.Currency = giro.Kind(s.word(r)), s.word(r)
+			var err error
+			t.Postings, err = ledger.DecodePostings(t.Postings[:0], s.bytes(r))
+			t.Hash, t.damaged, t.sides = r.hash(), err != nil, sides{r.int(), r.int()}
+		})
+}
+
+func (s *sqliteProver) eventPage(page []pageEvent, book giro.Book, first, last int64) (int, error) {
+	return s.filled("SELECT sequence, at, object, data FROM event WHERE book = +? AND sequence >= +? AND sequence <= +? ORDER BY sequence LIMIT +?",
+		func(a *args) { a.int(int64(book)).int(first).int(last).int(int64(len(page))) },
+		func(i int, r *row) {
+			e := &page[i]
+			e.sequence, e.at, e.object = r.int(), r.int(), r.id()
+			e.size = r.stmt.ColumnBytes(r.n, e.begin[:])
+		})
+}
+
+// value reads one number; false: there is no row.
+func (s *sqliteProver) value(sql string, book giro.Book, sequence int64) (v int64, ok bool, err error) {
+	err = query(s.c, sql, func(a *args) { a.int(int64(book)).int(sequence) }, func(r *row) error { v, ok = r.int(), true; return nil })
+	return v, ok, err
+}
+
+func (s *sqliteProver) transactionAt(book giro.Book, sequence int64) (int64, bool, error) {
+	return s.value("SELECT at FROM ledger_transaction WHERE book = +? AND sequence = +?", book, sequence)
+}
+
+func (s *sqliteProver) eventAt(book giro.Book, sequence int64) (int64, bool, error) {
+	return s.value("SELECT at FROM event WHERE book = +? AND sequence = +?", book, sequence)
+}
+
+func (s *sqliteProver) otherKinds(book giro.Book) (found bool, err error) {
+	err = query(s.c, otherKinds("?1"), func(a *args) { a.int(int64(book)) }, func(r *row) error { found = r.bool(); return nil })
+	return found, err
+}
+
+func (s *sqliteProver) movementsOf(book giro.Book, ids []giro.UUID) (found []auditedMovement, err error) {
+	for _, id := range ids {
+		from := len(found)
+		err := query(s.c, "SELECT "+movementColumns+" FROM movement WHERE book = +? AND kind IN ('charge', 'payout', 'refund', 'transfer') AND id = +?",
+			func(a *args) { a.int(int64(book)).id(id) },
+			func(r *row) error {
+				m, err := r.movement()
+				found = append(found, auditedMovement{Movement: m, err: err})
+				return nil
+			})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found[from:] {
+			if err := s.related(&found[from+i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return found, nil
+}
+
+func (s *sqliteProver) receivedBy(book giro.Book, kind giro.Kind, ids []giro.UUID) (found []giro.UUID, err error) {
+	for _, id := range ids {
+		err := query(s.c, "SELECT id FROM movement INDEXED BY movement_peer WHERE peer = +? AND peer <> 0 AND kind = +? AND id = +?",
+			func(a *args) { a.int(int64(book)).text(string(kind)).id(id) },
+			func(r *row) error { found = append(found, r.id()); return nil })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
