@@ -38,7 +38,28 @@ var TestOutcomes = []string{"succeeded", "failed", "onhold", "returned", "refund
 // TestOutcome moves a movement of a test book by hand: the sandbox's memory and
 // the movement change in one commit, as if the rail had called.
 func (e *Engine) TestOutcome(ctx context.Context, call *Call, kind Kind, id UUID, outcome, code string) (*Result, error) {
-	return e.act(ctx, call, kind, id, nil, func(b *Batch, mer *Merchant, m, charge *Movement) error {
+	return e.act(ctx, call, kind, id, nil, e.byHand(outcome, code))
+}
+
+// CreatePayoutWith is CreatePayout and TestOutcome in one commit: for what fills a
+// store. The result is the payout as it was made.
+func (e *Engine) CreatePayoutWith(ctx context.Context, call *Call, req Request, outcome, code string) (*Result, error) {
+	c := e.payoutCommand(call, req)
+	create, settle := c.decide, e.byHand(outcome, code)
+	c.decide = func(b *Batch) (any, error) {
+		v, err := create(b)
+		if err != nil || v.(*Result).Existing {
+			return v, err
+		}
+		return v, settle(b, call.Merchant, b.movement(v.(*Result).Movement.ID), nil)
+	}
+	return result(e.do(ctx, c))
+}
+
+// byHand is the decision of TestOutcome.
+func (e *Engine) byHand(outcome, code string) func(b *Batch, mer *Merchant, m, charge *Movement) error {
+	return func(b *Batch, mer *Merchant, m, charge *Movement) error {
+		kind := m.Kind
 		var row *SandboxRow
 		if m.Detail.Step != nil {
 			in := *m.Detail.Step
@@ -112,7 +133,7 @@ func (e *Engine) TestOutcome(ctx context.Context, call *Call, kind Kind, id UUID
 			return b.change(mer, m, charge, CauseLost)
 		}
 		return Refuse(CodeInvalidValue, "", "an outcome is one of succeeded, failed, onhold, returned, refunded, pending, timeout, timeout_failed, unavailable")
-	})
+	}
 }
 
 // testTransfer: a pending transfer has no rail; only its end can be forced.
