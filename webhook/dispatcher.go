@@ -20,6 +20,8 @@ const (
 	scanGapBusy = 100 * time.Millisecond // where payments need the machine
 	busyFrom    = 600                    // commands per second that come before attempts where there is not time for both:
 	busyShare   = 3                      // then one attempt goes out per so many commands; what is left goes later
+	fewFrom     = 10                     // and fewer than these are kept waiting by attempts closer together than apartFew
+	apartFew    = 500 * time.Microsecond
 	usedUp      = 0.9                    // part of the processor time in use from which there is none left
 	someLeft    = 0.8                    // and below which there is some
 	apartLeast  = 100 * time.Microsecond // attempts closer together need not be kept apart

@@ -67,13 +67,17 @@ func machineTicks() (all, idle int64) {
 
 // nextApart returns how far attempts are to be kept apart: from how far they are
 // now (0: not at all), the commands per second, and the part of processor time
-// in use. Where payments leave none, one attempt goes out per busyShare commands;
-// from there it becomes more, step by step, for as long as there is some left.
+// in use. Where payments leave none, one attempt goes out per busyShare commands,
+// and beside few payments one per apartFew; from there it becomes more, step by
+// step, for as long as there is some left.
 func nextApart(now time.Duration, rate int64, used float64) time.Duration {
-	if rate < busyFrom {
+	most := time.Second * busyShare / time.Duration(max(rate, 1))
+	switch {
+	case rate < fewFrom:
 		return 0
+	case rate < busyFrom:
+		most = apartFew
 	}
-	most := time.Second * busyShare / time.Duration(rate)
 	switch {
 	case used >= usedUp:
 		return most

@@ -18,8 +18,10 @@ func TestNextApart(t *testing.T) {
 		used float64
 		want time.Duration
 	}{
-		{"few payments use everything", 0, busyFrom - 1, 1, 0},
-		{"few payments again", full, busyFrom - 1, 1, 0},
+		{"hardly any payments", full, fewFrom - 1, 1, 0},
+		{"few payments, and there is time", 0, busyFrom - 1, 0.5, 0},
+		{"few payments, and none is left", 0, fewFrom, 1, apartFew},
+		{"few payments again", full, busyFrom - 1, 0.85, apartFew},
 		{"there is time", 0, 3000, 0.5, 0},
 		{"there is hardly any", 0, 3000, 0.85, 0},
 		{"none is left", 0, 3000, usedUp, full},
