@@ -308,7 +308,7 @@ func (c *bulkCommand) send(s *session, n *noun, lines []*bulkLine) error {
 		left = left[part:]
 		tell(false)
 	}
-	if !c.Wait {
+	if !c.Wait || n.one == "transfer" { // which is final at once, or waits for its owner
 		return nil
 	}
 	for _, l := range lines {

@@ -383,6 +383,31 @@ func TestLiveMoneyIsAskedFor(t *testing.T) {
 	c.must(2, "balances", "--live")
 }
 
+// TestWaitingEnds: what ends is the waiting, and it says so once.
+func TestWaitingEnds(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	c.must(0, "fund", "--amount", "50", "--currency", "brl")
+	id := strings.TrimSpace(c.must(0, "payouts", "create", "--amount", "5", "--currency", "brl", "--pix-key", "maria@example.com", "--simulate", "pending", "-o", "id"))
+	want := "giro: " + id + " is not final yet and goes on by itself; wait again with: giro payouts wait " + id + "\n"
+	c.must(exitUnreachable, "payouts", "wait", id, "--timeout", "300ms")
+	if c.err.String() != want || c.out.Len() > 0 {
+		t.Errorf("%q %q", c.out.String(), c.err.String())
+	}
+	c.must(exitUnreachable, "payouts", "wait", id, "--timeout", "300ms", "--json")
+	if !strings.HasPrefix(c.err.String(), `{"error":{"detail":"`+id) || strings.Count(c.err.String(), "\n") != 1 {
+		t.Errorf("%q", c.err.String())
+	}
+	ctx, interrupt := context.WithTimeout(t.Context(), 300*time.Millisecond) // as Ctrl-C ends it
+	defer interrupt()
+	c.ctx = ctx
+	c.must(exitInterrupted, "payouts", "wait", id)
+	if c.err.String() != want {
+		t.Errorf("%q", c.err.String())
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	s := serve(t, t.TempDir())

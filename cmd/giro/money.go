@@ -232,7 +232,11 @@ func (s *session) await(n *noun, id string) error {
 		_, err = s.c.Payouts.Await(ctx, id)
 	}
 	if err != nil && ctx.Err() != nil {
-		s.note("giro: %s is not final yet and goes on by itself; wait again with: giro %ss wait %s", id, n.one, id)
+		code := exitUnreachable // it took longer than --timeout
+		if s.ctx.Err() != nil {
+			code = exitInterrupted
+		}
+		return exitError{code, fmt.Errorf("%s is not final yet and goes on by itself; wait again with: giro %ss wait %s", id, n.one, id)}
 	}
 	return err
 }
