@@ -1,5 +1,6 @@
 // Runs before the first paint, so that the page is never shown in the wrong
-// theme and then in the right one.
+// theme and then in the right one. Who is signed in is asked here too, while
+// the pages themselves are still on their way.
 ;(function () {
   function cookie(name) {
     var m = document.cookie.match(new RegExp('(?:^|; )' + name + '=([^;]*)'))
@@ -9,4 +10,6 @@
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
   var language = cookie('giro_language')
   if (language) document.documentElement.lang = language
+  window.giroSession = fetch('/v1/session', { headers: { Accept: 'application/json' }, credentials: 'same-origin' })
+  window.giroSession.catch(function () {}) // told where it is awaited
 })()

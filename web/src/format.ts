@@ -5,22 +5,25 @@ import { preferences } from './preferences.ts'
 /** Minor units as the API sends them: a number, or text where a number would round. */
 export type Minor = number | string
 
-const formats = new Map<string, Intl.NumberFormat>()
+const formatters = new Map<string, unknown>()
+
+/** A formatter by the name of what it does: making one takes longer than a hundred uses. */
+function once<T>(name: string, make: () => T): T {
+  let f = formatters.get(name) as T | undefined
+  if (!f) formatters.set(name, (f = make()))
+  return f
+}
 
 function currencyFormat(currency: string, compact: boolean): Intl.NumberFormat {
   const locale = preferences().format
-  const key = locale + currency + compact
-  let f = formats.get(key)
-  if (!f) {
+  return once(`money ${locale} ${currency} ${compact}`, () => {
     try {
       const d = digits(currency)
-      f = new Intl.NumberFormat(locale, { style: 'currency', currency, ...(compact ? { notation: 'compact', maximumFractionDigits: 1, minimumFractionDigits: 0 } : { minimumFractionDigits: d, maximumFractionDigits: d }) })
+      return new Intl.NumberFormat(locale, { style: 'currency', currency, ...(compact ? { notation: 'compact', maximumFractionDigits: 1, minimumFractionDigits: 0 } : { minimumFractionDigits: d, maximumFractionDigits: d }) })
     } catch {
-      f = new Intl.NumberFormat(locale, { minimumFractionDigits: 2 })
+      return new Intl.NumberFormat(locale, { minimumFractionDigits: 2 })
     }
-    formats.set(key, f)
-  }
-  return f
+  })
 }
 
 /** ISO 4217's number of decimals. Browsers follow CLDR, which leaves the cents of some currencies away; the ledger does not. */
@@ -76,11 +79,13 @@ export function amountText(amount: Minor, currency: string): string {
 }
 
 export function number(n: number): string {
-  return new Intl.NumberFormat(preferences().format).format(n)
+  const locale = preferences().format
+  return once(`number ${locale}`, () => new Intl.NumberFormat(locale)).format(n)
 }
 
 export function percent(ratio: number, fraction = 1): string {
-  return new Intl.NumberFormat(preferences().format, { style: 'percent', maximumFractionDigits: fraction }).format(ratio)
+  const locale = preferences().format
+  return once(`percent ${locale} ${fraction}`, () => new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: fraction })).format(ratio)
 }
 
 /** Milliseconds of Unix seconds, or of a time in UTC without a zone as v1 writes it. */
@@ -91,21 +96,23 @@ export function instant(at: number | string): number {
 
 export type TimeStyle = 'short' | 'long' | 'clock' | 'day' | 'full'
 
+const timeStyles: Record<TimeStyle, Intl.DateTimeFormatOptions> = {
+  short: { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit' },
+  long: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' },
+  full: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'shortOffset' },
+  clock: { hour: '2-digit', minute: '2-digit', second: '2-digit' },
+  day: { day: '2-digit', month: 'short' },
+}
+
 export function time(ms: number, style: TimeStyle = 'short'): string {
-  const p = preferences()
-  const options: Record<TimeStyle, Intl.DateTimeFormatOptions> = {
-    short: { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit' },
-    long: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' },
-    full: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'shortOffset' },
-    clock: { hour: '2-digit', minute: '2-digit', second: '2-digit' },
-    day: { day: '2-digit', month: 'short' },
-  }
-  return new Intl.DateTimeFormat(p.format, { ...options[style], timeZone: p.timeZone, hourCycle: p.format === 'en-US' ? undefined : 'h23' }).format(ms)
+  const { format, timeZone } = preferences()
+  return once(`time ${format} ${timeZone} ${style}`, () => new Intl.DateTimeFormat(format, { ...timeStyles[style], timeZone, hourCycle: format === 'en-US' ? undefined : 'h23' })).format(ms)
 }
 
 /** "3 minutes ago", in the language of the texts. */
 export function ago(ms: number, now = Date.now()): string {
-  const f = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto', style: 'short' })
+  const { lang } = document.documentElement
+  const f = once(`ago ${lang}`, () => new Intl.RelativeTimeFormat(lang, { numeric: 'auto', style: 'short' }))
   const s = Math.round((ms - now) / 1000)
   const a = Math.abs(s)
   if (a < 60) return f.format(s, 'second')

@@ -26,6 +26,13 @@ import { Shell } from './shell.tsx'
 import { Failure } from './ui/parts.tsx'
 import './style.css'
 
+declare global {
+  interface Window {
+    /** theme.js has asked, before this file was here. */
+    giroSession?: Promise<Response>
+  }
+}
+
 let session: Session
 
 /** The frame of every page: reads merchant and mode from the URL, so that a copied link shows the same to others. */
@@ -133,7 +140,7 @@ async function start() {
   document.documentElement.dataset.density = preferences().density
   const root = createRoot(document.getElementById('root')!)
   try {
-    const [answer] = await Promise.all([send<Session>('GET', '/v1/session'), loadLanguage(preferences().language)])
+    const [answer] = await Promise.all([send<Session>('GET', '/v1/session', { asked: window.giroSession }), loadLanguage(preferences().language)])
     session = answer.data
     adopt(session.person.preferences as Record<string, string>)
     await loadLanguage(preferences().language)

@@ -65,6 +65,8 @@ export interface Request {
   key?: string
   ifMatch?: string
   signal?: AbortSignal
+  /** The answer to this very request, where somebody has asked already. */
+  asked?: Promise<Response>
 }
 
 /** Fills {names} of a path, in order. */
@@ -106,13 +108,14 @@ export async function send<T>(method: string, url: string, request: Request = {}
   if (request.body !== undefined) headers['Content-Type'] = 'application/json'
   let response: Response
   try {
-    response = await fetch(url + queryText(request.query), {
-      method,
-      headers,
-      body: request.body === undefined ? undefined : JSON.stringify(request.body),
-      signal: request.signal,
-      credentials: 'same-origin',
-    })
+    response = await (request.asked ??
+      fetch(url + queryText(request.query), {
+        method,
+        headers,
+        body: request.body === undefined ? undefined : JSON.stringify(request.body),
+        signal: request.signal,
+        credentials: 'same-origin',
+      }))
   } catch (err) {
     if (err instanceof DOMException && err.name === 'AbortError') throw err
     throw new Problem(0, 'offline', '', '', '', '')
