@@ -25,7 +25,7 @@ func (p *Postgres) verify(ctx context.Context, l limits) (report *giro.Report, e
 	}
 	err = together(func(f func(prover) error) error {
 		return p.snapshot(ctx, func(tx pgx.Tx) error { return f(newPostgresProver(ctx, tx)) })
-	}, verifiers(), func(readers []prover) error {
+	}, p.options.verifiers(), func(readers []prover) error {
 		report, err = verifyWith(readers, l, p.options.Doubt)
 		return err
 	})

@@ -162,7 +162,7 @@ func alongside(open func(func(prover) error) error, have []prover, n int, f func
 
 // sound proves that a store is whole; an error that is errUnsound: it could not.
 func sound(readers []prover, l limits) (*giro.Report, error) {
-	w, err := newWhole(readers[0], l)
+	w, err := newWhole(readers[0], l, len(readers))
 	if err != nil {
 		return nil, err
 	}
@@ -220,8 +220,9 @@ type bookState struct {
 	keptAt int64 // time of the oldest event that is left, where some were swept
 }
 
-// newWhole reads the heads and the accounts, and cuts the work into pieces.
-func newWhole(r prover, l limits) (*whole, error) {
+// newWhole reads the heads and the accounts, and cuts the work into pieces, a few
+// for each reader.
+func newWhole(r prover, l limits, readers int) (*whole, error) {
 	w := &whole{limits: l, heads: map[giro.Book]*bookState{}, known: map[giro.UUID]*place{}, all: true}
 	swept, err := r.swept()
 	if err != nil {
@@ -250,7 +251,7 @@ func newWhole(r prover, l limits) (*whole, error) {
 	for _, b := range books {
 		total += b.rows()
 	}
-	size := max(l.pieceLeast, min(l.pieceMost, total/int64(4*verifiers())))
+	size := max(l.pieceLeast, min(l.pieceMost, total/int64(4*readers)))
 	for _, b := range books {
 		if err := w.cutBook(r, b, size); err != nil {
 			return nil, err
@@ -1203,5 +1204,12 @@ func otherKinds(book string) string {
 	return "SELECT " + strings.Join(spans, " OR ")
 }
 
-// verifiers is how many readers a verification uses.
-func verifiers() int { return min(runtime.GOMAXPROCS(0), 4) }
+// verifiers is how many readers a verification uses: all processors, or half of
+// them beside the work of a process that writes.
+func (o *Options) verifiers() int {
+	n := runtime.GOMAXPROCS(0)
+	if !o.ReadOnly {
+		n = (n + 1) / 2
+	}
+	return min(n, 4)
+}

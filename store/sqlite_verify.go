@@ -23,7 +23,7 @@ func (s *SQLite) verify(ctx context.Context, l limits) (report *giro.Report, err
 	}
 	err = together(func(f func(prover) error) error {
 		return s.snapshot(ctx, func(c *sqlite.Conn) error { return f(newSQLiteProver(c)) })
-	}, verifiers(), func(readers []prover) error {
+	}, s.options.verifiers(), func(readers []prover) error {
 		report, err = verifyWith(readers, l, s.options.Doubt)
 		return err
 	})

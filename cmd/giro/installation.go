@@ -42,6 +42,7 @@ type installation struct {
 	lastBackup  func() time.Time // nil: not known
 	rateLimit   int              // requests per second of one credential; 0: any number
 	verifyEvery time.Duration    // 0: never by itself
+	verifyAfter time.Duration    // not before, after the start
 }
 
 // open opens the store for writing and sets up the engine, not started.

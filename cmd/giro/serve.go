@@ -79,6 +79,9 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	if first == nil {
+		in.verifyAfter = settled
+	}
 	link, err := in.firstLink(ctx)
 	if err != nil {
 		return err
@@ -253,8 +256,17 @@ func (c *initCommand) Run() error {
 	return first.print(c.JSON)
 }
 
+// settled is how long a store that is served again is left to its callers, who
+// have waited for it, before its ledger is recomputed.
+const settled = 10 * time.Minute
+
 // keepVerified recomputes the ledger when that was last done verifyEvery ago.
 func (in *installation) keepVerified(ctx context.Context, log *slog.Logger) {
+	select {
+	case <-time.After(in.verifyAfter):
+	case <-ctx.Done():
+		return
+	}
 	again := time.NewTicker(min(in.verifyEvery, 10*time.Minute))
 	defer again.Stop()
 	for {
