@@ -12,8 +12,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -370,24 +368,12 @@ func (l *bulkLine) answered(r *tree, one, at string) {
 
 // read reads the file. Lines that cannot be sent carry their error.
 func (c *bulkCommand) read(s *session, n *noun) ([]*bulkLine, error) {
-	var in io.Reader = s.in
-	if c.File != "-" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return nil, exitError{exitUsage, err}
-		}
-		defer f.Close()
-		in = f
-	}
-	text, err := io.ReadAll(io.LimitReader(in, bulkFile+1))
+	text, err := readInput(s.in, c.File, bulkFile)
 	if err != nil {
 		return nil, err
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	switch {
-	case len(text) > bulkFile:
-		return nil, exitError{exitUsage, fmt.Errorf("the file is larger than %d MiB: split it", bulkFile>>20)}
-	case !utf8.Valid(text):
+	if !utf8.Valid(text) {
 		return nil, exitError{exitUsage, errors.New("the file is not UTF-8: save it as CSV UTF-8")}
 	}
 	var lines []*bulkLine
@@ -450,7 +436,7 @@ func (c *bulkCommand) finish(l *bulkLine, same map[string]int) error {
 		return errors.New("this is no object")
 	}
 	if l.body.at("currency").string() == "" && c.Currency != "" {
-		l.body.set("currency", &tree{kind: '"', text: c.Currency})
+		l.body.put("currency", &tree{kind: '"', text: c.Currency})
 	}
 	l.currency = l.body.at("currency").string()
 	amount := l.body.at("amount")
@@ -469,12 +455,7 @@ func (c *bulkCommand) finish(l *bulkLine, same map[string]int) error {
 	if same[l.reference]++; same[l.reference] > 1 {
 		l.reference += "-" + strconv.Itoa(same[l.reference]) // lines that say the same are as many
 	}
-	reference := &tree{kind: '"', text: l.reference}
-	if i := slices.Index(l.body.names, "reference"); i >= 0 {
-		l.body.members[i] = reference
-	} else {
-		l.body.set("reference", reference)
-	}
+	l.body.put("reference", &tree{kind: '"', text: l.reference})
 	return nil
 }
 

@@ -278,6 +278,7 @@ func TestOnlyJSON(t *testing.T) {
 		{"payouts create " + strings.Join(bank, " "), 0}, {"payouts list", 0}, {"payouts get " + failed, 0}, {"payouts update " + failed + " --description x", 0},
 		{"payouts bulk " + sheet(`{"amount":1,"currency":"usd","provider":"card","card":{"token":"tok_ok"}}`), 0}, {"payouts bulk " + sheet("{nope"), 6}, {"payouts bulk nowhere", 2},
 		{"transfers bulk " + sheet(`{"amount":1,"currency":"usd","destination":"`+account+`"}`), 0},
+		{"fixtures run " + sheet(`{"fixtures":[{"path":"/v1/customers","body":{"name":"Ana"}}]}`), 0}, {"fixtures run " + sheet(`{"fixtures":[{"path":"/v1/customers"}]}`), 6},
 		{"payouts cancel " + failed, 5}, {"payouts release " + failed, 5}, {"payouts retry " + failed + " --wait", 0}, {"payouts credit-back " + returned, 0},
 		{"payouts confirm " + failed, 5}, {"payouts fail " + failed, 5}, {"payouts return " + failed, 5}, {"payouts wait " + failed, 7},
 		{"payouts timeline " + failed, 0}, {"payouts ledger " + failed, 0}, {"payouts delete " + failed, 0},
@@ -691,6 +692,47 @@ func TestSettings(t *testing.T) {
 	}
 	c.must(2, "open", "nowhere")
 	if out := c.must(0, "api", "get", "search?q="+held, "--fields", "id"); out != `[{"id":"`+held+`"}]`+"\n" {
+		t.Error(out)
+	}
+}
+
+// TestFixtures: a request uses what earlier ones answered, and the first refusal
+// ends it.
+func TestFixtures(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	c.env["WHO"] = "Ana"
+	file := c.file("shop.json", `{"fixtures":[
+		{"name":"ana","path":"customers","body":{"name":"${env:WHO}","email":"${env:MAIL|ana@example.com}","metadata":{"a":"b"}}},
+		{"name":"paid","method":"post","path":"/v1/charges","body":{"amount":1500,"currency":"usd","provider":"card","card":{"token":"tok_ok"},"customer":"${ana:id}","description":"of ${ana:name}"}},
+		{"name":"back","path":"refunds","simulate":"failed","params":{"charge":"${paid:id}","amount":"${paid:amount_captured}"}},
+		{"method":"get","path":"charges/${paid:id}?x="},
+		{"method":"get","path":"charges/${paid:id}"}]}`)
+	if out := c.must(exitInvalid, "fixtures", "run", file, "--fields", "name,method,status"); out != "ana\tPOST\t201\npaid\tPOST\t201\nback\tPOST\t201\n" || !strings.Contains(c.err.String(), "giro: 4: ") {
+		t.Error(out, c.err.String())
+	}
+	if out := c.must(0, "customers", "list", "--fields", "name,email"); out != "Ana\tana@example.com\n" {
+		t.Error(out)
+	}
+	charge := strings.TrimSpace(c.must(0, "charges", "list", "-o", "id"))
+	if out := c.must(0, "charges", "get", charge, "--fields", "description,amount"); out != "description\tof Ana\namount\t1500\n" {
+		t.Error(out)
+	}
+	if out := c.must(0, "refunds", "list", "--fields", "amount,charge"); out != "1500\t"+charge+"\n" {
+		t.Error(out)
+	}
+	c.in = `{"fixtures":[{"name":"x","path":"customers","body":{"name":"Ana"}}]}`
+	out := c.must(0, "fixtures", "run", "-", "--override", "x:name=Bia", "--override", "x:metadata.n=\"1\"", "--json")
+	if !strings.Contains(out, `"name":"Bia"`) || !strings.Contains(out, `"metadata":{"n":"1"}`) {
+		t.Error(out)
+	}
+	for _, bad := range []string{"", "{}", `{"fixtures":[]}`, `{"fixtures":[{}]}`, `{"fixtures":[{"path":"x","method":"brew"}]}`, `{"fixtures":[{"name":"a","path":"customers"},{"name":"a","path":"customers"}]}`, `{"fixtures":[{"path":"customers","body":{"name":"${nobody:id}"}}]}`} {
+		c.in = bad
+		c.must(exitUsage, "fixtures", "run", "-")
+	}
+	c.must(exitUsage, "fixtures", "run", file, "--override", "nobody:a=b")
+	if out := c.must(0, "customers", "list", "-o", "id"); strings.Count(out, "\n") != 2 {
 		t.Error(out)
 	}
 }

@@ -28,6 +28,7 @@ type developCommands struct {
 	RailLog  railLogCommand  `cmd:"" group:"Develop" help:"What the sandbox rail was asked, and did."`
 	Logs     logsCommand     `cmd:"" group:"Develop" help:"What was asked of the API."`
 	API      requestCommand  `cmd:"" name:"api" group:"Develop" help:"Send any request of the API."`
+	Fixtures fixturesCommand `cmd:"" group:"Develop" help:"Requests of a file, as to set a test up."`
 	Sign     signCommand     `cmd:"" group:"Develop" help:"Check the signature of a webhook."`
 }
 
@@ -151,21 +152,14 @@ type requestCommand struct {
 
 func (c *requestCommand) Run(s *session) error {
 	method := strings.ToUpper(c.Method)
-	if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, method) {
-		return exitError{exitUsage, errors.New("the method is get, post, put, patch or delete")}
+	if !slices.Contains(requestMethods, method) {
+		return exitError{exitUsage, errMethod}
 	}
-	path, query, _ := strings.Cut(c.Path, "?")
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
+	path, query, err := requestPath(c.Path)
+	if err != nil {
+		return err
 	}
-	if ofV1(path) {
-		path = "/v1" + path
-	}
-	r := client.Request{Method: method, Path: path, Key: c.IdempotencyKey, Header: http.Header{}}
-	var err error
-	if r.Query, err = url.ParseQuery(query); err != nil {
-		return exitError{exitUsage, fmt.Errorf("the query: %w", err)}
-	}
+	r := client.Request{Method: method, Path: path, Query: query, Key: c.IdempotencyKey, Header: http.Header{}}
 	for _, h := range c.Header {
 		name, v, ok := strings.Cut(h, ":")
 		if !ok {
@@ -213,6 +207,43 @@ func (c *requestCommand) Run(s *session) error {
 	return s.object(v, []column{plain("ID", "id")})
 }
 
+var (
+	requestMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
+	errMethod      = errors.New("the method is get, post, put, patch or delete")
+)
+
+// requestPath reads a path as people write it.
+func requestPath(text string) (path string, query url.Values, err error) {
+	path, rest, _ := strings.Cut(text, "?")
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	if ofV1(path) {
+		path = "/v1" + path
+	}
+	if query, err = url.ParseQuery(rest); err != nil {
+		return "", nil, exitError{exitUsage, fmt.Errorf("the query: %w", err)}
+	}
+	return path, query, nil
+}
+
+// readInput reads a file or, by "-", standard input, of at most so many bytes.
+func readInput(in io.Reader, file string, most int64) ([]byte, error) {
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, exitError{exitUsage, err}
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = exitError{exitUsage, fmt.Errorf("%s is larger than %d MiB", file, most>>20)}
+	}
+	return b, err
+}
+
 // ofV1 reports whether a path begins with a noun of v1, whose /v1 may be left
 // out.
 func ofV1(path string) bool {
@@ -234,15 +265,13 @@ func (c *requestCommand) body(in io.Reader) (json.RawMessage, error) {
 		var whole []byte
 		var err error
 		switch {
-		case v == "@-":
-			whole, err = io.ReadAll(io.LimitReader(in, 1<<20+1))
 		case strings.HasPrefix(v, "@"):
-			whole, err = os.ReadFile(v[1:])
+			whole, err = readInput(in, v[1:], 2<<20)
 		case strings.HasPrefix(v, "{"):
 			whole = []byte(v)
 		}
 		if err != nil {
-			return nil, exitError{exitUsage, err}
+			return nil, err
 		}
 		if whole != nil {
 			return bytes.TrimSpace(whole), nil // the server says what is wrong with it
@@ -300,15 +329,9 @@ type signVerifyCommand struct {
 }
 
 func (c *signVerifyCommand) Run(t *terminal) error {
-	var body []byte
-	var err error
-	if c.File == "-" {
-		body, err = io.ReadAll(io.LimitReader(t.in, 1<<20+1))
-	} else {
-		body, err = os.ReadFile(c.File)
-	}
+	body, err := readInput(t.in, c.File, 2<<20)
 	if err != nil {
-		return exitError{exitUsage, err}
+		return err
 	}
 	secret := t.getenv(c.SecretEnv)
 	if secret == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -79,6 +80,15 @@ func record(namesAndTexts ...string) *tree {
 // set appends a member to an object.
 func (t *tree) set(name string, v *tree) {
 	t.names, t.members = append(t.names, name), append(t.members, v)
+}
+
+// put sets a member of an object, in place of one of this name.
+func (t *tree) put(name string, v *tree) {
+	if i := slices.Index(t.names, name); i >= 0 {
+		t.members[i] = v
+		return
+	}
+	t.set(name, v)
 }
 
 // at follows a path of names, "data.object"; nil: there is no such member.
