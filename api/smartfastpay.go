@@ -253,20 +253,15 @@ func documentTypes(c *call) error {
 	if err != nil {
 		return giro.Refuse(giro.CodeInvalidParameter, "country", "country is required: three letters of ISO 3166, such as BRA")
 	}
-	b := []byte{'['}
-	for i, t := range bank.DocumentTypes(known.Alpha3) {
-		if i > 0 {
-			b = append(b, ',')
-		}
+	return c.sendData(appendList(nil, bank.DocumentTypes(known.Alpha3), func(b []byte, t bank.DocumentType) []byte {
 		a := appender{b: b}
 		a.text("id", itoa(int64(t.ID)))
 		a.text("abbreviation", t.Abbreviation)
 		a.text("name", t.Name)
 		a.text("country", t.Country)
 		a.maybe("regex_validation", t.Pattern)
-		b = a.close()
-	}
-	return c.sendData(append(b, ']'))
+		return a.close()
+	}))
 }
 
 // webhookSecret answers what signs the notifications.

@@ -181,6 +181,7 @@ func sendList[T any](c *call, items []T, appendItem func([]byte, T) []byte) erro
 	return nil
 }
 
+// appendList writes a JSON array.
 func appendList[T any](b []byte, items []T, appendItem func([]byte, T) []byte) []byte {
 	b = append(b, '[')
 	for i, item := range items {
@@ -227,6 +228,21 @@ func (a *appender) number(name string, v int64) {
 	a.b = strconv.AppendInt(a.b, v, 10)
 }
 
+// maybeNumber writes null where there is none.
+func (a *appender) maybeNumber(name string, v int64, known bool) {
+	if !known {
+		a.maybe(name, "")
+		return
+	}
+	a.number(name, v)
+}
+
+// texts writes an array of texts.
+func (a *appender) texts(name string, list []string) {
+	a.key(name)
+	a.b = appendList(a.b, list, appendString)
+}
+
 func (a *appender) flag(name string, v bool) {
 	a.key(name)
 	a.b = strconv.AppendBool(a.b, v)
@@ -237,10 +253,15 @@ func (a *appender) raw(name string, v []byte) {
 	a.b = append(a.b, v...)
 }
 
+// created writes created and created_at of microseconds.
+func (a *appender) created(micros int64) {
+	a.number("created", micros/1_000_000)
+	a.text("created_at", giro.WireTime(giro.TimeOf(micros)))
+}
+
 // times writes created, created_at and updated_at of microseconds.
 func (a *appender) times(created, updated int64) {
-	a.number("created", created/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(created)))
+	a.created(created)
 	a.text("updated_at", giro.WireTime(giro.TimeOf(updated)))
 }
 

@@ -132,12 +132,8 @@ func appendAct(b []byte, act *giro.Act, d *giro.StoredDocument) []byte {
 		a.raw("request", act.Request)
 	}
 	a.key("changes")
-	a.b = append(a.b, '[')
-	for i, change := range act.Changes {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		one := appender{b: a.b}
+	a.b = appendList(a.b, act.Changes, func(b []byte, change giro.Difference) []byte {
+		one := appender{b: b}
 		one.text("kind", change.Kind)
 		one.maybe("id", targetID(change.Kind, change.Object))
 		if len(change.Before) > 0 {
@@ -146,11 +142,9 @@ func appendAct(b []byte, act *giro.Act, d *giro.StoredDocument) []byte {
 		if len(change.After) > 0 {
 			one.raw("after", change.After)
 		}
-		a.b = one.close()
-	}
-	a.b = append(a.b, ']')
-	a.number("created", act.At/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(act.At)))
+		return one.close()
+	})
+	a.created(act.At)
 	return a.close()
 }
 

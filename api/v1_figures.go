@@ -288,12 +288,8 @@ func histogram(k giro.Kind) func(c *call) error {
 		a.text("object", "histogram")
 		a.stretch(span, cut, now)
 		a.key("series")
-		a.b = append(a.b, '[')
-		for i, h := range bars {
-			if i > 0 {
-				a.b = append(a.b, ',')
-			}
-			one := appender{b: a.b}
+		a.b = appendList(a.b, bars, func(b []byte, h giro.HistogramBar) []byte {
+			one := appender{b: b}
 			one.bar(h.At, h.End, now)
 			var all int64
 			for _, n := range h.Counts {
@@ -302,9 +298,8 @@ func histogram(k giro.Kind) func(c *call) error {
 			one.number("all", all)
 			one.key("statuses")
 			one.b = appendStatuses(one.b, h.Counts)
-			a.b = one.close()
-		}
-		a.b = append(a.b, ']')
+			return one.close()
+		})
 		c.buffer = a.close()
 		c.sendJSON(http.StatusOK, c.buffer)
 		return nil
@@ -367,14 +362,7 @@ func figures(c *call) error {
 		return t.Status != giro.StatusPending && t.Status != giro.StatusOnHold
 	}))
 	a.key("currencies")
-	a.b = append(a.b, '[')
-	for i, one := range currencies {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		a.b = appendString(a.b, one.Lower())
-	}
-	a.b = append(a.b, ']')
+	a.b = appendList(a.b, currencies, func(b []byte, one money.Currency) []byte { return appendString(b, one.Lower()) })
 	c.buffer = a.close()
 	c.sendJSON(http.StatusOK, c.buffer)
 	return nil
@@ -417,11 +405,8 @@ func (a *appender) sums(s *giro.Sums) {
 	a.number("charges", s.Charges)
 	a.number("succeeded", s.Succeeded)
 	a.number("failed", s.Failed)
-	if bps, ok := s.SuccessRate(); ok {
-		a.number("success_rate_bps", bps)
-	} else {
-		a.maybe("success_rate_bps", "")
-	}
+	bps, ok := s.SuccessRate()
+	a.maybeNumber("success_rate_bps", bps, ok)
 	a.number("payouts_sent", s.PayoutsSent)
 	a.number("payouts_sent_count", s.PayoutsSentN)
 	a.key("payouts_by_status")
@@ -438,25 +423,16 @@ func appendStatuses(b []byte, counts map[giro.Status]int64) []byte {
 }
 
 func appendBuckets(b []byte, list []giro.Bucket, now int64) []byte {
-	b = append(b, '[')
-	for i := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
+	return appendList(b, list, func(b []byte, one giro.Bucket) []byte {
 		a := appender{b: b}
-		a.bar(list[i].At, list[i].End, now)
-		a.sums(&list[i].Sums)
-		b = a.close()
-	}
-	return append(b, ']')
+		a.bar(one.At, one.End, now)
+		a.sums(&one.Sums)
+		return a.close()
+	})
 }
 
 func appendTallies(b []byte, list []giro.Tally) []byte {
-	b = append(b, '[')
-	for i, t := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
+	return appendList(b, list, func(b []byte, t giro.Tally) []byte {
 		a := appender{b: b}
 		a.text("kind", string(t.Kind))
 		a.text("status", string(t.Status))
@@ -465,9 +441,8 @@ func appendTallies(b []byte, list []giro.Tally) []byte {
 		a.number("amount", t.Amount)
 		a.number("amount_captured", t.Captured)
 		a.number("amount_refunded", t.Refunded)
-		b = a.close()
-	}
-	return append(b, ']')
+		return a.close()
+	})
 }
 
 // countMax bounds the counting of each status where roll-ups do not say.
@@ -546,7 +521,8 @@ type want struct {
 	count                               int64
 	capped                              bool
 	currency                            string
-	amount                              *int64
+	amount                              int64
+	summed                              bool  // there is an amount
 	since                               int64 // µs
 }
 
@@ -564,8 +540,7 @@ func attention(c *call) error {
 	for _, currency := range busiest(ever) {
 		for _, t := range ever[currency] {
 			if t.Status == giro.StatusOnHold {
-				amount := t.Amount
-				list = append(list, want{kind: attentionOnHold, level: "warning", movement: string(t.Kind), count: t.Count, currency: currency.Lower(), amount: &amount})
+				list = append(list, want{kind: attentionOnHold, level: "warning", movement: string(t.Kind), count: t.Count, currency: currency.Lower(), amount: t.Amount, summed: true})
 			}
 		}
 	}
@@ -644,16 +619,8 @@ func attention(c *call) error {
 		a.number("count", w.count)
 		a.flag("is_capped", w.capped)
 		a.maybe("currency", w.currency)
-		if w.amount != nil {
-			a.number("amount", *w.amount)
-		} else {
-			a.maybe("amount", "")
-		}
-		if w.since != 0 {
-			a.number("since", w.since/1_000_000)
-		} else {
-			a.maybe("since", "")
-		}
+		a.maybeNumber("amount", w.amount, w.summed)
+		a.maybeNumber("since", w.since/1_000_000, w.since != 0)
 		return a.close()
 	})
 }
@@ -694,25 +661,20 @@ func (c *call) verification(ctx context.Context, begin bool) ([]byte, error) {
 		a.maybe("movements", "")
 	}
 	a.key("faults")
-	a.b = append(a.b, '[')
+	var faults []giro.Fault
 	if v != nil && v.Report != nil {
-		begun := false
-		for _, f := range v.Report.Faults {
-			if c.caller.Merchant != nil && f.Merchant != c.caller.Merchant.ID.ID("mer") {
-				continue
-			}
-			if begun {
-				a.b = append(a.b, ',')
-			}
-			one := appender{b: a.b}
-			one.text("merchant", f.Merchant)
-			one.text("mode", f.Mode)
-			one.number("sequence", f.Sequence)
-			one.text("message", f.Message)
-			a.b, begun = one.close(), true
-		}
+		faults = slices.DeleteFunc(slices.Clone(v.Report.Faults), func(f giro.Fault) bool {
+			return c.caller.Merchant != nil && f.Merchant != c.caller.Merchant.ID.ID("mer")
+		})
 	}
-	a.b = append(a.b, ']')
+	a.b = appendList(a.b, faults, func(b []byte, f giro.Fault) []byte {
+		one := appender{b: b}
+		one.text("merchant", f.Merchant)
+		one.text("mode", f.Mode)
+		one.number("sequence", f.Sequence)
+		one.text("message", f.Message)
+		return one.close()
+	})
 	if v != nil {
 		a.text("started_at", precise(v.Started))
 		a.text("finished_at", precise(v.Finished))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"giro"
+	"giro/ledger"
 	"giro/money"
 )
 
@@ -145,8 +146,7 @@ var moneyRoutes = []*route{
 				a.number("sequence", e.Sequence)
 				a.number("amount", e.Amount)
 				a.number("balance", e.Balance)
-				a.number("created", e.At/1_000_000)
-				a.text("created_at", giro.WireTime(giro.TimeOf(e.At)))
+				a.created(e.At)
 				return a.close()
 			})
 		}},
@@ -194,18 +194,13 @@ var moneyRoutes = []*route{
 			a.number("sequence", t.Sequence)
 			a.text("hash", hex.EncodeToString(t.Hash[:]))
 			a.key("currencies")
-			a.b = append(a.b, '[')
-			for i, line := range t.Currencies {
-				if i > 0 {
-					a.b = append(a.b, ',')
-				}
-				l := appender{b: a.b}
+			a.b = appendList(a.b, t.Currencies, func(b []byte, line giro.TrialLine) []byte {
+				l := appender{b: b}
 				l.text("currency", line.Currency.Lower())
 				l.number("debits", line.Debits)
 				l.number("credits", line.Credits)
-				a.b = l.close()
-			}
-			a.b = append(a.b, ']')
+				return l.close()
+			})
 			c.sendJSON(http.StatusOK, a.close())
 			return nil
 		}},
@@ -254,8 +249,7 @@ var moneyRoutes = []*route{
 				source = row.Object.ID(row.Kind.Prefix())
 			}
 			a.maybe("source", source)
-			a.number("created", row.Created/1_000_000)
-			a.text("created_at", giro.WireTime(giro.TimeOf(row.Created)))
+			a.created(row.Created)
 			if json.Valid(row.Body) {
 				a.raw("answer", row.Body)
 			} else {
@@ -290,20 +284,15 @@ func balances(c *call) error {
 	var a appender
 	a.number("as_of_sequence", sequence)
 	a.key("balances")
-	a.b = append(a.b, '[')
-	for i, currency := range currencies {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		one := appender{b: a.b}
+	a.b = appendList(a.b, currencies, func(b []byte, currency money.Currency) []byte {
+		one := appender{b: b}
 		one.text("currency", currency.Lower())
 		one.number("available", sums[currency][giro.RoleAvailable])
 		one.number("pending", sums[currency][giro.RolePending])
 		one.number("reserved", sums[currency][giro.RoleReserved])
 		one.number("returns", sums[currency][giro.RoleReturns])
-		a.b = one.close()
-	}
-	a.b = append(a.b, ']')
+		return one.close()
+	})
 	c.sendJSON(http.StatusOK, a.close())
 	return nil
 }
@@ -372,14 +361,7 @@ func listAccounts(c *call) error {
 	a := appender{b: c.buffer[:0]}
 	a.number("as_of_sequence", sequence)
 	a.key("accounts")
-	a.b = append(a.b, '[')
-	for i, account := range list {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		a.b = appendAccount(a.b, account)
-	}
-	a.b = append(a.b, ']')
+	a.b = appendList(a.b, list, appendAccount)
 	c.buffer = a.close()
 	c.sendJSON(http.StatusOK, c.buffer)
 	return nil
@@ -400,8 +382,7 @@ func appendAccount(b []byte, v *giro.Account) []byte {
 	a.flag("allow_negative", v.Negative)
 	a.flag("closed", v.Closed)
 	a.metadata(v.Metadata)
-	a.number("created", v.Created/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(v.Created)))
+	a.created(v.Created)
 	a.flag("livemode", v.Book.Live())
 	a.number("version", v.Version)
 	return a.close()
@@ -432,21 +413,15 @@ func appendLedgerTransaction(b []byte, t *giro.LedgerTransaction) []byte {
 	}
 	a.maybe("source", source)
 	a.key("postings")
-	a.b = append(a.b, '[')
-	for i, p := range t.Postings {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		one := appender{b: a.b}
+	a.b = appendList(a.b, t.Postings, func(b []byte, p ledger.Posting) []byte {
+		one := appender{b: b}
 		one.text("debit", giro.UUID(p.Debit).ID("acct"))
 		one.text("credit", giro.UUID(p.Credit).ID("acct"))
 		one.number("amount", p.Amount)
-		a.b = one.close()
-	}
-	a.b = append(a.b, ']')
+		return one.close()
+	})
 	a.text("hash", hex.EncodeToString(t.Hash[:]))
-	a.number("created", t.At/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(t.At)))
+	a.created(t.At)
 	return a.close()
 }
 

@@ -426,17 +426,8 @@ func appendKey(b []byte, k *giro.APIKey, secret string) []byte {
 	a.text("hint", k.Hint)
 	a.flag("publishable", k.Publishable)
 	a.flag("livemode", k.Live)
-	a.key("scopes")
-	a.b = append(a.b, '[')
-	for i, s := range k.Scopes {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		a.b = appendString(a.b, s)
-	}
-	a.b = append(a.b, ']')
-	a.number("created", k.Created/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(k.Created)))
+	a.texts("scopes", k.Scopes)
+	a.created(k.Created)
 	a.maybe("expires_at", instant(k.Expires))
 	a.maybe("revoked_at", instant(k.Revoked))
 	if secret != "" {

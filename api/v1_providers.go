@@ -93,28 +93,15 @@ func (c *call) liveRails() []string {
 func appendProviders(b []byte, m *giro.Merchant, liveRails []string) []byte {
 	a := appender{b: b}
 	a.text("object", "providers")
-	a.key("rails")
-	a.b = append(a.b, '[')
-	for i, name := range liveRails {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		a.b = appendString(a.b, name)
-	}
-	a.b = append(a.b, ']')
+	a.texts("rails", liveRails)
 	a.key("providers")
-	a.b = append(a.b, '[')
-	for i, name := range providerNames {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
+	a.b = appendList(a.b, providerNames, func(b []byte, name string) []byte {
 		provider, method, _ := strings.Cut(name, "/")
-		one := appender{b: a.b}
+		one := appender{b: b}
 		one.text("name", name)
 		one.maybe("rail", m.Rail(true, provider, method))
 		one.flag("set", m.Rails[name] != "")
-		a.b = one.close()
-	}
-	a.b = append(a.b, ']')
+		return one.close()
+	})
 	return a.close()
 }

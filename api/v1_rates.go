@@ -81,8 +81,7 @@ func appendClient(b []byte, v *giro.OAuthClient, secret string) []byte {
 	a.text("client_id", v.ClientID)
 	a.text("profile", v.Profile)
 	a.flag("livemode", v.Live)
-	a.number("created", v.Created/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(v.Created)))
+	a.created(v.Created)
 	if secret != "" {
 		a.text("client_secret", secret)
 	}

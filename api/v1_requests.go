@@ -366,7 +366,6 @@ func appendRequest(b []byte, r *giro.RequestRow, line *requestLine, whole bool) 
 		a.raw("response", line.Response)
 	}
 	a.flag("livemode", r.Book.Live())
-	a.number("created", r.At/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(r.At)))
+	a.created(r.At)
 	return a.close()
 }

@@ -153,16 +153,11 @@ func renderClock(at time.Time, fired []*giro.Job) []byte {
 		return a.close()
 	}
 	a.key("fired")
-	a.b = append(a.b, '[')
-	for i, j := range fired {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		one := appender{b: a.b}
+	a.b = appendList(a.b, fired, func(b []byte, j *giro.Job) []byte {
+		one := appender{b: b}
 		one.text("object", j.Object.ID(j.MovementKind.Prefix()))
 		one.text("kind", string(j.Kind))
-		a.b = one.close()
-	}
-	a.b = append(a.b, ']')
+		return one.close()
+	})
 	return a.close()
 }

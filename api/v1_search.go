@@ -27,7 +27,8 @@ const termsFound = 500
 // finding is something found.
 type finding struct {
 	kind, id, title, status string
-	amount                  *int64
+	amount                  int64
+	summed                  bool // there is an amount
 	currency                string
 	created                 int64
 	match                   string
@@ -59,7 +60,7 @@ func (f *finder) movement(m *giro.Movement, match string) {
 	if title == "" {
 		title = m.Detail.Description
 	}
-	f.add(finding{kind: string(m.Kind), id: m.ID.ID(m.Kind.Prefix()), title: title, status: string(m.Status), amount: &m.Amount, currency: m.Currency.Lower(), created: m.Created, match: match, order: m.ID})
+	f.add(finding{kind: string(m.Kind), id: m.ID.ID(m.Kind.Prefix()), title: title, status: string(m.Status), amount: m.Amount, summed: true, currency: m.Currency.Lower(), created: m.Created, match: match, order: m.ID})
 }
 
 func (f *finder) customer(d *giro.StoredDocument, match string) error {
@@ -102,11 +103,7 @@ func search(c *call) error {
 		a.text("id", v.id)
 		a.maybe("title", v.title)
 		a.maybe("status", v.status)
-		if v.amount != nil {
-			a.number("amount", *v.amount)
-		} else {
-			a.maybe("amount", "")
-		}
+		a.maybeNumber("amount", v.amount, v.summed)
 		a.maybe("currency", v.currency)
 		a.number("created", v.created/1_000_000)
 		a.text("match", v.match)
@@ -205,7 +202,7 @@ func (f *finder) byID(q string) error {
 			if title == "" {
 				title = string(one.Role)
 			}
-			f.add(finding{kind: "account", id: one.ID.ID("acct"), title: title, currency: one.Currency.Lower(), amount: &one.Balance, created: one.Created, match: "id"})
+			f.add(finding{kind: "account", id: one.ID.ID("acct"), title: title, currency: one.Currency.Lower(), amount: one.Balance, summed: true, created: one.Created, match: "id"})
 		}
 	case "per":
 		if !c.may(giro.MayReadTeam) {

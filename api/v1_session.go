@@ -331,8 +331,7 @@ var sessionRoutes = []*route{
 				a.maybe("address", s.Address)
 				a.maybe("user_agent", s.Agent)
 				a.flag("current", s.ID == in.Session.ID)
-				a.number("created", s.Created/1_000_000)
-				a.text("created_at", giro.WireTime(giro.TimeOf(s.Created)))
+				a.created(s.Created)
 				a.text("seen_at", giro.WireTime(giro.TimeOf(s.Seen)))
 				return a.close()
 			})
@@ -471,23 +470,14 @@ func (c *call) appendSession(b []byte, caller *Caller) ([]byte, error) {
 	a.key("permissions")
 	a.b = appendPermissions(a.b, caller.Duty, caller.Live)
 	a.text("version", c.s.config.Version)
-	a.number("created", in.Session.Created/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(in.Session.Created)))
+	a.created(in.Session.Created)
 	a.text("expires_at", instant(in.Session.Expires()))
 	return a.close(), nil
 }
 
 func appendPermissions(b []byte, d giro.Duty, live bool) []byte {
-	b = append(b, '[')
-	begun := false
-	for _, p := range giro.Permissions {
-		if d == "" && p != giro.MayOwn || d != "" && !d.May(p, live) {
-			continue
-		}
-		if begun {
-			b = append(b, ',')
-		}
-		b, begun = appendString(b, string(p)), true
-	}
-	return append(b, ']')
+	own := slices.DeleteFunc(slices.Clone(giro.Permissions), func(p giro.Permission) bool {
+		return d == "" && p != giro.MayOwn || d != "" && !d.May(p, live)
+	})
+	return appendList(b, own, func(b []byte, p giro.Permission) []byte { return appendString(b, string(p)) })
 }

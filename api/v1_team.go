@@ -55,24 +55,17 @@ var teamRoutes = []*route{
 			if err != nil {
 				return err
 			}
-			b := append(c.buffer[:0], '[')
-			begun := false
+			var places []giro.Place
 			for _, one := range team {
 				p, err := c.engine().PersonByID(c.ctx, one.Person)
 				if err != nil {
 					return err
 				}
-				if p == nil {
-					continue
+				if p != nil {
+					places = append(places, giro.Place{Member: one, Person: p})
 				}
-				if begun {
-					b = append(b, ',')
-				}
-				b, begun = appendPerson(b, one, p), true
 			}
-			c.buffer = append(b, ']')
-			c.sendJSON(http.StatusOK, c.buffer)
-			return nil
+			return sendList(c, places, func(b []byte, p giro.Place) []byte { return appendPerson(b, p.Member, p.Person) })
 		}},
 	{method: "PUT", path: "/v1/people/{id}", id: "updatePerson", tag: "people", summary: "Give a person another role", access: accessEither, body: personBody, status: 200, answer: personAnswer,
 		about: "Owners are made and changed by owners alone; the last one stays.", errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner},
@@ -249,8 +242,7 @@ func appendPerson(b []byte, m *giro.Member, p *giro.Person) []byte {
 	a.text("email", p.Email)
 	a.text("role", string(m.Duty))
 	a.maybe("signed_in_at", instant(p.SignedIn))
-	a.number("created", m.Created/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(m.Created)))
+	a.created(m.Created)
 	return a.close()
 }
 
@@ -262,8 +254,7 @@ func appendInvitation(b []byte, i *giro.Invitation, token string) []byte {
 	a.maybe("email", i.Email)
 	a.maybe("role", string(i.Duty))
 	a.maybe("invited_by", i.By)
-	a.number("created", i.Created/1_000_000)
-	a.text("created_at", giro.WireTime(giro.TimeOf(i.Created)))
+	a.created(i.Created)
 	a.text("expires_at", instant(i.Expires))
 	if token != "" {
 		a.text("path", "/app/login?token="+token)

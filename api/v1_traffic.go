@@ -147,11 +147,11 @@ func webhookFigures(c *call) error {
 		if err != nil {
 			return err
 		}
+		due := ""
 		if len(next) > 0 {
-			one.text("next_attempt_at", precise(next[0].Due))
-		} else {
-			one.maybe("next_attempt_at", "")
+			due = precise(next[0].Due)
 		}
+		one.maybe("next_attempt_at", due)
 		one.bars(of[i], now, (*appender).attempts)
 		a.b = one.close()
 	}
@@ -172,17 +172,12 @@ func (a *appender) bars(bars []giro.TrafficBar, now int64, show func(*appender, 
 	show(&sum, &total)
 	a.b = sum.close()
 	a.key("series")
-	a.b = append(a.b, '[')
-	for i := range bars {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		one := appender{b: a.b}
-		one.bar(bars[i].At, bars[i].End, now)
-		show(&one, &bars[i].Traffic)
-		a.b = one.close()
-	}
-	a.b = append(a.b, ']')
+	a.b = appendList(a.b, bars, func(b []byte, bar giro.TrafficBar) []byte {
+		one := appender{b: b}
+		one.bar(bar.At, bar.End, now)
+		show(&one, &bar.Traffic)
+		return one.close()
+	})
 }
 
 // requests writes the traffic of requests.
@@ -209,19 +204,12 @@ func (a *appender) answers(t *giro.Traffic, failed int64) {
 	a.number("answered_4xx", t.Answers[giro.Answer4xx])
 	a.number("answered_5xx", t.Answers[giro.Answer5xx])
 	a.number("unanswered", t.Answers[giro.AnswerNone])
-	if n > 0 {
-		a.number("failure_rate_bps", (failed*20_000+n)/(2*n))
-	} else {
-		a.maybe("failure_rate_bps", "")
-	}
+	a.maybeNumber("failure_rate_bps", (failed*20_000+n)/max(2*n, 1), n > 0)
 	for _, p := range []struct {
 		name    string
 		percent int64
 	}{{"p50_us", 50}, {"p95_us", 95}, {"p99_us", 99}} {
-		if us, ok := t.Within(p.percent); ok {
-			a.number(p.name, us)
-		} else {
-			a.maybe(p.name, "")
-		}
+		us, ok := t.Within(p.percent)
+		a.maybeNumber(p.name, us, ok)
 	}
 }

@@ -48,24 +48,17 @@ var viewRoutes = []*route{
 			if err != nil {
 				return err
 			}
-			b := append(c.buffer[:0], '[')
-			begun := false
+			var list []json.RawMessage
 			for _, d := range docs {
 				var v view
 				if err := json.Unmarshal(d.Data, &v); err != nil {
 					return err
 				}
-				if page := c.query.text("page"); page != "" && v.Page != page || !v.Shared && !c.mine(&v) {
-					continue
+				if page := c.query.text("page"); (page == "" || v.Page == page) && (v.Shared || c.mine(&v)) {
+					list = append(list, appendView(nil, d, &v, c.mine(&v)))
 				}
-				if begun {
-					b = append(b, ',')
-				}
-				b, begun = appendView(b, d, &v, c.mine(&v)), true
 			}
-			c.buffer = append(b, ']')
-			c.sendJSON(http.StatusOK, c.buffer)
-			return nil
+			return sendList(c, list, func(b []byte, one json.RawMessage) []byte { return append(b, one...) })
 		}},
 	{method: "POST", path: "/v1/views", id: "createView", tag: "views", summary: "Save a view", access: accessSecret, body: viewCreate, status: 201, answer: viewAnswer, errors: []giro.Code{giro.CodeConflict},
 		handler: func(c *call) error {
@@ -202,15 +195,7 @@ func appendView(b []byte, d *giro.StoredDocument, v *view, mine bool) []byte {
 	a.text("name", v.Name)
 	a.text("page", v.Page)
 	a.text("query", v.Query)
-	a.key("columns")
-	a.b = append(a.b, '[')
-	for i, name := range v.Columns {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		a.b = appendString(a.b, name)
-	}
-	a.b = append(a.b, ']')
+	a.texts("columns", v.Columns)
 	a.flag("shared", v.Shared)
 	a.maybe("saved_by", v.By)
 	a.flag("mine", mine)

@@ -517,19 +517,14 @@ func appendDelivery(b []byte, d *giro.Delivery, body []byte, posted bool) []byte
 		return a.close()
 	}
 	a.key("log")
-	a.b = append(a.b, '[')
-	for i, one := range d.Detail.Attempts {
-		if i > 0 {
-			a.b = append(a.b, ',')
-		}
-		l := appender{b: a.b}
+	a.b = appendList(a.b, d.Detail.Attempts, func(b []byte, one giro.DeliveryAttempt) []byte {
+		l := appender{b: b}
 		l.text("at", precise(one.At))
 		l.status(one.Status)
 		l.maybe("error", one.Error)
 		l.number("took_ms", one.Took/1000)
-		a.b = l.close()
-	}
-	a.b = append(a.b, ']')
+		return l.close()
+	})
 	a.key("request")
 	if posted && d.Detail.URL != "" {
 		r := appender{b: a.b}
