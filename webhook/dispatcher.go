@@ -18,16 +18,8 @@ const (
 	scanIdle    = 500 * time.Millisecond // retries that become due, and commits of other processes, wake nobody
 	scanGap     = 10 * time.Millisecond  // between two scans, at least
 	scanGapBusy = 100 * time.Millisecond // where payments need the machine
-	busyFrom    = 600                    // commands per second that come before attempts where there is not time for both:
-	busyShare   = 3                      // then one attempt goes out per so many commands; what is left goes later
-	fewFrom     = 10                     // and fewer than these are kept waiting by attempts closer together than apartFew
-	apartFew    = 500 * time.Microsecond
-	usedUp      = 0.9                    // part of the processor time in use from which there is none left
-	someLeft    = 0.8                    // and below which there is some
-	apartLeast  = 100 * time.Microsecond // attempts closer together need not be kept apart
-	busyLook    = 100 * time.Millisecond
-	turnFor     = 2 * time.Second // of a lane, where others wait for one
-	stopWithin  = 5 * time.Second // attempts under way have so long when the dispatcher ends
+	turnFor     = 2 * time.Second        // of a lane, where others wait for one
+	stopWithin  = 5 * time.Second        // attempts under way have so long when the dispatcher ends
 
 	deliveriesKept = 30 * 24 * time.Hour
 	sweepEvery     = 10 * time.Second
@@ -210,43 +202,6 @@ func (d *Dispatcher) renew(ctx context.Context) {
 			l.lease.Store(until)
 		}
 	}
-}
-
-// watch sees whether payments leave processor time. Where they do not they come
-// first: attempts go out at a pace that they can bear, and the rest later.
-func (d *Dispatcher) watch(ctx context.Context) {
-	tick := time.NewTicker(busyLook)
-	defer tick.Stop()
-	_, commands := d.Engine.BatchStats()
-	var p processors
-	for apart := time.Duration(0); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		_, c := d.Engine.BatchStats()
-		apart = nextApart(apart, (c-commands)*int64(time.Second/busyLook), p.look())
-		d.busy.Store(int64(apart))
-		commands = c
-	}
-}
-
-// pace keeps attempts apart.
-type pace struct {
-	mu   sync.Mutex
-	next time.Time
-}
-
-// wait takes a turn, or returns how long it is until the next one.
-func (p *pace) wait(now time.Time, apart time.Duration) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if wait := p.next.Sub(now); wait > 0 {
-		return wait
-	}
-	p.next = now.Add(apart)
-	return 0
 }
 
 // breath is how often a lane that waits for its receiver looks for more.

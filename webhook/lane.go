@@ -55,6 +55,7 @@ type lane struct {
 	open       []int64        // of fresh events that are not recorded, ascending
 	loaded     int64          // events up to here were looked at
 	sent       int            // attempts begun
+	turn       time.Time      // of the next one, where they are kept apart; zero: none was taken
 	finished   []*giro.Delivery
 }
 
@@ -82,17 +83,22 @@ func (l *lane) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		turn := time.Duration(0) // until another attempt may begin
+		wait := time.Duration(0) // until another attempt may begin, or that is to be looked at again
 		for sending < inFlightMax && l.may() {
 			l.load()
 			if len(l.fresh)+len(l.due) == 0 {
 				break
 			}
 			if apart := l.d.busy.Load(); apart != 0 {
-				if turn = l.d.pace.wait(time.Now(), time.Duration(apart)); turn > 0 {
+				now := time.Now()
+				if l.turn.IsZero() {
+					l.turn = l.d.pace.turn(now, time.Duration(apart))
+				}
+				if wait = max(0, min(l.turn.Sub(now), paceLook)); wait > 0 {
 					break
 				}
 			}
+			l.turn = time.Time{}
 			next := l.next()
 			sending++
 			to := l.to
@@ -119,8 +125,8 @@ func (l *lane) run() {
 		var look <-chan time.Time
 		switch {
 		case stopping:
-		case turn > 0:
-			timer.Reset(turn)
+		case wait > 0:
+			timer.Reset(wait)
 			look = timer.C
 		case linger:
 			timer.Reset(laneLinger)
@@ -152,7 +158,7 @@ func (l *lane) run() {
 				l.moreFresh = true
 			}
 		case <-look:
-			if turn == 0 {
+			if wait == 0 {
 				l.moreFresh, l.moreDue = true, true
 			}
 			lingered = linger

@@ -20,8 +20,8 @@ func TestNextApart(t *testing.T) {
 	}{
 		{"hardly any payments", full, fewFrom - 1, 1, 0},
 		{"few payments, and there is time", 0, busyFrom - 1, 0.5, 0},
-		{"few payments, and none is left", 0, fewFrom, 1, apartFew},
-		{"few payments again", full, busyFrom - 1, 0.85, apartFew},
+		{"few payments, and none is left", 0, fewFrom, 1, fewApart},
+		{"few payments again", full, busyFrom - 1, 0.85, fewApart},
 		{"there is time", 0, 3000, 0.5, 0},
 		{"there is hardly any", 0, 3000, 0.85, 0},
 		{"none is left", 0, 3000, usedUp, full},
@@ -57,7 +57,7 @@ func TestProcessorsInUse(t *testing.T) {
 	giveUp := time.After(20 * time.Second)
 	for used := 0.0; used < usedUp; used = p.look() {
 		select {
-		case <-time.After(busyLook):
+		case <-time.After(paceLook):
 		case <-giveUp:
 			t.Fatalf("%.2f in use", used)
 		}

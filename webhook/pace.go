@@ -1,0 +1,148 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Payments come before attempts where there is not processor time for both.
+const (
+	paceLook = 100 * time.Millisecond
+
+	usedUp   = 0.9 // part of the processor time in use from which there is none left
+	someLeft = 0.8 // and below which there is some
+
+	// Beside so many commands per second, which may be all that the processors
+	// can do, one attempt goes out per busyShare of them. What is left goes later.
+	busyFrom  = 600
+	busyShare = 3
+	// Beside fewer, whose callers would wait, attempts are so far apart, at which
+	// the events of those commands go out in time; beside next to none, not at all.
+	fewFrom  = 10
+	fewApart = 500 * time.Microsecond
+
+	apartLeast = 100 * time.Microsecond // closer together they need not be kept apart
+)
+
+// watch sees whether payments leave processor time. Where they do not they come
+// first: attempts go out at a pace that they can bear, and the rest later.
+func (d *Dispatcher) watch(ctx context.Context) {
+	tick := time.NewTicker(paceLook)
+	defer tick.Stop()
+	_, commands := d.Engine.BatchStats()
+	var p processors
+	for apart := time.Duration(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		_, c := d.Engine.BatchStats()
+		apart = nextApart(apart, (c-commands)*int64(time.Second/paceLook), p.look())
+		d.busy.Store(int64(apart))
+		commands = c
+	}
+}
+
+// pace keeps attempts apart.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time
+}
+
+// turn takes a turn and returns when it is: each lane waits for its own.
+func (p *pace) turn(now time.Time, apart time.Duration) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	at := p.next
+	p.next = at.Add(apart)
+	return at
+}
+
+// nextApart returns how far attempts are to be kept apart: from how far they are
+// now (0: not at all), the commands per second, and the part of processor time
+// in use. Where none is left they are as far apart as payments need; from there
+// they become more, step by step, for as long as there is some.
+func nextApart(now time.Duration, rate int64, used float64) time.Duration {
+	most := fewApart
+	switch {
+	case rate < fewFrom:
+		return 0
+	case rate >= busyFrom:
+		most = time.Second * busyShare / time.Duration(rate)
+	}
+	switch {
+	case used >= usedUp:
+		return most
+	case used < someLeft:
+		if now = now * 4 / 5; now < apartLeast {
+			return 0
+		}
+	}
+	return min(now, most)
+}
+
+// processors watches how much of the processor time there is is in use: by
+// everybody, where the system says so, and by this process of what it may have.
+// The greater part counts, because either can be what there is none left of.
+type processors struct {
+	at          time.Time
+	own         time.Duration
+	ticks, idle int64 // of the machine
+	used        float64
+}
+
+// look returns the part in use, 0 to 1, lately: each look counts half of what is
+// known, the one before a quarter, and so on.
+func (p *processors) look() float64 {
+	now := time.Now()
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	own := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	ticks, idle := machineTicks()
+	part := float64(own-p.own) / float64(now.Sub(p.at)) / float64(runtime.GOMAXPROCS(0))
+	if ticks > p.ticks {
+		part = max(part, 1-float64(idle-p.idle)/float64(ticks-p.ticks))
+	}
+	if !p.at.IsZero() {
+		p.used = (p.used + min(part, 1)) / 2
+	}
+	p.at, p.own, p.ticks, p.idle = now, own, ticks, idle
+	return p.used
+}
+
+// machineTicks returns the processor time of the machine since its start, in a
+// unit of its own, and how much of it nobody used; 0 where it is not known.
+func machineTicks() (all, idle int64) {
+	stat, err := os.ReadFile("/proc/stat") // Linux
+	if err != nil {
+		return 0, 0
+	}
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line) // cpu user nice system idle iowait irq softirq steal guest guest_nice
+	if len(fields) < 9 || string(fields[0]) != "cpu" {
+		return 0, 0
+	}
+	for i, f := range fields[1:9] { // guests are counted as users, too
+		n, err := strconv.ParseInt(string(f), 10, 64)
+		if err != nil {
+			return 0, 0
+		}
+		all += n
+		if i == 3 || i == 4 {
+			idle += n
+		}
+	}
+	return all, idle
+}
