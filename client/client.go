@@ -378,6 +378,15 @@ func fetch[T any](ctx context.Context, c *Client, path string, query url.Values)
 	return send[T](ctx, c, Request{Method: http.MethodGet, Path: path, Query: query}, nil)
 }
 
+// whole reads a list that has one page.
+func whole[T any](ctx context.Context, c *Client, path string, query url.Values) ([]*T, error) {
+	v, err := fetch[[]*T](ctx, c, path, query)
+	if err != nil {
+		return nil, err
+	}
+	return *v, nil
+}
+
 // Pages reads a list page by page, by the Link header of each answer. It ends
 // after the last page or the first error.
 func (c *Client) Pages(ctx context.Context, path string, query url.Values) iter.Seq2[*Answer, error] {

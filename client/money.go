@@ -174,11 +174,7 @@ type RailLine struct {
 
 // RailLog reads the first n (at most 1,000) lines of the sandbox rail's log.
 func (r Test) RailLog(ctx context.Context, n int) ([]*RailLine, error) {
-	v, err := fetch[[]*RailLine](ctx, r.c, "/v1/test/rail/log", url.Values{"limit": {strconv.Itoa(n)}})
-	if err != nil {
-		return nil, err
-	}
-	return *v, nil
+	return whole[RailLine](ctx, r.c, "/v1/test/rail/log", url.Values{"limit": {strconv.Itoa(n)}})
 }
 
 // Clock is the merchant's test clock.

@@ -277,20 +277,12 @@ func (m Movements[T, N]) List(ctx context.Context, f *Filter) iter.Seq2[*T, erro
 
 // Ledger reads the postings that a movement made.
 func (m Movements[T, N]) Ledger(ctx context.Context, id string) ([]*LedgerTransaction, error) {
-	v, err := fetch[[]*LedgerTransaction](ctx, m.c, one(m.path, id, "ledger"), nil)
-	if err != nil {
-		return nil, err
-	}
-	return *v, nil
+	return whole[LedgerTransaction](ctx, m.c, one(m.path, id, "ledger"), nil)
 }
 
 // Timeline reads what happened to a movement, oldest first.
 func (m Movements[T, N]) Timeline(ctx context.Context, id string) ([]*Moment, error) {
-	v, err := fetch[[]*Moment](ctx, m.c, one(m.path, id, "timeline"), nil)
-	if err != nil {
-		return nil, err
-	}
-	return *v, nil
+	return whole[Moment](ctx, m.c, one(m.path, id, "timeline"), nil)
 }
 
 // Await reads a movement until it is final or the context ends; it returns the

@@ -298,8 +298,12 @@ type migrateCommand struct {
 
 type migrateStatusCommand struct{ place }
 
-func (c *migrateStatusCommand) Run(t *terminal) error {
-	s, err := c.openStore(t.ctx, time.Now, true)
+func (c *migrateStatusCommand) Run(t *terminal) error { return c.migrated(t, true) }
+
+// migrated opens a store, which brings its schema up to date unless it is only
+// read, and refuses one that is not.
+func (p *place) migrated(t *terminal, readOnly bool) error {
+	s, err := p.openStore(t.ctx, time.Now, readOnly)
 	if err != nil {
 		return err
 	}
@@ -310,15 +314,7 @@ func (c *migrateStatusCommand) Run(t *terminal) error {
 
 type migrateUpCommand struct{ place }
 
-func (c *migrateUpCommand) Run(t *terminal) error {
-	s, err := c.openStore(t.ctx, time.Now, false)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	_, err = fmt.Fprintln(t.out, "the store has every migration of this binary")
-	return err
-}
+func (c *migrateUpCommand) Run(t *terminal) error { return c.migrated(t, false) }
 
 type doctorCommand struct {
 	apiFlags
