@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 .PHONY: help build test check bench fuzz run demo dash screenshots clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 build: ## build ./giro
 	$(GO) build -trimpath -o giro ./cmd/giro
@@ -36,6 +36,11 @@ BENCHTIME ?= 3s
 bench: ## measure over HTTP on both databases, BENCHTIME (3s) a cell; results are JSON lines
 	@.ci/deps install
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 6h ./internal/bench -cell $(BENCHTIME)
+
+.PHONY: bench-small
+bench-small: ## measure the main figures alone, with 64 clients, in some minutes
+	@.ci/deps install
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 1h ./internal/bench -cell 2s -clients 64 -works payouts,transfers,bulk,object,list,balance,life
 
 .PHONY: microbench
 microbench: ## run the Go benchmarks of the parts

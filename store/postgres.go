@@ -39,6 +39,7 @@ const (
 // one database. It relies on row locks and unique keys alone, so it also runs
 // on distributed databases that speak the protocol.
 type Postgres struct {
+	sorting      chan struct{} // holds a token while nobody sorts a whole list
 	pool         *pgxpool.Pool
 	options      Options
 	settleWithin time.Duration

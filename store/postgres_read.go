@@ -294,6 +294,14 @@ func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
 
 // Movements is giro.Store's.
 func (p *Postgres) Movements(ctx context.Context, q giro.MovementQuery) (page []*giro.Movement, more bool, err error) {
+	if wholeSort(&q) {
+		select {
+		case <-p.sorting:
+			defer func() { p.sorting <- struct{}{} }()
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
 	s := new(statement)
 	// One row beyond what is wanted tells whether there is more.
 	limit, skip := int64(q.Limit), q.Skip

@@ -31,6 +31,7 @@ type SQLite struct {
 	closed  atomic.Bool
 
 	turn    chan struct{} // holds a token while nobody writes
+	sorting chan struct{} // holds a token while nobody sorts a whole list
 	writer  *sqlite.Conn
 	readers *sqlitex.Pool
 	log     *checkpointer // nil when read-only

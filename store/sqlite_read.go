@@ -304,6 +304,14 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	if err != nil {
 		return nil, false, err
 	}
+	if wholeSort(&q) {
+		select {
+		case <-s.sorting:
+			defer func() { s.sorting <- struct{}{} }()
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
 	if q.Sifts() {
 		err = s.read(ctx, func(c *sqlite.Conn) error {
 			page, more = nil, false
@@ -332,7 +340,7 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	if q.Limit > 0 {
 		rows = int64(q.Limit) + 1
 	}
-	if one := len(q.Statuses) <= 1 && len(q.Kinds) <= 1; offset > 0 && (one || q.Sort == "") && !slices.Contains(q.AllKinds(), giro.KindTransfer) {
+	if one := len(q.Statuses) <= 1 && len(q.Kinds) <= 1; (offset > 0 || wholeSort(&q)) && (one || q.Sort == "") && !slices.Contains(q.AllKinds(), giro.KindTransfer) {
 		// The skipped rows are stepped over in the indexes, without their details.
 		// The join is written as one that SQLite does not turn round: else it may
 		// walk all movements and look each up among the keys.

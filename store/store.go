@@ -83,6 +83,11 @@ func accountIndex(roles []giro.Role) (name, condition string) {
 	return "", ""
 }
 
+// wholeSort reports whether q is sorted by what no index has, so that all that it
+// selects is read for any page: seconds, where no time bounds it. One such list is
+// read at a time, so that they do not take the readers from everything else.
+func wholeSort(q *giro.MovementQuery) bool { return q.Sort == "amount" || q.Sort == "updated" }
+
 // newestOfLast turns terms that were read upwards, at most limit, into the order
 // of FindTerms: the ids of each downwards. The last one may be of millions of
 // objects of which the first were read, so its newest are read in their place.

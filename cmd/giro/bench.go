@@ -13,7 +13,7 @@ import (
 )
 
 type benchCommand struct {
-	Work     []string      `help:"What to measure: payouts, transfers, charges, refunds, object, list, deep, balance, mixed (70 reads to 30 creations), bulk and atomic (100 transfers with a request, beside as many one by one), overload (four times what it can take), life (payouts until they are settled)." default:"payouts,transfers"`
+	Work     []string      `help:"What to measure: payouts, transfers, charges, refunds, object, list, deep, balance, reads (lists with each filter, one after the other), mixed (70 reads to 30 creations), bulk and atomic (100 transfers with a request, beside as many one by one), overload (four times what it can take), life (payouts until they are settled)." default:"payouts,transfers"`
 	Clients  []int         `help:"Connections at once." default:"64"`
 	Rate     []float64     `help:"Requests per second that fall due whatever the server does (open loop); absent: each connection sends when it has its answer."`
 	Duration time.Duration `help:"Of one measurement." default:"5s"`

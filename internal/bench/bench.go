@@ -49,9 +49,10 @@ type Config struct {
 
 // Works are what can be measured. life settles what it creates; the other
 // creations run with jobs paused, so that they are measured alone. bulk and
-// atomic make 100 transfers with a request; overload sends payouts at four times
+// atomic make 100 transfers with a request; reads are lists with each filter, one
+// after the other, and what else is read of many; overload sends payouts at four times
 // the rate that the server can take.
-var Works = []string{"payouts", "transfers", "charges", "refunds", "object", "list", "deep", "balance", "mixed", "bulk", "atomic", "overload", "life"}
+var Works = []string{"payouts", "transfers", "charges", "refunds", "object", "list", "deep", "balance", "reads", "mixed", "bulk", "atomic", "overload", "life"}
 
 // Result is one cell.
 type Result struct {
@@ -192,6 +193,9 @@ func (b *bench) onServer(ctx context.Context, works []string, pause bool) (err e
 				continue // reads have no hot account
 			}
 			for _, clients := range b.Clients {
+				if work == "overload" && clients < slices.Max(b.Clients) {
+					continue // a flood comes over many connections
+				}
 				for _, rate := range rates {
 					if err := b.cell(ctx, w, work, hot, clients, rate); err != nil {
 						return fmt.Errorf("%s with %d clients: %w", work, clients, err)
@@ -216,6 +220,9 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		}
 		b.each(r)
 		return nil
+	}
+	if work == "reads" {
+		return b.reads(ctx, w, clients, rate, r)
 	}
 	if work == "overload" {
 		if err := w.overload(ctx, hot, clients, b.Requests, b.Duration, &r); err != nil {

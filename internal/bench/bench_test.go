@@ -64,7 +64,8 @@ func TestEveryWork(t *testing.T) {
 			}
 			seen := map[string]bool{}
 			err := bench.Run(t.Context(), c, func(r bench.Result) {
-				seen[r.Work] = true
+				work, _, _ := strings.Cut(r.Work, " ")
+				seen[work] = true
 				if r.Errors > 0 || r.Requests == 0 || r.PerSecond == 0 || r.Store != store {
 					t.Errorf("%+v", r)
 				}
@@ -114,6 +115,7 @@ func TestOpenLoop(t *testing.T) {
 var (
 	duration = flag.Duration("cell", 3*time.Second, "how long BenchmarkHTTP measures each cell")
 	clients  = flag.String("clients", "1,16,64,128,512", "BenchmarkHTTP's numbers of clients")
+	works    = flag.String("works", "", "what BenchmarkHTTP measures; all if empty")
 )
 
 // BenchmarkHTTP is make bench: the whole table on both databases, PostgreSQL
@@ -125,6 +127,9 @@ func BenchmarkHTTP(b *testing.B) {
 			c := bench.Config{
 				Giro: giro, Works: bench.Works, Accounts: 10_000, Spread: true, Hot: true, Duration: *duration, WarmUp: time.Second,
 				Ceiling: true, Rows: true, Command: "make bench", Log: os.Stderr,
+			}
+			if *works != "" {
+				c.Works = strings.Split(*works, ",")
 			}
 			for n := range strings.SplitSeq(*clients, ",") {
 				d, err := strconv.Atoi(n)

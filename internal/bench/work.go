@@ -35,7 +35,7 @@ type world struct {
 // creates reports whether a work makes something.
 func creates(work string) bool {
 	switch work {
-	case "object", "list", "deep", "balance":
+	case "object", "list", "deep", "balance", "reads":
 		return false
 	}
 	return true
@@ -119,7 +119,7 @@ func (w *world) prepare(ctx context.Context, works []string) error {
 			w.pools["ch"], err = w.makeAll(ctx, w.pool, func(b []byte, _, _ int) []byte {
 				return w.post(b, "/v1/charges", "", []byte(`{"amount":1000000000,"currency":"brl","provider":"card","card":{"token":"card_token"}}`))
 			})
-		case "object", "list", "deep", "balance", "mixed":
+		case "object", "list", "deep", "balance", "reads", "mixed":
 			if len(w.pools["po"]) == 0 {
 				w.pools["po"], err = w.makeAll(ctx, w.pool, w.requests("payouts", true))
 			}
