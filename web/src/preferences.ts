@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react'
-import { type Language, languages, preferredLanguage } from './i18n/index.ts'
+import { isLanguage, type Language, preferredLanguage } from './i18n/index.ts'
 
 export const formatLocales = ['en-US', 'en-GB', 'pt-BR', 'es-CO', 'es-MX', 'es-AR', 'es-CL'] as const
 export type Theme = 'auto' | 'light' | 'dark'
@@ -27,7 +27,7 @@ function setCookie(name: string, value: string) {
 
 function defaultFormat(l: Language): string {
   const exact = navigator.languages.find((n) => (formatLocales as readonly string[]).includes(n) && n.slice(0, 2) === l.slice(0, 2))
-  return exact ?? { en: 'en-US', 'pt-BR': 'pt-BR', 'es-419': 'es-CO' }[l]
+  return exact ?? { en: 'en-US', 'en-XA': 'en-US', 'pt-BR': 'pt-BR', 'es-419': 'es-CO' }[l]
 }
 
 function read(): Preferences {
@@ -38,7 +38,7 @@ function read(): Preferences {
     // Not ours, or storage is closed to us: the defaults stand.
   }
   const chosen = cookie('giro_language')
-  const language = chosen in languages ? (chosen as Language) : (saved.language ?? preferredLanguage())
+  const language = isLanguage(chosen) ? chosen : (saved.language ?? preferredLanguage())
   const theme = cookie('giro_theme')
   return {
     language,

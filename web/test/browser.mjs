@@ -625,7 +625,7 @@ if (process.env.CHECKS && !wanted.test('pages')) {
   process.exit(failed ? 1 : 0)
 }
 
-// Every page in both themes, three languages and two widths.
+// Every page in both themes, three languages and two widths, and in longer words.
 const event = (await api('GET', '/v1/events?limit=1'))[0]
 const ledger = (await api('GET', '/v1/ledger/transactions?limit=1'))[0]
 const refund = (await api('GET', '/v1/refunds'))[0]
@@ -640,6 +640,8 @@ const paths = [
 ]
 const combinations = []
 for (const theme of ['light', 'dark']) for (const language of ['en', 'pt-BR', 'es-419']) for (const width of [1280, 390]) combinations.push({ theme, language, width })
+// And in words that are two fifths longer than English ones.
+combinations.push({ theme: 'light', language: 'en-XA', width: 1280 }, { theme: 'dark', language: 'en-XA', width: 390 })
 
 /** Text that is cut, and what sticks out: run in the page. */
 function cut() {
@@ -661,7 +663,7 @@ function cut() {
 }
 
 async function gallery({ theme, language, width }) {
-  const context = await browser.newContext({ storageState: state, viewport: { width, height: width < 500 ? 844 : 860 }, colorScheme: theme, locale: language === 'es-419' ? 'es-CO' : language, timezoneId: 'America/Sao_Paulo', reducedMotion: 'reduce' })
+  const context = await browser.newContext({ storageState: state, viewport: { width, height: width < 500 ? 844 : 860 }, colorScheme: theme, locale: { 'es-419': 'es-CO', 'en-XA': 'en-US' }[language] ?? language, timezoneId: 'America/Sao_Paulo', reducedMotion: 'reduce' })
   await context.addCookies([{ name: 'giro_language', value: language, url: base + '/app/' }, { name: 'giro_theme', value: theme, url: base + '/app/' }])
   let at = ''
   const page = watch(await context.newPage(), () => `${at} ${theme} ${language} ${width}`)

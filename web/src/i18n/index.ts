@@ -6,7 +6,12 @@ type PluralKey = Key extends infer K ? (K extends `${infer Base}.other` ? Base :
 export type Values = Record<string, string | number>
 
 export const languages = { en: 'English', 'pt-BR': 'Português (Brasil)', 'es-419': 'Español (Latinoamérica)' } as const
-export type Language = keyof typeof languages
+/** en-XA is English made longer by two fifths, for looking at the pages with; nobody is offered it. */
+export type Language = keyof typeof languages | 'en-XA'
+
+export function isLanguage(name: string): name is Language {
+  return name in languages || name === 'en-XA'
+}
 
 let catalogue: Record<string, string> = en
 let language: Language = 'en'
@@ -30,10 +35,19 @@ export function preferredLanguage(wanted: readonly string[] = navigator.language
 export async function loadLanguage(l: Language): Promise<void> {
   if (l === 'pt-BR') catalogue = (await import('./pt-BR.json')).default
   else if (l === 'es-419') catalogue = (await import('./es-419.json')).default
+  else if (l === 'en-XA') catalogue = Object.fromEntries(Object.entries(en).map(([key, text]) => [key, longer(text)]))
   else catalogue = en
   language = l
   plurals = new Intl.PluralRules(l)
   document.documentElement.lang = l
+}
+
+/** Accents on what can bear them, and words behind it; places stay as they are. */
+function longer(text: string): string {
+  const accents: Record<string, string> = { a: 'á', e: 'é', i: 'í', o: 'ó', u: 'ú', n: 'ñ', c: 'ç', A: 'Á', E: 'É', I: 'Í', O: 'Ó', U: 'Ú' }
+  const said = text.replace(/\{\w+\}|[a-zA-Z]/g, (part) => accents[part] ?? part)
+  const more = Math.ceil(text.replace(/\{\w+\}/g, '').length * 0.4)
+  return more < 2 ? said : `${said} ${'xoxo '.repeat(more).slice(0, more - 1).trim()}`
 }
 
 function put(text: string, values?: Values): string {

@@ -8,7 +8,7 @@ import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
 import { StepLine } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Card, Code, Facts, Failure, Field, ID, Loading, Money, Time } from '../ui/parts.tsx'
+import { Card, Code, Facts, Failure, Field, ID, Loading, Money, Table, Time } from '../ui/parts.tsx'
 
 export type LedgerTransaction = Schema<'LedgerTransaction'>
 
@@ -35,40 +35,30 @@ export function Postings({ transaction: x, name, head }: { transaction: LedgerTr
           <Time at={x.created} style="long" />
         </p>
       )}
-      <div className="scroll" tabIndex={0} role="group" aria-label={t('postings')}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{t('debit')}</th>
-              <th scope="col">{t('credit')}</th>
-              <th scope="col" className="end">
-                {t('col.amount')}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {x.postings.map((p, i) => (
-              <tr key={i}>
-                <td>
-                  <A href={'/ledger/accounts/' + p.debit}>{name(p.debit)}</A>
-                </td>
-                <td>
-                  <A href={'/ledger/accounts/' + p.credit}>{name(p.credit)}</A>
-                </td>
-                <td className="end">{money(p.amount, x.currency)}</td>
-              </tr>
-            ))}
-          </tbody>
-          <tfoot>
-            <tr>
-              <th scope="row" colSpan={2}>
-                {t('sum_equal')}
-              </th>
-              <td className="end">{money(total, x.currency)}</td>
-            </tr>
-          </tfoot>
-        </table>
-      </div>
+      <Table
+        label={t('postings')}
+        head={[t('debit'), t('credit'), { end: t('col.amount') }]}
+        foot={
+          <tr>
+            <th scope="row" colSpan={2}>
+              {t('sum_equal')}
+            </th>
+            <td className="end">{money(total, x.currency)}</td>
+          </tr>
+        }
+      >
+        {x.postings.map((p, i) => (
+          <tr key={i}>
+            <td>
+              <A href={'/ledger/accounts/' + p.debit}>{name(p.debit)}</A>
+            </td>
+            <td>
+              <A href={'/ledger/accounts/' + p.credit}>{name(p.credit)}</A>
+            </td>
+            <td className="end">{money(p.amount, x.currency)}</td>
+          </tr>
+        ))}
+      </Table>
     </div>
   )
 }

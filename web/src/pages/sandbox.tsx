@@ -6,7 +6,7 @@ import { parseAmount, time } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { usePlace } from '../session.ts'
 import { Item, Menu } from '../ui/menu.tsx'
-import { Card, Failure, Field, ID, Loading, Time, toast } from '../ui/parts.tsx'
+import { Card, Failure, Field, ID, Loading, Table, Time, toast } from '../ui/parts.tsx'
 
 type RailLine = Schema<'RailLogLine'>
 
@@ -109,40 +109,22 @@ export function SandboxPage() {
         ) : lines.length === 0 ? (
           <p className="muted">{t('list.nothing')}</p>
         ) : (
-          <div className="scroll" tabIndex={0} role="group" aria-label={t('sandbox.log')}>
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">{t('col.object')}</th>
-                  <th scope="col">{t('kind')}</th>
-                  <th scope="col" className="end">
-                    {t('sandbox.submits')}
-                  </th>
-                  <th scope="col" className="end">
-                    {t('sandbox.lookups')}
-                  </th>
-                  <th scope="col">{t('sandbox.done')}</th>
-                  <th scope="col">{t('col.created')}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {lines.map((l) => (
-                  <tr key={l.instruction}>
-                    <td>
-                      <ID value={l.object} />
-                    </td>
-                    <td>{label('noun', l.kind)}</td>
-                    <td className="end">{l.submits}</td>
-                    <td className="end">{l.lookups}</td>
-                    <td>{l.done ? t('yes') : t('no')}</td>
-                    <td>
-                      <Time at={l.at} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table label={t('sandbox.log')} head={[t('col.object'), t('kind'), { end: t('sandbox.submits') }, { end: t('sandbox.lookups') }, t('sandbox.done'), t('col.created')]}>
+            {lines.map((l) => (
+              <tr key={l.instruction}>
+                <td>
+                  <ID value={l.object} />
+                </td>
+                <td>{label('noun', l.kind)}</td>
+                <td className="end">{l.submits}</td>
+                <td className="end">{l.lookups}</td>
+                <td>{l.done ? t('yes') : t('no')}</td>
+                <td>
+                  <Time at={l.at} />
+                </td>
+              </tr>
+            ))}
+          </Table>
         )}
       </Card>
       {advancing && (

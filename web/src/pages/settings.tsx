@@ -6,7 +6,7 @@ import { type Language, label, languages, t } from '../i18n/index.ts'
 import { formatLocales, preferences, setPreferences, type Theme, usePreferences } from '../preferences.ts'
 import { useMay, usePlace } from '../session.ts'
 import { Icon } from '../ui/icon.tsx'
-import { Card, Failure, Field, Loading, Time, toast } from '../ui/parts.tsx'
+import { Card, Failure, Field, Loading, Table, Time, toast } from '../ui/parts.tsx'
 import { money, time } from '../format.ts'
 import { Secret } from './keys.tsx'
 
@@ -45,48 +45,35 @@ export function TeamPage() {
         ) : !people.data ? (
           <Loading />
         ) : (
-          <div className="scroll" tabIndex={0} role="group" aria-label={t('team.people')}>
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">{t('field.name')}</th>
-                  <th scope="col">{t('field.email')}</th>
-                  <th scope="col">{t('team.role')}</th>
-                  <th scope="col">{t('team.signed_in')}</th>
-                  {write && <th scope="col">{t('actions')}</th>}
-                </tr>
-              </thead>
-              <tbody>
-                {(people.data.data as Person[]).map((p) => (
-                  <tr key={p.id}>
-                    <th scope="row">
-                      {p.name} {p.id === place.session.person.id && <span className="muted small">({t('team.you')})</span>}
-                    </th>
-                    <td>{p.email}</td>
-                    <td>{label('role_name', p.role)}</td>
-                    <td>
-                      <Time at={p.signed_in_at} />
-                    </td>
-                    {write && (
-                      <td>
-                        <span className="row">
-                          <button type="button" className="small" onClick={() => setChanging(p)}>
-                            {t('team.change_role')}
-                          </button>
-                          <button type="button" className="small" onClick={() => setResetting(p)}>
-                            {t('team.reset')}
-                          </button>
-                          <button type="button" className="small danger-text" onClick={() => setRemoving(p)}>
-                            {t('remove')}
-                          </button>
-                        </span>
-                      </td>
-                    )}
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table label={t('team.people')} head={[t('field.name'), t('field.email'), t('team.role'), t('team.signed_in'), ...(write ? [t('actions')] : [])]}>
+            {(people.data.data as Person[]).map((p) => (
+              <tr key={p.id}>
+                <th scope="row">
+                  {p.name} {p.id === place.session.person.id && <span className="muted small">({t('team.you')})</span>}
+                </th>
+                <td>{p.email}</td>
+                <td>{label('role_name', p.role)}</td>
+                <td>
+                  <Time at={p.signed_in_at} />
+                </td>
+                {write && (
+                  <td>
+                    <span className="row">
+                      <button type="button" className="small" onClick={() => setChanging(p)}>
+                        {t('team.change_role')}
+                      </button>
+                      <button type="button" className="small" onClick={() => setResetting(p)}>
+                        {t('team.reset')}
+                      </button>
+                      <button type="button" className="small danger-text" onClick={() => setRemoving(p)}>
+                        {t('remove')}
+                      </button>
+                    </span>
+                  </td>
+                )}
+              </tr>
+            ))}
+          </Table>
         )}
       </Card>
       {open.length > 0 && (
@@ -154,44 +141,30 @@ export function TeamPage() {
 function RoleTable({ roles: list, live }: { roles: Schema<'Role'>[]; live: boolean }) {
   const all = [...new Set(list.flatMap((r) => [...r.test, ...r.live]))].filter((p) => p !== 'self')
   return (
-    <div className="scroll" tabIndex={0} role="group" aria-label={t('team.roles')}>
-      <table className="matrix">
-        <thead>
-          <tr>
-            <th scope="col">{t('team.permission')}</th>
-            {list.map((r) => (
-              <th key={r.name} scope="col">
-                {label('role_name', r.name)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {all.map((p) => (
-            <tr key={p}>
-              <th scope="row">
-                <code>{p}</code>
-              </th>
-              {list.map((r) => {
-                const yes = (live ? r.live : r.test).includes(p)
-                return (
-                  <td key={r.name}>
-                    {yes ? (
-                      <>
-                        <Icon name="check" size={14} />
-                        <span className="visually-hidden">{t('yes')}</span>
-                      </>
-                    ) : (
-                      <span className="visually-hidden">{t('no')}</span>
-                    )}
-                  </td>
-                )
-              })}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table label={t('team.roles')} className="matrix" head={[t('team.permission'), ...list.map((r) => label('role_name', r.name))]}>
+      {all.map((p) => (
+        <tr key={p}>
+          <th scope="row">
+            <code>{p}</code>
+          </th>
+          {list.map((r) => {
+            const yes = (live ? r.live : r.test).includes(p)
+            return (
+              <td key={r.name}>
+                {yes ? (
+                  <>
+                    <Icon name="check" size={14} />
+                    <span className="visually-hidden">{t('yes')}</span>
+                  </>
+                ) : (
+                  <span className="visually-hidden">{t('no')}</span>
+                )}
+              </td>
+            )
+          })}
+        </tr>
+      ))}
+    </Table>
   )
 }
 
@@ -423,35 +396,25 @@ function Rails() {
         <Loading />
       ) : (
         <>
-          <div className="scroll" tabIndex={0} role="group" aria-label={t('rails')}>
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">{t('rails.provider')}</th>
-                  <th scope="col">{t('col.rail')}</th>
+          <Table label={t('rails')} head={[t('rails.provider'), t('col.rail')]}>
+            {p.providers.map((one) => {
+              const [provider = '', way] = one.name.split('/')
+              const text = way ? `${label('provider', provider)} · ${label('method', way)}` : label('provider', provider)
+              return (
+                <tr key={one.name}>
+                  <th scope="row">{text}</th>
+                  <td>
+                    <select aria-label={text} value={wanted[one.name] ?? (one.set ? (one.rail ?? '') : '')} onChange={(e) => setWanted((w) => ({ ...w, [one.name]: e.target.value }))}>
+                      <option value="">{one.set || !one.rail ? t('rails.usual') : t('rails.usual_is', { rail: one.rail })}</option>
+                      {p.rails.map((r) => (
+                        <option key={r}>{r}</option>
+                      ))}
+                    </select>
+                  </td>
                 </tr>
-              </thead>
-              <tbody>
-                {p.providers.map((one) => {
-                  const [provider = '', way] = one.name.split('/')
-                  const text = way ? `${label('provider', provider)} · ${label('method', way)}` : label('provider', provider)
-                  return (
-                    <tr key={one.name}>
-                      <th scope="row">{text}</th>
-                      <td>
-                        <select aria-label={text} value={wanted[one.name] ?? (one.set ? (one.rail ?? '') : '')} onChange={(e) => setWanted((w) => ({ ...w, [one.name]: e.target.value }))}>
-                          <option value="">{one.set || !one.rail ? t('rails.usual') : t('rails.usual_is', { rail: one.rail })}</option>
-                          {p.rails.map((r) => (
-                            <option key={r}>{r}</option>
-                          ))}
-                        </select>
-                      </td>
-                    </tr>
-                  )
-                })}
-              </tbody>
-            </table>
-          </div>
+              )
+            })}
+          </Table>
           <p className="row end">
             <button type="button" className="primary" disabled={Object.keys(wanted).length === 0} onClick={() => setAsking(true)}>
               {t('save')}…

@@ -160,6 +160,27 @@ export function Facts({ items }: { items: [string, ReactNode][] }) {
   )
 }
 
+/** A small table that scrolls by itself where it is too wide, by key as well. A heading in `end` stands over numbers. */
+export function Table({ label: name, head, foot, className, children }: { label: string; head: (string | { end: string })[]; foot?: ReactNode; className?: string; children: ReactNode }) {
+  return (
+    <div className="scroll" tabIndex={0} role="group" aria-label={name}>
+      <table className={className}>
+        <thead>
+          <tr>
+            {head.map((h, i) => (
+              <th key={i} scope="col" className={typeof h === 'string' ? undefined : 'end'}>
+                {typeof h === 'string' ? h : h.end}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+        {foot && <tfoot>{foot}</tfoot>}
+      </table>
+    </div>
+  )
+}
+
 /** Grey rows, after 150 ms only: localhost answers faster. */
 export function Loading({ rows = 5 }: { rows?: number }) {
   const [late, setLate] = useState(false)
