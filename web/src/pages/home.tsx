@@ -9,7 +9,7 @@ import { type Event, onEvent, useLive } from '../live.ts'
 import { A, pageOf, useGo, useSearch } from '../nav.tsx'
 import { preferences, usePreferences } from '../preferences.ts'
 import { useMay } from '../session.ts'
-import { Bars, bucketName, Lines, Ranking, Spark } from '../ui/chart.tsx'
+import { Bars, bucketName, Legend, Lines, Ranking, Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Ago, Card, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
 
@@ -199,15 +199,7 @@ function Volume({ f }: { f: Figures }) {
           return { label, title, value: b.gross_volume, before: f.previous?.series[i]?.gross_volume, open: !b.complete, onOpen: () => go('/payments', { currency: f.currency.toLowerCase(), 'created[gte]': String(b.from), 'created[lt]': String(b.to) }) }
         })}
       />
-      <p className="legend muted small">
-        <span className="swatch" aria-hidden="true" /> {t('gross_volume')}
-        {f.previous && (
-          <>
-            <span className="swatch before" aria-hidden="true" /> {t('period_before')}
-          </>
-        )}
-        <span className="swatch open" aria-hidden="true" /> {t('incomplete')}
-      </p>
+      <Legend parts={[{ name: t('gross_volume'), className: 'c-main' }, ...(f.previous ? [{ name: t('period_before'), className: 'before' }] : []), { name: t('incomplete'), className: 'open' }]} />
     </Card>
   )
 }

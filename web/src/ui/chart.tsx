@@ -101,7 +101,7 @@ export interface Part {
   className: string
 }
 
-export function Legend({ parts, children }: { parts: Part[]; children?: ReactNode }) {
+export function Legend({ parts }: { parts: Part[] }) {
   return (
     <p className="legend muted small">
       {parts.map((p) => (
@@ -109,7 +109,6 @@ export function Legend({ parts, children }: { parts: Part[]; children?: ReactNod
           <span className={'swatch ' + p.className} aria-hidden="true" /> {p.name}
         </span>
       ))}
-      {children}
     </p>
   )
 }
