@@ -22,7 +22,14 @@ func (s *SQLite) verify(ctx context.Context, l limits) (report *giro.Report, err
 		return nil, ctx.Err()
 	}
 	err = together(func(f func(prover) error) error {
-		return s.snapshot(ctx, func(c *sqlite.Conn) error { return f(newSQLiteProver(c)) })
+		return s.snapshot(ctx, func(c *sqlite.Conn) error {
+			// Nearly every page is read once; to keep it would only take memory.
+			if err := pragma(c, "PRAGMA cache_size = -1024"); err != nil {
+				return err
+			}
+			defer pragma(c, fmt.Sprintf("PRAGMA cache_size = -%d", s.cacheKiB(c)))
+			return f(newSQLiteProver(c))
+		})
 	}, s.options.verifiers(), func(readers []prover) error {
 		report, err = verifyWith(readers, l, s.options.Doubt)
 		return err
