@@ -39,7 +39,7 @@ const (
 // one database. It relies on row locks and unique keys alone, so it also runs
 // on distributed databases that speak the protocol.
 type Postgres struct {
-	sorting      chan struct{} // holds a token while nobody sorts a whole list
+	sorting      chan struct{} // holds a token while a whole list is sorted
 	pool         *pgxpool.Pool
 	options      Options
 	settleWithin time.Duration
@@ -83,7 +83,7 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	p := &Postgres{pool: pool, options: o.complete(), settleWithin: settleTimeout, verifying: make(chan struct{}, 1)}
+	p := &Postgres{pool: pool, options: o.complete(), settleWithin: settleTimeout, verifying: make(chan struct{}, 1), sorting: make(chan struct{}, 1)}
 	if err := p.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err

@@ -296,8 +296,8 @@ func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
 func (p *Postgres) Movements(ctx context.Context, q giro.MovementQuery) (page []*giro.Movement, more bool, err error) {
 	if wholeSort(&q) {
 		select {
-		case <-p.sorting:
-			defer func() { p.sorting <- struct{}{} }()
+		case p.sorting <- struct{}{}:
+			defer func() { <-p.sorting }()
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}

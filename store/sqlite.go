@@ -31,7 +31,7 @@ type SQLite struct {
 	closed  atomic.Bool
 
 	turn    chan struct{} // holds a token while nobody writes
-	sorting chan struct{} // holds a token while nobody sorts a whole list
+	sorting chan struct{} // holds a token while a whole list is sorted
 	writer  *sqlite.Conn
 	readers *sqlitex.Pool
 	log     *checkpointer // nil when read-only
@@ -66,7 +66,7 @@ var ErrLocked = errors.New("another process has the data folder open")
 func OpenSQLite(dir string, o Options) (*SQLite, error) {
 	s := &SQLite{
 		path: filepath.Join(dir, "giro.db"), options: o.complete(),
-		turn: make(chan struct{}, 1), verifying: make(chan struct{}, 1), leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
+		turn: make(chan struct{}, 1), sorting: make(chan struct{}, 1), verifying: make(chan struct{}, 1), leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
 	}
 	s.turn <- struct{}{}
 	err := s.open(dir)

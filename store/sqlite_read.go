@@ -306,8 +306,8 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	}
 	if wholeSort(&q) {
 		select {
-		case <-s.sorting:
-			defer func() { s.sorting <- struct{}{} }()
+		case s.sorting <- struct{}{}:
+			defer func() { <-s.sorting }()
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}
