@@ -156,6 +156,16 @@ func TestMoneyThroughTheClient(t *testing.T) {
 	if err := c.Transfers.Delete(ctx, transfer.ID); !errors.As(err, &refusal) || refusal.Status != 404 {
 		t.Error(err)
 	}
+	asked := 0
+	for line, err := range c.Test.RailLog(ctx) {
+		if err != nil || line.Instruction == "" || line.Submits != 1 || line.Done == (line.Object == payout.ID) {
+			t.Fatal(line, err)
+		}
+		asked++
+	}
+	if asked == 0 {
+		t.Error("the rail was asked nothing")
+	}
 	if _, err := c.Merchants.Create(ctx, &client.MerchantCreate{Name: "x"}); !errors.As(err, &refusal) || refusal.Code != "forbidden" {
 		t.Error(err)
 	}

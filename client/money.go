@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -172,9 +171,9 @@ type RailLine struct {
 	At          string `json:"at"`
 }
 
-// RailLog reads the first n (at most 1,000) lines of the sandbox rail's log.
-func (r Test) RailLog(ctx context.Context, n int) ([]*RailLine, error) {
-	return whole[RailLine](ctx, r.c, "/v1/test/rail/log", url.Values{"limit": {strconv.Itoa(n)}})
+// RailLog reads the sandbox rail's log, in order.
+func (r Test) RailLog(ctx context.Context) iter.Seq2[*RailLine, error] {
+	return list[RailLine](ctx, r.c, "/v1/test/rail/log", url.Values{"limit": {"1000"}})
 }
 
 // Clock is the merchant's test clock.

@@ -130,11 +130,13 @@ func (c *clockToCommand) Run(s *session, n *noun) error {
 
 type railLogCommand struct {
 	apiFlags
-	Limit int `default:"1000" help:"How many lines." placeholder:"N"`
+	Limit  int    `default:"1000" help:"How many lines." placeholder:"N"`
+	All    bool   `help:"All of them, page by page."`
+	Cursor string `help:"Begin where a page ended." placeholder:"CURSOR"`
 }
 
 func (c *railLogCommand) Run(s *session, n *noun) error {
-	return s.all(n.path, url.Values{"limit": {strconv.Itoa(c.Limit)}}, n.columns)
+	return (&paging{Limit: c.Limit, All: c.All, Cursor: c.Cursor}).each(s, n, url.Values{})
 }
 
 // requestCommand sends a request as it is written: the way to what has no
