@@ -145,7 +145,7 @@ var webhookRoutes = []*route{
 					err = giro.Refuse(giro.CodeInvalidState, "", "the endpoint is disabled, or a listener: nothing is posted to it")
 				}
 				if err != nil {
-					return c.engine().Refused(c.ctx, g, err)
+					return nil, err
 				}
 				return c.engine().Once(c.ctx, g, func(ctx context.Context, _ *giro.Call) (any, error) {
 					d, body, err := hooks.Test(ctx, p)
@@ -169,7 +169,7 @@ var webhookRoutes = []*route{
 			return c.command(okBytes, func(g *giro.Call) (any, error) {
 				p, err := c.endpoint()
 				if err != nil {
-					return c.engine().Refused(c.ctx, g, err)
+					return nil, err
 				}
 				return c.engine().Once(c.ctx, g, func(ctx context.Context, g *giro.Call) (any, error) {
 					n, err := c.engine().RecoverEndpoint(ctx, g, p, since, until)
@@ -437,7 +437,7 @@ func resendEvent(c *call) error {
 	return c.command(render, func(g *giro.Call) (any, error) {
 		event, to, err := c.resent()
 		if err != nil {
-			return c.engine().Refused(c.ctx, g, err)
+			return nil, err
 		}
 		return c.engine().ResendEvent(c.ctx, g, event, to)
 	})
@@ -482,7 +482,7 @@ func reportDelivery(c *call) error {
 			event, err = c.event(c.path[1])
 		}
 		if err != nil {
-			return c.engine().Refused(c.ctx, g, err)
+			return nil, err
 		}
 		return c.engine().ReportDelivery(c.ctx, g, p, event, attempt, answer)
 	})
