@@ -5,7 +5,7 @@ import { MovementBulk } from '../bulk.tsx'
 import { send } from '../api/client.ts'
 import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { instant, money } from '../format.ts'
+import { instant, money, time } from '../format.ts'
 import { eventLabel, type Key, label, t } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
 import { apiQuery, type Column, type Filter, type List, ListView } from '../list.tsx'
@@ -245,6 +245,8 @@ export function Timeline({ kind, id, refunded = false }: { kind: KindName; id: s
   const told = given.map((r) => ({ at: r.created_at, type: 'refund' as const, id: r.id, what: t('timeline.refunded', { amount: money(r.amount, r.currency), state: label('status', r.status) }), detail: r.reason ?? null }))
   // The API's own order decides where the clock does not.
   const entries: Entry[] = [...told, ...[...(q.data.data as Entry[])].reverse()].sort((a, b) => instant(b.at) - instant(a.at))
+  // The first of each day says which day it is.
+  const day = (e: Entry | undefined) => e && time(instant(e.at), 'day')
   return (
     <ol className="timeline" aria-live="polite" aria-label={t('timeline')}>
       {entries.map((e, i) => (
@@ -272,7 +274,7 @@ export function Timeline({ kind, id, refunded = false }: { kind: KindName; id: s
               )}
             </p>
           </div>
-          <Time at={e.at} style="clock" />
+          <Time at={e.at} style={day(entries[i + 1]) === day(e) ? 'clock' : 'short'} />
         </li>
       ))}
     </ol>
