@@ -57,7 +57,7 @@ await page.waitForSelector('.live-live')
 await picture(page, 'home')
 
 page = await open('/payments?status=failed', { theme: 'dark' })
-await page.waitForSelector('tbody tr')
+await page.waitForSelector('tr[data-id]')
 await picture(page, 'payments')
 
 page = await open('/refunds')
@@ -71,7 +71,7 @@ await picture(page, 'payment')
 page = await open('/ledger/accounts')
 await page.click('.tree a >> nth=0')
 await page.waitForSelector('.chart .line')
-await page.waitForSelector('.list tbody tr')
+await page.waitForSelector('tr[data-id]')
 await picture(page, 'ledger')
 
 page = await open('/?currency=brl', { theme: 'dark', language: 'pt-BR', width: 390, height: 844 })

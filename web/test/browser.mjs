@@ -156,7 +156,7 @@ const held = await payout(1_009_300)
 async function halfRefund() {
   const context = await desk()
   const page = await open(context, '/payments')
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   await page.evaluate(() => (window.__same = true))
   await page.keyboard.press('j')
   await page.keyboard.press('Enter')
@@ -183,8 +183,8 @@ async function halfRefund() {
 async function neighbours() {
   const context = await desk()
   const page = await open(context, '/payments?currency=brl')
-  await page.waitForSelector('tbody tr')
-  const ids = await page.locator('tbody tr').evaluateAll((list) => list.map((r) => r.dataset.id))
+  await page.waitForSelector('tr[data-id]')
+  const ids = await page.locator('tr[data-id]').evaluateAll((list) => list.map((r) => r.dataset.id))
   const at = (id) => page.waitForFunction((want) => location.pathname.endsWith(want) && document.querySelector('.crumbs code')?.textContent === want && document.querySelector('.timeline li'), id)
   await page.keyboard.press('j')
   await page.keyboard.press('Enter')
@@ -199,7 +199,7 @@ async function neighbours() {
   await at(ids[1])
   // Past the end of the page, the list's next one is fetched.
   await page.goto(base + '/app/payments')
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   const rows = page.locator('a[data-row]')
   const last = await rows.last().getAttribute('href')
   await page.keyboard.press(']')
@@ -352,7 +352,7 @@ async function payouts() {
 async function webhook() {
   const context = await desk()
   const page = await open(context, '/developers/webhooks/' + endpoint.id)
-  const row = page.locator('.list tbody tr').first()
+  const row = page.locator('tr[data-id]').first()
   await row.locator('.s-retrying').waitFor()
   await row.locator('a[data-row]').click()
   await page.waitForSelector('.side pre >> text=<script>window.__markup = 1</script>')
@@ -386,7 +386,7 @@ async function past() {
   await page.goto(base + '/app/ledger/accounts')
   await page.click('.tree a >> text=Clearing: sandbox (BRL)')
   await page.waitForSelector('.chart .line')
-  await page.waitForSelector('.postings, .list tbody tr')
+  await page.waitForSelector('.postings, tr[data-id]')
   await context.close()
 }
 
@@ -426,33 +426,33 @@ async function filters() {
   await page.keyboard.press('Enter')
   await page.waitForURL('**currency=brl**')
   await page.waitForFunction(() => !document.querySelector('.stale'))
-  const rows = (p) => p.locator('tbody tr').evaluateAll((list) => list.map((r) => r.dataset.id).join())
+  const rows = (p) => p.locator('tr[data-id]').evaluateAll((list) => list.map((r) => r.dataset.id).join())
   const want = await rows(page)
   await page.reload()
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   equal(await rows(page), want, 'after a reload')
   const url = page.url()
   await page.locator('a[data-row]').first().click()
   await page.waitForSelector('.timeline li')
   await page.goBack()
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   equal(page.url(), url, 'the URL after going back')
   equal(await rows(page), want, 'after going back')
   const elsewhere = await desk()
   const copied = watch(await elsewhere.newPage(), () => 'a copied link')
   await copied.goto(url)
-  await copied.waitForSelector('tbody tr')
+  await copied.waitForSelector('tr[data-id]')
   equal(await rows(copied), want, 'in another browser')
   equal(await copied.locator('.filter.on b').first().innerText(), 'brl', 'the filter there')
   // Pages: forward by key, back by key, the same rows.
   await page.goto(base + '/app/payments')
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   const one = await rows(page)
   await page.keyboard.press(']')
   await page.waitForURL('**cursor=**')
-  await page.waitForFunction((was) => document.querySelector('tbody tr')?.dataset.id !== was.split(',')[0], one)
+  await page.waitForFunction((was) => document.querySelector('tr[data-id]')?.dataset.id !== was.split(',')[0], one)
   await page.keyboard.press('[')
-  await page.waitForFunction((was) => document.querySelector('tbody tr')?.dataset.id === was.split(',')[0], one)
+  await page.waitForFunction((was) => document.querySelector('tr[data-id]')?.dataset.id === was.split(',')[0], one)
   await elsewhere.close()
   await context.close()
 }
@@ -463,7 +463,7 @@ async function tabs() {
   context.on('request', (r) => r.url().includes('/v1/stream') && streams++)
   const pages = []
   for (let n = 0; n < 8; n++) pages.push(await open(context, n % 2 ? '/payments' : '/payments?status=succeeded'))
-  for (const p of pages) await p.waitForSelector('tbody tr')
+  for (const p of pages) await p.waitForSelector('tr[data-id]')
   // Wait until the leader reads the stream: Home says so.
   const home = await open(context, '/')
   await home.waitForSelector('.live-live')
@@ -488,7 +488,7 @@ async function paused() {
   page.expectsErrors = true
   await page.goto(base + '/app/payouts')
   await page.waitForSelector('.paused')
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   // An error names its code and its request.
   await page.goto(base + '/app/payments/ch_01h455vb4pex5vsknk084sn02q')
   await page.waitForSelector('.failure code >> text=not_found')
@@ -530,7 +530,7 @@ async function makes() {
   page.expectsErrors = false
   // Two rows as CSV, with what a spreadsheet would run made harmless.
   await page.goto(base + '/app/payments?mode=test')
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   await page.keyboard.press('j')
   await page.keyboard.press('x')
   await page.keyboard.press('j')
@@ -540,7 +540,7 @@ async function makes() {
   equal(readFileSync(await file.path(), 'utf8').trim().split('\n').length, 3, 'lines of the export')
   // A view of the team: saved here, there for everybody.
   await page.goto(base + '/app/payments?mode=test&status=failed')
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   await page.keyboard.press('s')
   await page.fill('dialog input:not([type=checkbox])', 'Broken ' + evil.slice(0, 40))
   await page.click('dialog button[type=submit]')
@@ -551,7 +551,7 @@ async function makes() {
   await page.waitForURL('**status=failed**')
   // What was done is in the audit log, with what it changed.
   await page.goto(base + '/app/settings/audit?mode=test')
-  await page.click('tbody tr:has-text("createView") button:has-text("Changes")')
+  await page.click('tr[data-id]:has-text("createView") button:has-text("Changes")')
   await page.waitForSelector('dialog.drawer pre >> text=Broken')
   equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
   await context.close()
@@ -560,7 +560,7 @@ async function makes() {
 async function live() {
   const context = await desk()
   const page = await open(context, '/payments')
-  await page.waitForSelector('tbody tr')
+  await page.waitForSelector('tr[data-id]')
   await page.waitForSelector('.chip.test')
   await page.keyboard.press('m')
   await page.keyboard.press('l')
