@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useState } from 'react'
 import type { Query, Schema } from '../api/client.ts'
 import { usePageRequest, useRead } from '../data.ts'
-import { instant, money, moneyShort, number, percent } from '../format.ts'
+import { instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
 import { eventLabel, label, t } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
 import { ranges } from '../list.tsx'
@@ -11,7 +11,9 @@ import { preferences, usePreferences } from '../preferences.ts'
 import { useMay } from '../session.ts'
 import { Bars, bucketName, Legend, Lines, Ranking, Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Ago, Card, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
+import { Ago, Card, Facts, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
+import { Arrivals } from './developers.tsx'
+import { useWebhookFigures } from './webhooks.tsx'
 
 type Figures = Schema<'Figures'>
 type Sums = Schema<'Sums'>
@@ -108,7 +110,10 @@ export function HomePage() {
               <SuccessRate f={f} />
             </div>
           )}
-          {may('balances.read') && <Available />}
+          <div className="grid halves tight">
+            {may('balances.read') && <Available />}
+            {may('developers.read') && <WebhookHealth />}
+          </div>
         </div>
         <div className="stack">
           <Attention />
@@ -305,7 +310,7 @@ export function Proof() {
   )
 }
 
-export function Available() {
+function Available() {
   const q = useRead('/v1/balances')
   return (
     <Card title={t('available')}>
@@ -326,6 +331,31 @@ export function Available() {
         </div>
       )}
       <Verified />
+    </Card>
+  )
+}
+
+/** Whether webhooks have arrived in the last 24 hours; nothing where none was sent. */
+function WebhookHealth() {
+  const w = useWebhookFigures()
+  if (!w || w.totals.count === 0) return null
+  const { failure_rate_bps: failed, p95_us } = w.totals
+  return (
+    <Card
+      title={t('webhooks.health')}
+      actions={
+        <A href="/developers/webhooks" className="button small">
+          {t('open')}
+        </A>
+      }
+    >
+      <Facts
+        items={[
+          [t('webhooks.success'), failed === null ? '—' : percent(1 - failed / 10_000)],
+          ['p95', milliseconds(p95_us)],
+        ]}
+      />
+      <Arrivals totals={w.totals} />
     </Card>
   )
 }

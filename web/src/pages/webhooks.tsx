@@ -32,7 +32,7 @@ const listen = 'giro listen --forward-to localhost:3000/hooks'
 type Traffic = Schema<'EndpointFigures'>
 
 /** The attempts of the last 24 hours, by the hour. */
-function useWebhookFigures(endpoint?: string) {
+export function useWebhookFigures(endpoint?: string) {
   return useRead('/v1/webhook_endpoints/figures', [], { endpoint, time_zone: preferences().timeZone }, { keep: true, poll: 10_000 }).data?.data
 }
 
