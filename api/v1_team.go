@@ -46,11 +46,7 @@ var teamRoutes = []*route{
 			})
 		}},
 	{method: "GET", path: "/v1/people", id: "listPeople", tag: "people", summary: "The merchant's team, the oldest first", access: accessEither, status: 200, answer: &schema{kind: kindList, item: personAnswer},
-		handler: func(c *call) error {
-			m, err := c.teamMerchant()
-			if err != nil {
-				return err
-			}
+		handler: ofTeam(func(c *call, m *giro.Merchant) error {
 			team, err := c.engine().Team(c.ctx, m.Number)
 			if err != nil {
 				return err
@@ -66,32 +62,24 @@ var teamRoutes = []*route{
 				}
 			}
 			return sendList(c, places, func(b []byte, p giro.Place) []byte { return appendPerson(b, p.Member, p.Person) })
-		}},
+		})},
 	{method: "PUT", path: "/v1/people/{id}", id: "updatePerson", tag: "people", summary: "Give a person another role", access: accessEither, body: personBody, status: 200, answer: personAnswer,
 		about: "Owners are made and changed by owners alone; the last one stays.", errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner},
-		handler: func(c *call) error { return changeDuty(c, giro.Duty(c.body.text("role"))) }},
+		handler: ofTeam(func(c *call, m *giro.Merchant) error { return changeDuty(c, m, giro.Duty(c.body.text("role"))) })},
 	{method: "DELETE", path: "/v1/people/{id}", id: "deletePerson", tag: "people", summary: "Take a person out of the team", access: accessEither, status: 200, answer: messageAnswer,
-		errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner}, handler: func(c *call) error { return changeDuty(c, "") }},
+		errors: []giro.Code{giro.CodeNotFound, giro.CodeLastOwner}, handler: ofTeam(func(c *call, m *giro.Merchant) error { return changeDuty(c, m, "") })},
 	{method: "POST", path: "/v1/people/{id}/reset", id: "resetPerson", tag: "people", summary: "Make a link with which a person sets a new password", access: accessEither, body: emptySchema, bare: true, sealed: true, status: 201, answer: invitationAnswer,
-		about: "A person who has a place at other merchants too is reset with the admin token alone: the link opens all of them.", errors: []giro.Code{giro.CodeNotFound}, handler: resetPerson},
+		about: "A person who has a place at other merchants too is reset with the admin token alone: the link opens all of them.", errors: []giro.Code{giro.CodeNotFound}, handler: ofTeam(resetPerson)},
 	{method: "GET", path: "/v1/invitations", id: "listInvitations", tag: "people", summary: "Open invitations, newest first", access: accessEither, status: 200, answer: &schema{kind: kindList, item: invitationAnswer},
-		handler: func(c *call) error {
-			m, err := c.teamMerchant()
-			if err != nil {
-				return err
-			}
+		handler: ofTeam(func(c *call, m *giro.Merchant) error {
 			list, err := c.engine().Invitations(c.ctx, m.Number)
 			if err != nil {
 				return err
 			}
 			return sendList(c, list, func(b []byte, i *giro.Invitation) []byte { return appendInvitation(b, i, "") })
-		}},
+		})},
 	{method: "POST", path: "/v1/invitations", id: "createInvitation", tag: "people", summary: "Invite a person into the team", access: accessEither, body: invitationBody, sealed: true, status: 201, answer: invitationAnswer,
-		about: "Answers the link's path this once; giro sends no mail.", errors: []giro.Code{giro.CodeConflict}, handler: func(c *call) error {
-			m, err := c.teamMerchant()
-			if err != nil {
-				return err
-			}
+		about: "Answers the link's path this once; giro sends no mail.", errors: []giro.Code{giro.CodeConflict}, handler: ofTeam(func(c *call, m *giro.Merchant) error {
 			duty := giro.Duty(c.body.text("role"))
 			if duty == giro.DutyOwner && !c.byOwner() {
 				return giro.Refuse(giro.CodeForbidden, "/role", "only an owner makes owners")
@@ -99,13 +87,9 @@ var teamRoutes = []*route{
 			return c.invite(m, func() (giro.Invitation, error) {
 				return giro.Invitation{Purpose: giro.InviteJoin, Email: c.body.text("email"), Duty: duty}, nil
 			})
-		}},
+		})},
 	{method: "DELETE", path: "/v1/invitations/{id}", id: "deleteInvitation", tag: "people", summary: "Withdraw an invitation", access: accessEither, status: 200, answer: messageAnswer, errors: []giro.Code{giro.CodeNotFound},
-		handler: func(c *call) error {
-			m, err := c.teamMerchant()
-			if err != nil {
-				return err
-			}
+		handler: ofTeam(func(c *call, m *giro.Merchant) error {
 			id, err := c.pathID("inv", "invitation")
 			if err != nil {
 				return err
@@ -114,7 +98,18 @@ var teamRoutes = []*route{
 				return err
 			}
 			return c.deleted("invitation")
-		}},
+		})},
+}
+
+// ofTeam makes a handler of one that works on a merchant's team.
+func ofTeam(handle func(c *call, m *giro.Merchant) error) func(c *call) error {
+	return func(c *call) error {
+		m, err := c.teamMerchant()
+		if err != nil {
+			return err
+		}
+		return handle(c, m)
+	}
 }
 
 // teamMerchant is whose team is meant.
@@ -155,11 +150,7 @@ func (c *call) actor() string {
 	return c.caller.Key.ID("key")
 }
 
-func changeDuty(c *call, to giro.Duty) error {
-	m, err := c.teamMerchant()
-	if err != nil {
-		return err
-	}
+func changeDuty(c *call, m *giro.Merchant, to giro.Duty) error {
 	id, err := c.pathID("per", "person in the team")
 	if err != nil {
 		return err
@@ -179,11 +170,7 @@ func changeDuty(c *call, to giro.Duty) error {
 	})
 }
 
-func resetPerson(c *call) error {
-	m, err := c.teamMerchant()
-	if err != nil {
-		return err
-	}
+func resetPerson(c *call, m *giro.Merchant) error {
 	id, err := c.pathID("per", "person in the team")
 	if err != nil {
 		return err
