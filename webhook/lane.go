@@ -55,7 +55,8 @@ type lane struct {
 	open       []int64        // of fresh events that are not recorded, ascending
 	loaded     int64          // events up to here were looked at
 	sent       int            // attempts begun
-	turn       time.Time      // of the next one, where they are kept apart; zero: none was taken
+	turn       time.Time      // where they are kept apart: when the next ones are
+	turns      int            // and how many; 0: no turn was taken
 	finished   []*giro.Delivery
 }
 
@@ -91,14 +92,17 @@ func (l *lane) run() {
 			}
 			if apart := l.d.busy.Load(); apart != 0 {
 				now := time.Now()
-				if l.turn.IsZero() {
-					l.turn = l.d.pace.turn(now, time.Duration(apart))
+				if l.turns == 0 { // for all that it has: together they cost less
+					l.turns = min(inFlightMax-sending, len(l.fresh)+len(l.due))
+					l.turn = l.d.pace.turn(now, time.Duration(apart)*time.Duration(l.turns))
 				}
 				if wait = max(0, min(l.turn.Sub(now), paceLook)); wait > 0 {
 					break
 				}
+				l.turns--
+			} else {
+				l.turns = 0
 			}
-			l.turn = time.Time{}
 			next := l.next()
 			sending++
 			to := l.to

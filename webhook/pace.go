@@ -19,9 +19,11 @@ const (
 	someLeft = 0.8 // and below which there is some
 
 	// Beside so many commands per second, which may be all that the processors
-	// can do, one attempt goes out per busyShare of them. What is left goes later.
+	// can do, one attempt goes out per busyShare of them, and no fewer than one per
+	// busyApart. What is left goes later.
 	busyFrom  = 600
-	busyShare = 3
+	busyShare = 5
+	busyApart = 3 * time.Millisecond
 	// Beside fewer, whose callers would wait, attempts are so far apart, at which
 	// the events of those commands go out in time; beside next to none, not at all.
 	fewFrom  = 10
@@ -37,6 +39,7 @@ func (d *Dispatcher) watch(ctx context.Context) {
 	defer tick.Stop()
 	_, commands := d.Engine.BatchStats()
 	var p processors
+	rate := int64(0) // commands per second, lately: a commit may take longer than a look
 	for apart := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
@@ -44,7 +47,8 @@ func (d *Dispatcher) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		_, c := d.Engine.BatchStats()
-		apart = nextApart(apart, (c-commands)*int64(time.Second/paceLook), p.look())
+		rate += ((c-commands)*int64(time.Second/paceLook) - rate) / 8
+		apart = nextApart(apart, rate, p.look())
 		d.busy.Store(int64(apart))
 		commands = c
 	}
@@ -56,15 +60,16 @@ type pace struct {
 	next time.Time
 }
 
-// turn takes a turn and returns when it is: each lane waits for its own.
-func (p *pace) turn(now time.Time, apart time.Duration) time.Time {
+// turn takes a turn of this length and returns when it is: each lane waits for
+// its own.
+func (p *pace) turn(now time.Time, length time.Duration) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.next.Before(now) {
 		p.next = now
 	}
 	at := p.next
-	p.next = at.Add(apart)
+	p.next = at.Add(length)
 	return at
 }
 
@@ -78,7 +83,7 @@ func nextApart(now time.Duration, rate int64, used float64) time.Duration {
 	case rate < fewFrom:
 		return 0
 	case rate >= busyFrom:
-		most = time.Second * busyShare / time.Duration(rate)
+		most = min(busyApart, time.Second*busyShare/time.Duration(rate))
 	}
 	switch {
 	case used >= usedUp:

@@ -22,6 +22,7 @@ func TestNextApart(t *testing.T) {
 		{"few payments, and there is time", 0, busyFrom - 1, 0.5, 0},
 		{"few payments, and none is left", 0, fewFrom, 1, fewApart},
 		{"few payments again", full, busyFrom - 1, 0.85, fewApart},
+		{"just so many payments", 0, busyFrom, 1, busyApart},
 		{"there is time", 0, 3000, 0.5, 0},
 		{"there is hardly any", 0, 3000, 0.85, 0},
 		{"none is left", 0, 3000, usedUp, full},
