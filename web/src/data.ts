@@ -1,6 +1,6 @@
 import { keepPreviousData, QueryClient, useQuery } from '@tanstack/react-query'
-import { useEffect, useSyncExternalStore } from 'react'
-import { type Answer, currentScope, fill, type Path, Problem, type Query, queryText, read, type Result, type Schema } from './api/client.ts'
+import { useEffect } from 'react'
+import { currentScope, fill, type Path, Problem, type Query, queryText, read, type Schema } from './api/client.ts'
 import { scopeKey, useLive } from './live.ts'
 
 export const client = new QueryClient({
@@ -30,7 +30,7 @@ export function useRead<P extends Path>(path: P, values: string[] = [], query?: 
     queryFn: ({ signal }) => read(path, values, query, signal),
     enabled: options.enabled ?? true,
     placeholderData: options.keep ? (keepPreviousData as unknown as undefined) : undefined,
-    refetchInterval: typeof options.poll === 'function' ? (q) => (options.poll as (answer: unknown) => number | false)(q.state.data?.data) : (options.poll ?? (paused ? 10_000 : false)),
+    refetchInterval: (q) => (typeof options.poll === 'function' ? options.poll(q.state.data?.data) : options.poll) || (paused && 10_000),
   })
 }
 
@@ -40,12 +40,8 @@ export function changed(...paths: string[]) {
   void client.invalidateQueries({ predicate: (q) => q.queryKey[0] === sk && paths.some((p) => String(q.queryKey[1]).startsWith(p)) })
 }
 
-export function answer<P extends Path>(result: Result<Answer<P>> | undefined): Answer<P> | undefined {
-  return result?.data
-}
-
 /** The request behind the page that is open, for "copy as cURL". */
-export interface PageRequest {
+interface PageRequest {
   method: string
   path: string
   query?: Query
@@ -55,36 +51,19 @@ export interface PageRequest {
   command?: string
 }
 let pageRequest: PageRequest | undefined
-const pageListeners = new Set<() => void>()
 
 export function usePageRequest(r: PageRequest) {
   useEffect(() => {
     pageRequest = r
-    for (const l of pageListeners) l()
   })
   useEffect(
     () => () => {
       pageRequest = undefined
-      for (const l of pageListeners) l()
     },
     [],
   )
 }
 
-let snapshot: { request: PageRequest | undefined; key: string } = { request: undefined, key: '' }
-export function useCurrentRequest(): PageRequest | undefined {
-  return useSyncExternalStore(
-    (l) => {
-      pageListeners.add(l)
-      return () => pageListeners.delete(l)
-    },
-    () => {
-      const key = pageRequest ? pageRequest.method + pageRequest.path + queryText(pageRequest.query) : ''
-      if (key !== snapshot.key) snapshot = { request: pageRequest, key }
-      return snapshot.request
-    },
-  )
-}
 export function currentRequest(): PageRequest | undefined {
   return pageRequest
 }

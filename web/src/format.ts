@@ -127,7 +127,3 @@ export function milliseconds(us: number | null | undefined): string {
   const round = (n: number) => number(n < 10 ? Math.round(n * 10) / 10 : Math.round(n))
   return us < 1_000_000 ? t('unit.ms', { n: round(us / 1000) }) : t('unit.s', { n: round(us / 1_000_000) })
 }
-
-export function bytes(n: number): string {
-  return n < 1024 ? t('unit.bytes', { n: number(n) }) : t('unit.kib', { n: number(Math.round(n / 102.4) / 10) })
-}

@@ -85,7 +85,8 @@ export interface List<T> {
 const features = tableFeatures({ columnVisibilityFeature, rowSelectionFeature })
 
 export const ranges = ['24h', '7d', '30d', '90d'] as const
-const hours: Record<string, number> = { '24h': 24, '7d': 168, '30d': 720, '90d': 2160 }
+/** How long the relative ranges are. */
+export const hours: Record<string, number> = { '24h': 24, '7d': 168, '30d': 720, '90d': 2160 }
 
 /** The beginning of a relative range in Unix seconds; on the hour, so that pages of one list agree about it. */
 export function rangeStart(range: string): number {

@@ -11,7 +11,7 @@ import { Field, toast } from './ui/parts.tsx'
 type View = Schema<'View'>
 
 /** What of the page's query belongs to a view: filters and columns, not where somebody stands in it. */
-export function viewQuery(search: Search): string {
+function viewQuery(search: Search): string {
   const { mode: _mode, merchant: _merchant, cursor: _cursor, before: _before, create: _create, ...rest } = search
   return stringifySearch(rest).slice(1)
 }

@@ -47,6 +47,7 @@ const complaints = []
 function watch(page, where) {
   page.setDefaultTimeout(60_000) // of a machine that is busy with other tests
   page.on('console', (m) => (m.type() === 'error' || m.type() === 'warning') && !page.expectsErrors && complaints.push(`${where()}: console: ${m.text()}`))
+  page.on('response', (r) => r.status() >= 400 && !page.expectsErrors && void r.text().catch(String).then((said) => complaints.push(`${where()}: ${r.status()} ${r.request().method()} ${r.url().slice(base.length)}: ${said}`)))
   page.on('pageerror', (err) => complaints.push(`${where()}: ${err.stack}`))
   page.on('dialog', (d) => {
     complaints.push(`${where()}: a dialog of the page's text: ${d.message()}`)

@@ -158,7 +158,7 @@ export function remove<P extends Path>(path: P, values: string[]): Promise<Resul
 }
 
 /** The session is over: to the sign-in page, and back here afterwards. */
-export function signIn() {
+function signIn() {
   location.assign('/app/login?next=' + encodeURIComponent(location.pathname + location.search))
 }
 

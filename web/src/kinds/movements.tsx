@@ -25,7 +25,7 @@ export type KindName = 'charges' | 'refunds' | 'payouts' | 'transfers'
 export const pages: Record<KindName, string> = { charges: '/payments', refunds: '/refunds', payouts: '/payouts', transfers: '/transfers' }
 /** The route of one of a kind. They answer alike, so one stands for all where types matter. */
 export const movementPath = (kind: KindName) => `/v1/${kind}/{id}` as '/v1/charges/{id}'
-export const titles: Record<KindName, Key> = { charges: 'nav.payments', refunds: 'nav.refunds', payouts: 'nav.payouts', transfers: 'nav.transfers' }
+const titles: Record<KindName, Key> = { charges: 'nav.payments', refunds: 'nav.refunds', payouts: 'nav.payouts', transfers: 'nav.transfers' }
 export const statuses: Record<KindName, readonly string[]> = {
   charges: ['succeeded', 'pending', 'onhold', 'failed', 'canceled', 'refunded'],
   refunds: ['succeeded', 'pending', 'onhold', 'failed', 'canceled', 'returned'],
@@ -83,7 +83,7 @@ const columns: Record<KindName, Column<Movement>[]> = {
   transfers: ['amount', 'status', 'from', 'to', 'reference', 'created', 'description', 'updated', 'id'].map((n) => common[n]!),
 }
 
-export function movementFilters(kind: KindName): Filter[] {
+function movementFilters(kind: KindName): Filter[] {
   return [
     { id: 'status', kind: 'choice', label: 'col.status', param: 'status', options: statuses[kind], group: 'status' },
     { id: 'amount', kind: 'amount', label: 'col.amount', param: 'amount' },
@@ -235,7 +235,7 @@ function useTimeline(kind: KindName, id: string) {
 }
 
 /** One ordered story; it grows as events come. */
-export function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; refunded?: boolean }) {
+function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; refunded?: boolean }) {
   const q = useTimeline(kind, id)
   const refunds = useRead('/v1/refunds', [], { charge: id, limit: '100' }, { enabled: refunded, keep: true })
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />

@@ -1,13 +1,13 @@
 import { post, type Schema } from '../api/client.ts'
 import { changed, usePageRequest, useRead } from '../data.ts'
 import { money, number } from '../format.ts'
-import { label, t } from '../i18n/index.ts'
+import { t } from '../i18n/index.ts'
 import { A, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
 import { Icon } from '../ui/icon.tsx'
-import { Ago, Card, Facts, Failure, Loading, toast } from '../ui/parts.tsx'
+import { Card, Facts, Failure, Loading, toast } from '../ui/parts.tsx'
 import { AsOf } from '../kinds/ledger.tsx'
-import { Proof } from './home.tsx'
+import { Proof, Verified } from './home.tsx'
 
 /** Recomputes the whole ledger, beside everything else. */
 function Verify() {
@@ -30,25 +30,14 @@ function Verify() {
 }
 
 /** When the ledger was last recomputed, and what was found. */
-export function LastVerification() {
-  const first = useRead('/v1/ledger/verification', [], undefined, { keep: true })
-  const running = first.data?.data.running
-  const q = useRead('/v1/ledger/verification', [], undefined, { keep: true, poll: running ? 1000 : undefined })
+function LastVerification() {
+  const q = useRead('/v1/ledger/verification', [], undefined, { keep: true, poll: (answer) => ((answer as Schema<'Verification'> | undefined)?.running ? 1000 : false) })
   const v = q.data?.data
   if (q.error) return <Failure error={q.error} />
   if (!v) return null
   return (
     <>
-      <p className={'proof ' + (v.state === 'ok' ? 'ok' : v.state === 'faulty' || v.state === 'failed' ? 'bad' : 'muted')}>
-        <Icon name={v.state === 'ok' ? 'shield' : 'info'} size={14} /> {label('verification', v.state)}
-        {v.entries !== null && <> · {t('verified_entries', { n: number(v.entries) })}</>}
-        {v.finished_at && (
-          <>
-            {' · '}
-            <Ago at={v.finished_at} />
-          </>
-        )}
-      </p>
+      <Verified v={v} />
       {v.hash && (
         <p className="small muted break">
           {t('chain_head', { n: number(v.sequence) })} <code>{v.hash}</code>

@@ -15,24 +15,24 @@ const ranges = ['1h', '24h', '7d'] as const
 const hours: Record<string, number> = { '1h': 1, '24h': 24, '7d': 168 }
 
 /** The classes of answers; what failed stands on top. */
-export const classes = (): Part[] => [
+const classes = (): Part[] => [
   { name: t('answered.2xx'), className: 'c-main' },
   { name: t('answered.4xx'), className: 'c-warn' },
   { name: t('answered.5xx'), className: 'c-bad' },
 ]
 
 /** The three of [classes]; what was not answered at all counts with what failed. */
-export function classParts(b: Schema<'RequestTotals'>): number[] {
+function classParts(b: Schema<'RequestTotals'>): number[] {
   return [b.answered_2xx + b.answered_3xx, b.answered_4xx, b.answered_5xx + b.unanswered]
 }
 
 /** The middle, and the slow ends. */
-export const percentiles = (): Part[] => [
+const percentiles = (): Part[] => [
   { name: 'p50', className: 'c-main' },
   { name: 'p95', className: 'c-warn' },
   { name: 'p99', className: 'c-bad' },
 ]
-export const percentileValues = (b: Schema<'RequestTotals'>) => [b.p50_us ?? undefined, b.p95_us ?? undefined, b.p99_us ?? undefined]
+const percentileValues = (b: Schema<'RequestTotals'>) => [b.p50_us ?? undefined, b.p95_us ?? undefined, b.p99_us ?? undefined]
 
 /** What programs ask of the API, how it is answered, and whether webhooks arrive. */
 export function DevelopersPage() {

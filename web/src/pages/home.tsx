@@ -4,7 +4,7 @@ import { usePageRequest, useRead } from '../data.ts'
 import { instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
 import { eventLabel, label, t } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
-import { ranges } from '../list.tsx'
+import { hours, ranges } from '../list.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
 import { A, pageOf, useGo, useSearch } from '../nav.tsx'
 import { preferences, usePreferences } from '../preferences.ts'
@@ -17,8 +17,6 @@ import { useWebhookFigures } from './webhooks.tsx'
 
 type Figures = Schema<'Figures'>
 type Sums = Schema<'Sums'>
-
-const hours: Record<string, number> = { '24h': 24, '7d': 168, '30d': 720, '90d': 2160 }
 
 /** What the figures are asked for: the URL says it, so that a link shows the same. */
 function figuresQuery(search: Record<string, string>): Query {
@@ -312,6 +310,8 @@ export function Proof() {
 
 function Available() {
   const q = useRead('/v1/balances')
+  // Cheap however many accounts there are, unlike the trial balance.
+  const v = useRead('/v1/ledger/verification', [], undefined, { keep: true }).data?.data
   return (
     <Card title={t('available')}>
       {q.error ? (
@@ -330,7 +330,7 @@ function Available() {
           ))}
         </div>
       )}
-      <Verified />
+      {v && <Verified v={v} />}
     </Card>
   )
 }
@@ -360,11 +360,8 @@ function WebhookHealth() {
   )
 }
 
-/** What the last recomputation of the ledger found; cheap however many accounts there are. */
-function Verified() {
-  const q = useRead('/v1/ledger/verification', [], undefined, { keep: true })
-  const v = q.data?.data
-  if (!v) return null
+/** What the last recomputation of the ledger found. */
+export function Verified({ v }: { v: Schema<'Verification'> }) {
   const bad = v.state === 'faulty' || v.state === 'failed'
   return (
     <p className={'proof ' + (v.state === 'ok' ? 'ok' : bad ? 'bad' : 'muted')}>
@@ -381,7 +378,7 @@ function Verified() {
 }
 
 /** What has just happened, as the stream tells it. */
-export function Activity() {
+function Activity() {
   const live = useLive()
   const q = useRead('/v1/events', [], { limit: '12' })
   const [fresh, setFresh] = useState<Event[]>([])

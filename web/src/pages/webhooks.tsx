@@ -373,7 +373,7 @@ function OneDelivery({ endpoint, event }: { endpoint: string; event: string }) {
 const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"
 
 /** What was sent and what was answered: text from outside, shown as text. */
-export function DeliveryView({ d }: { d: DeliveryDetail }) {
+function DeliveryView({ d }: { d: DeliveryDetail }) {
   const headers = Object.entries((d.request?.headers as Record<string, string> | undefined) ?? {})
   const curl = d.request?.url ? [`curl -X POST ${quote(d.request.url)}`, ...headers.map(([k, v]) => `-H ${quote(`${k}: ${v}`)}`), `--data-binary ${quote(d.request.body)}`].join(' \\\n  ') : ''
   return (
