@@ -48,7 +48,7 @@ type Dispatcher struct {
 	ended   []giro.UUID // leases to give back
 	crowded atomic.Bool // endpoints may be waiting for a lane
 	wake    chan struct{}
-	busy    atomic.Int64 // ns between two attempts while the engine has no time to spare; 0: it has
+	busy    atomic.Bool // attempts are kept apart
 	pace    pace
 	running sync.WaitGroup
 	posts   context.Context // ends when attempts under way are given up
@@ -99,7 +99,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		// However many endpoints there are, looking through them takes a tenth of
 		// the time at most.
 		gap := scanGap
-		if d.busy.Load() != 0 {
+		if d.busy.Load() {
 			gap = scanGapBusy
 		}
 		next = time.Now().Add(max(gap, 9*time.Since(began)))

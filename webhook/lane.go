@@ -55,8 +55,8 @@ type lane struct {
 	open       []int64        // of fresh events that are not recorded, ascending
 	loaded     int64          // events up to here were looked at
 	sent       int            // attempts begun
-	turn       time.Time      // where they are kept apart: when the next ones are
-	turns      int            // and how many; 0: no turn was taken
+	turn       float64        // where they are kept apart: the number of the next ones
+	turns      int            // and how many they are; 0: none were taken
 	finished   []*giro.Delivery
 }
 
@@ -90,13 +90,13 @@ func (l *lane) run() {
 			if len(l.fresh)+len(l.due) == 0 {
 				break
 			}
-			if apart := l.d.busy.Load(); apart != 0 {
+			if l.d.busy.Load() {
 				now := time.Now()
 				if l.turns == 0 { // for all that it has: together they cost less
 					l.turns = min(inFlightMax-sending, len(l.fresh)+len(l.due))
-					l.turn = l.d.pace.turn(now, time.Duration(apart)*time.Duration(l.turns))
+					l.turn = l.d.pace.take(now, l.turns)
 				}
-				if wait = max(0, min(l.turn.Sub(now), paceLook)); wait > 0 {
+				if wait = min(l.d.pace.wait(now, l.turn), paceLook); wait > 0 {
 					break
 				}
 				l.turns--

@@ -18,10 +18,12 @@ const (
 	usedUp   = 0.9 // part of the processor time in use from which there is none left
 	someLeft = 0.8 // and below which there is some
 
+	fullBatch = 8 // commands in a commit: so many wait for each, and for what is written beside
+
 	// Beside so many commands per second, which may be all that the processors
 	// can do, one attempt goes out per busyShare of them, and no fewer than one per
 	// busyApart. What is left goes later.
-	busyFrom  = 600
+	busyFrom  = 800
 	busyShare = 5
 	busyApart = 3 * time.Millisecond
 	// Beside fewer, whose callers would wait, attempts are so far apart, at which
@@ -32,12 +34,12 @@ const (
 	apartLeast = 100 * time.Microsecond // closer together they need not be kept apart
 )
 
-// watch sees whether payments leave processor time. Where they do not they come
-// first: attempts go out at a pace that they can bear, and the rest later.
+// watch sees whether payments leave processor time, and room in the engine's
+// commits. Where they do not they come first: attempts go out at a pace that they can bear, and the rest later.
 func (d *Dispatcher) watch(ctx context.Context) {
 	tick := time.NewTicker(paceLook)
 	defer tick.Stop()
-	_, commands := d.Engine.BatchStats()
+	batches, commands := d.Engine.BatchStats()
 	var p processors
 	rate := int64(0) // commands per second, lately: a commit may take longer than a look
 	for apart := time.Duration(0); ; {
@@ -46,31 +48,62 @@ func (d *Dispatcher) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		_, c := d.Engine.BatchStats()
+		b, c := d.Engine.BatchStats()
+		used := p.look()
+		if b > batches && (c-commands)/(b-batches) >= fullBatch {
+			used = 1 // of the commits, in which outcomes are written, too
+		}
 		rate += ((c-commands)*int64(time.Second/paceLook) - rate) / 8
-		apart = nextApart(apart, rate, p.look())
-		d.busy.Store(int64(apart))
-		commands = c
+		apart = nextApart(apart, rate, used)
+		d.pace.set(time.Now(), apart)
+		d.busy.Store(apart != 0)
+		batches, commands = b, c
 	}
 }
 
-// pace keeps attempts apart.
+// pace keeps attempts apart. They are numbered, and open one after the other; how
+// fast may change while lanes wait for theirs. The zero value keeps nothing apart.
 type pace struct {
-	mu   sync.Mutex
-	next time.Time
+	mu    sync.Mutex
+	apart time.Duration
+	at    time.Time
+	open  float64 // attempts that may have begun by then
+	taken float64
 }
 
-// turn takes a turn of this length and returns when it is: each lane waits for
-// its own.
-func (p *pace) turn(now time.Time, length time.Duration) time.Time {
+// set changes how far attempts are apart; 0: not at all, whoever waits goes.
+func (p *pace) set(now time.Time, apart time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.next.Before(now) {
-		p.next = now
+	p.advance(now)
+	p.apart = apart
+}
+
+func (p *pace) advance(now time.Time) {
+	if p.apart == 0 {
+		p.open = p.taken
+	} else {
+		p.open += float64(now.Sub(p.at)) / float64(p.apart)
 	}
-	at := p.next
-	p.next = at.Add(length)
-	return at
+	p.at = now
+}
+
+// take takes so many attempts and returns the number of the first.
+func (p *pace) take(now time.Time, n int) float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance(now)
+	first := max(p.taken, p.open) // what nobody took is gone
+	p.taken = first + float64(n)
+	return first
+}
+
+// wait returns how long it is until an attempt may begin, as far as is known.
+func (p *pace) wait(now time.Time, number float64) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance(now)
+	return max(0, time.Duration((number-p.open)*float64(p.apart)))
 }
 
 // nextApart returns how far attempts are to be kept apart: from how far they are

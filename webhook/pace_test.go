@@ -64,3 +64,37 @@ func TestProcessorsInUse(t *testing.T) {
 		}
 	}
 }
+
+// TestPace: attempts that were taken open one after the other, also where that
+// becomes faster or slower meanwhile, and all at once where it ends.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	var p pace
+	if w := p.wait(now, p.take(now, 16)); w != 0 {
+		t.Errorf("nothing is kept apart, and the wait is %s", w)
+	}
+	near := func(what string, got, want time.Duration) {
+		t.Helper()
+		if (got - want).Abs() > time.Microsecond {
+			t.Errorf("%s: %s, want %s", what, got, want)
+		}
+	}
+	p.set(now, time.Millisecond)
+	one, two, three := p.take(now, 16), p.take(now, 4), p.take(now, 1)
+	near("the first", p.wait(now, one), 0)
+	near("the second", p.wait(now, two), 16*time.Millisecond)
+	near("the third", p.wait(now, three), 20*time.Millisecond)
+	now = now.Add(10 * time.Millisecond)
+	near("the second, later", p.wait(now, two), 6*time.Millisecond)
+	p.set(now, 100*time.Microsecond)
+	near("the second, faster", p.wait(now, two), 600*time.Microsecond)
+	p.set(now, 10*time.Millisecond)
+	near("the third, slower", p.wait(now, three), 100*time.Millisecond)
+	now = now.Add(time.Second)
+	four, five := p.take(now, 1), p.take(now, 1)
+	near("after a time in which nobody came", p.wait(now, four), 0)
+	near("and the one after it", p.wait(now, five), 10*time.Millisecond)
+	p.set(now, 0)
+	near("when it ends", p.wait(now, five), 0)
+}
