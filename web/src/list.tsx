@@ -127,7 +127,9 @@ export function ListView<T extends object>(list: List<T>) {
   const p = usePreferences()
   const size = String(list.pageSize ?? 25)
   const query: Query = { ...apiQuery(filters, search, list.fixed), ...(list.unpaged ? {} : { limit: size }) }
-  if (!list.unpaged) for (const name of pagers) if (search[name]) query[name] = search[name]
+  // Several inner lists stand on one page, and on the way to another: their places have names of their own.
+  const placeName = (pager: string) => (list.inner ? `${list.name}.${pager}` : pager)
+  if (!list.unpaged) for (const name of pagers) if (search[placeName(name)]) query[name] = search[placeName(name)]
   const q = useRead(list.path, list.values, query, { keep: true, poll: list.poll })
   const rows = (q.data?.data as T[] | undefined) ?? []
   const next = q.data?.next
@@ -137,11 +139,11 @@ export function ListView<T extends object>(list: List<T>) {
   // A cursor belongs to its filters: one from a link whose range has moved on begins anew.
   const error = q.error
   useEffect(() => {
-    if (error instanceof Problem && error.code === 'invalid_cursor') setSearch({ cursor: undefined }, true)
+    if (error instanceof Problem && error.code === 'invalid_cursor') setSearch({ [placeName('cursor')]: undefined }, true)
   }, [error])
 
-  const position = search.cursor ?? search.before ?? ''
-  const pager = pagers.find((n) => search[n]) ?? 'cursor'
+  const pager = pagers.find((n) => search[placeName(n)]) ?? 'cursor'
+  const position = search[placeName(pager)] ?? ''
   /** Where the page before this one begins: '' is the first; undefined is not known. */
   const placeBefore = (): string | undefined => {
     try {
@@ -166,9 +168,9 @@ export function ListView<T extends object>(list: List<T>) {
     } catch {
       // The way back is the first page then.
     }
-    setSearch({ [name]: next[name] })
+    setSearch({ [placeName(name)]: next[name] })
   }
-  const backward = () => setSearch({ [pager]: placeBefore() || undefined })
+  const backward = () => setSearch({ [placeName(pager)]: placeBefore() || undefined })
 
   // New rows are counted, not inserted: nothing moves under the cursor.
   const [fresh, setFresh] = useState(0)
@@ -448,7 +450,7 @@ export function ListView<T extends object>(list: List<T>) {
           <span className="muted small">{rows.length > 0 && tn('list.shown', rows.length)}</span>
         )}
         <span className="grow" />
-        <button type="button" disabled={!position} onClick={() => setSearch({ cursor: undefined, before: undefined })}>
+        <button type="button" disabled={!position} onClick={() => setSearch({ [placeName(pager)]: undefined })}>
           {t('list.first')}
         </button>
         <button type="button" disabled={!position} onClick={backward} aria-label={t('list.previous')} title="[">

@@ -298,7 +298,7 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
     <Card title={t('webhooks.deliveries')}>
       <div className="segments" role="group" aria-label={t('col.status')}>
         {[undefined, ...deliveryStates].map((s) => (
-          <button key={s ?? 'all'} type="button" aria-pressed={state === s} onClick={() => setSearch({ state: s, before: undefined })}>
+          <button key={s ?? 'all'} type="button" aria-pressed={state === s} onClick={() => setSearch({ state: s, 'deliveries.before': undefined })}>
             {s ? label('delivery', s) : t('list.all')}
           </button>
         ))}
