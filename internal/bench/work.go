@@ -86,6 +86,7 @@ func (s *server) call(method, path, token, body string) ([]byte, http.Header, er
 // them, and makes what the works refund or read.
 func (w *world) prepare(ctx context.Context, works []string) error {
 	w.made, w.pools = map[string][]string{}, map[string][]string{}
+	w.turn.Store(time.Now().UnixMicro()) // another run may have used the keys of this store
 	body, _, err := w.server.call("POST", "/v1/test/fund", w.server.key, `{"currency":"brl","amount":90000000000000}`)
 	if err != nil {
 		return err
