@@ -67,29 +67,9 @@ func (d *Detail) AppendJSON(b []byte) ([]byte, error) {
 		w.key("step")
 		w.instruction(d.Step)
 	}
-	if len(d.Attempts) > 0 {
-		w.key("attempts")
-		w.raw('[')
-		for i := range d.Attempts {
-			if i > 0 {
-				w.raw(',')
-			}
-			w.attempt(&d.Attempts[i])
-		}
-		w.raw(']')
-	}
+	list(&w, "attempts", d.Attempts, (*writer).attempt)
 	w.count("doubt_at", d.DoubtAt)
-	if len(d.Voids) > 0 {
-		w.key("voids")
-		w.raw('[')
-		for i := range d.Voids {
-			if i > 0 {
-				w.raw(',')
-			}
-			w.instruction(&d.Voids[i])
-		}
-		w.raw(']')
-	}
+	list(&w, "voids", d.Voids, (*writer).instruction)
 	w.text("provider_reference", d.ProviderReference)
 	if d.Exchange != nil {
 		w.any("exchange", d.Exchange)
@@ -141,6 +121,22 @@ func (w *writer) uuid(k string, v UUID) {
 		w.b = v.appendString(w.b)
 		w.raw('"')
 	}
+}
+
+// list leaves an empty one out.
+func list[T any](w *writer, k string, of []T, write func(*writer, *T)) {
+	if len(of) == 0 {
+		return
+	}
+	w.key(k)
+	w.raw('[')
+	for i := range of {
+		if i > 0 {
+			w.raw(',')
+		}
+		write(w, &of[i])
+	}
+	w.raw(']')
 }
 
 func (w *writer) mobile(m *Mobile) {

@@ -93,7 +93,7 @@ func (m *Movement) appendHead(w *writer) {
 }
 
 // wireTime writes a time as the seeds do: UTC without a zone, whole seconds.
-func wireTime(micros int64) string { return TimeOf(micros).Format("2006-01-02T15:04:05") }
+func wireTime(micros int64) string { return WireTime(TimeOf(micros)) }
 
 // WireTime is the seeds' form of a time.
 func WireTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
