@@ -1069,11 +1069,7 @@ func (p *pass) cell(m *giro.Movement) {
 			c = &giro.Rollup{RollupKey: r.RollupKey}
 			p.open[r.RollupKey] = c
 		}
-		c.Count++
-		c.Amount += r.Amount
-		c.Captured += r.Captured
-		c.Refunded += r.Refunded
-		c.Fee += r.Fee
+		c.Add(&r, 1)
 		if i < 2 {
 			slot[i] = c
 		}
