@@ -1,0 +1,681 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"giro"
+	"giro/ledger"
+	"giro/money"
+)
+
+// pass is one reader's part of the work.
+type pass struct {
+	*whole
+	tally
+	from prover
+
+	found   map[giro.UUID]*place     // accounts that were looked up
+	checked map[movementID]giro.Kind // movements that were looked up and agree; empty: the book has made none of this id
+
+	accountPages     []pageAccount
+	entryPages       []giro.Entry
+	movementPages    [len(kindsInOrder)][]pageMovement
+	transactionPages []pageTransaction
+	eventPages       []pageEvent
+
+	residents []resident // the window
+	seat      int        // the next one to be taken
+	seats     map[giro.UUID]int
+	open      map[giro.RollupKey]*giro.Rollup
+	lately    [len(kindsInOrder) * 8][2]*giro.Rollup // cells that were added to last, of the hour and of all hours
+	suspects  []suspect
+	heard     []*resident
+	subject   giro.Movement
+	scratch   [512]byte
+}
+
+// kindsInOrder puts a charge before its refund of the same instant.
+var kindsInOrder = [...]giro.Kind{giro.KindCharge, giro.KindRefund, giro.KindPayout, giro.KindTransfer}
+
+// resident is a movement in the window, with what has gone by. There are many of
+// them, so it is what belongs, agree and ShowsAs read and no more.
+type resident struct {
+	id                              giro.UUID
+	kind                            giro.Kind
+	status                          giro.Status
+	currency                        money.Currency
+	amount, captured, refunded      int64
+	fee, reserved, created, updated int64
+	peer                            giro.Book
+	rail                            string
+	destination                     giro.UUID
+	exchange                        *giro.Exchange
+
+	taken  bool
+	lookUp bool // not all of it goes by in this book
+	flows  flows
+	back   int64 // given back by its refunds
+	last   heard
+	event  *pageEvent // the last one, of the page at hand, that was not compared yet
+}
+
+// sit makes a resident of a movement.
+func (r *resident) sit(m *giro.Movement) {
+	*r = resident{
+		id: m.ID, kind: m.Kind, status: m.Status, currency: m.Currency, amount: m.Amount, captured: m.Captured, refunded: m.Refunded,
+		fee: m.Fee, reserved: m.Reserved, created: m.Created, updated: m.Updated, peer: m.Peer,
+		rail: m.Detail.Rail, destination: m.Detail.Destination, exchange: m.Detail.Exchange,
+		taken: true, lookUp: m.Peer != 0,
+	}
+}
+
+// movement returns a resident's movement, which the next call overwrites.
+func (p *pass) movement(b *piece, r *resident) *giro.Movement {
+	m := &p.subject
+	m.ID, m.Book, m.Kind, m.Status, m.Currency, m.Peer = r.id, b.Book, r.kind, r.status, r.currency, r.peer
+	m.Amount, m.Captured, m.Refunded, m.Fee, m.Reserved, m.Created, m.Updated = r.amount, r.captured, r.refunded, r.fee, r.reserved, r.created, r.updated
+	m.Detail.Rail, m.Detail.Destination, m.Detail.Exchange = r.rail, r.destination, r.exchange
+	return m
+}
+
+// heard is what the last event says of a movement.
+type heard byte
+
+const (
+	heardNothing heard = iota
+	heardSo
+	heardOtherwise
+)
+
+// suspect is a movement that has to be looked up.
+type suspect struct {
+	id   giro.UUID
+	kind giro.Kind // of a ledger transaction that needs it; empty: it may be of any, or not exist
+}
+
+type movementID struct {
+	book giro.Book
+	id   giro.UUID
+}
+
+func newPass(w *whole, from prover) *pass {
+	p := &pass{
+		whole: w, from: from, found: map[giro.UUID]*place{}, checked: map[movementID]giro.Kind{},
+		tally:        tally{counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]int64{}, cells: map[giro.Book]*cellSums{}},
+		accountPages: make([]pageAccount, w.page), entryPages: make([]giro.Entry, w.page),
+		transactionPages: make([]pageTransaction, w.page), eventPages: make([]pageEvent, w.page),
+		residents: make([]resident, w.window), seats: make(map[giro.UUID]int, w.window), open: map[giro.RollupKey]*giro.Rollup{},
+	}
+	for i := range p.movementPages {
+		p.movementPages[i] = make([]pageMovement, w.page)
+	}
+	return p
+}
+
+// place finds an account; nil: it does not exist.
+func (p *pass) place(id giro.UUID) (*place, error) {
+	if found, ok := p.known[id]; ok || p.all {
+		return found, nil
+	}
+	if found, ok := p.found[id]; ok {
+		return found, nil
+	}
+	var page [1]pageAccount
+	n, err := p.from.accountPage(page[:], id, id)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	if len(p.found) >= max(p.places/4, 1) {
+		clear(p.found)
+	}
+	p.found[id] = &page[0].place
+	return &page[0].place, nil
+}
+
+// rows hands out a table's rows in order, page by page. Its time never goes
+// back, so that all rows up to a time are known once one behind it was read.
+type rows[T any] struct {
+	page    []T
+	n, next int
+	ended   bool
+	now     int64 // of what was handed out
+	until   int64 // of what was read
+	read    func(page []T) (int, error)
+	time    func(*T) int64
+}
+
+// fill reads the next page once the last one was handed out.
+func (r *rows[T]) fill() error {
+	if r.next < r.n || r.ended {
+		return nil
+	}
+	n, err := r.read(r.page)
+	if err != nil {
+		return err
+	}
+	r.n, r.next, r.ended = n, 0, n < len(r.page)
+	for i := range n {
+		r.until = max(r.until, r.time(&r.page[i]))
+	}
+	if r.ended {
+		r.until = math.MaxInt64
+	}
+	return nil
+}
+
+// take returns the next row up to a time, or nil.
+func (r *rows[T]) take(until int64) *T {
+	if r.next == r.n {
+		return nil
+	}
+	row := &r.page[r.next]
+	if r.now = max(r.now, r.time(row)); r.now > until {
+		return nil
+	}
+	r.next++
+	return row
+}
+
+func (r *rows[T]) done() bool { return r.ended && r.next == r.n }
+
+// book checks a piece of a book.
+func (p *pass) book(b *piece) error {
+	var movements [len(kindsInOrder)]rows[pageMovement]
+	for i, kind := range kindsInOrder {
+		first, ended := b.from, false
+		movements[i] = rows[pageMovement]{page: p.movementPages[i], time: func(m *pageMovement) int64 { return idTime(m.ID) },
+			read: func(page []pageMovement) (n int, err error) {
+				if ended {
+					return 0, nil
+				}
+				n, err = p.from.movementPage(page, b.Book, kind, first, b.to)
+				if n > 0 {
+					first = after(page[n-1].ID)
+					ended = page[n-1].ID == lastUUID
+				}
+				return n, err
+			}}
+	}
+	link, err := p.linkBefore(b)
+	if err != nil {
+		return err
+	}
+	next := b.first
+	transactions := rows[pageTransaction]{page: p.transactionPages, time: func(t *pageTransaction) int64 { return t.At },
+		read: func(page []pageTransaction) (n int, err error) {
+			n, err = p.from.transactionPage(page, b.Book, next, b.last)
+			if n > 0 {
+				next = page[n-1].Sequence + 1
+			}
+			return n, err
+		}}
+	event := b.swept
+	if !b.begin {
+		event = b.firstEvent - 1
+	}
+	nextEvent := b.firstEvent
+	events := rows[pageEvent]{page: p.eventPages, time: func(e *pageEvent) int64 { return e.at },
+		read: func(page []pageEvent) (n int, err error) {
+			n, err = p.from.eventPage(page, b.Book, nextEvent, b.event)
+			if n > 0 {
+				nextEvent = page[n-1].sequence + 1
+			}
+			return n, err
+		}}
+
+	for more := true; more; {
+		if p.stopped.Load() {
+			return nil
+		}
+		err := errors.Join(transactions.fill(), events.fill())
+		until := min(transactions.until, events.until)
+		more = !transactions.done() || !events.done()
+		for i := range movements {
+			err = errors.Join(err, movements[i].fill())
+			until = min(until, movements[i].until)
+			more = more || !movements[i].done()
+		}
+		if err != nil {
+			return err
+		}
+		for i := range movements {
+			for m := movements[i].take(until); m != nil; m = movements[i].take(until) {
+				if err := p.enter(b, m); err != nil {
+					return err
+				}
+			}
+		}
+		for t := transactions.take(until); t != nil; t = transactions.take(until) {
+			if err := p.follow(b, &link, t); err != nil {
+				return err
+			}
+		}
+		for e := events.take(until); e != nil; e = events.take(until) {
+			if event++; e.sequence != event {
+				return unsound("book %d lacks event %d", b.Book, event)
+			}
+			if err := p.hear(b, e); err != nil {
+				return err
+			}
+		}
+		p.heed(b)
+	}
+	if b.end {
+		switch {
+		case link != chainLink{b.Sequence, b.LedgerAt, b.Hash}:
+			return unsound("the chain of book %d does not end where its head says", b.Book)
+		case event != b.Events:
+			return unsound("the events of book %d end with %d, not %d", b.Book, event, b.Events)
+		}
+	} else if link.sequence != b.last || event != b.event {
+		return unsound("book %d lacks rows", b.Book)
+	}
+	for i := range p.residents {
+		if err := p.leave(b, &p.residents[i]); err != nil {
+			return err
+		}
+	}
+	p.closeCells()
+	return p.lookUp(b)
+}
+
+// idTime is the time in an id (µs).
+func idTime(u giro.UUID) int64 {
+	return int64(binary.BigEndian.Uint64(u[:8])>>16) * 1000
+}
+
+// chainLink is how far a chain was followed.
+type chainLink struct {
+	sequence, at int64
+	hash         ledger.Hash
+}
+
+// linkBefore returns the link that a piece begins after.
+func (p *pass) linkBefore(b *piece) (link chainLink, err error) {
+	if b.begin || b.first == 1 {
+		return link, nil
+	}
+	page := p.transactionPages[:1]
+	n, err := p.from.transactionPage(page, b.Book, b.first-1, b.first-1)
+	if err == nil && n == 0 {
+		err = unsound("book %d lacks ledger transaction %d", b.Book, b.first-1)
+	}
+	return chainLink{page[0].Sequence, page[0].At, page[0].Hash}, err
+}
+
+// enter gives a movement a place in the window.
+func (p *pass) enter(b *piece, m *pageMovement) error {
+	if m.damaged {
+		return unsound("%s is damaged", m.ID.ID(m.Kind.Prefix()))
+	}
+	p.movements++
+	if m.Reserved != 0 {
+		p.reserved[bucket{m.Book, m.Currency}] -= m.Reserved
+	}
+	if !m.Deleted {
+		i := slices.Index(giro.Kinds, m.Kind)
+		p.counted(m.Book)[i]++
+		if m.Peer != 0 {
+			p.counted(m.Peer)[i]++
+		}
+		p.cell(&m.Movement)
+	}
+	if back := m.Captured - m.Refunded; m.Kind == giro.KindRefund && back != 0 && !m.Parent.IsZero() {
+		if seat, ok := p.seats[m.Parent]; ok {
+			p.residents[seat].back += back
+		} else if err := p.suspect(b, suspect{id: m.Parent}); err != nil {
+			return err
+		}
+	}
+	if seat, ok := p.seats[m.ID]; ok { // of another kind
+		p.residents[seat].lookUp = true
+		return p.suspect(b, suspect{id: m.ID})
+	}
+	r := &p.residents[p.seat]
+	if err := p.leave(b, r); err != nil {
+		return err
+	}
+	r.sit(&m.Movement)
+	p.seats[m.ID] = p.seat
+	p.seat = (p.seat + 1) % len(p.residents)
+	return nil
+}
+
+// leave checks a movement that leaves the window.
+func (p *pass) leave(b *piece, r *resident) error {
+	if !r.taken {
+		return nil
+	}
+	r.taken = false
+	delete(p.seats, r.id)
+	silent := r.last == heardNothing && b.swept > 0 && r.updated <= b.keptAt // its last event was swept
+	if !r.lookUp && (r.last == heardSo || silent) && r.flows.agree(p.movement(b, r), r.back) == "" {
+		return nil
+	}
+	return p.suspect(b, suspect{id: r.id})
+}
+
+// follow checks a ledger transaction and adds it to its movement.
+func (p *pass) follow(b *piece, link *chainLink, t *pageTransaction) error {
+	p.transactions++
+	if t.damaged || t.Sequence != link.sequence+1 || t.At < link.at || !validKind(&t.LedgerTransaction) {
+		return unsound("ledger transaction %d of book %d is damaged", t.Sequence, b.Book)
+	}
+	*link = chainLink{t.Sequence, t.At, ledger.Link(link.hash, &t.Transaction)}
+	if link.hash != t.Hash {
+		return unsound("ledger transaction %d of book %d is not what its link says", t.Sequence, b.Book)
+	}
+	var r *resident
+	var m *giro.Movement
+	if seat, ok := p.seats[t.Object]; ok {
+		r = &p.residents[seat]
+		m = p.movement(b, r)
+		if _, message := belongs(m, &t.LedgerTransaction); message != "" {
+			return unsound("%s %s", m.ID.ID(m.Kind.Prefix()), message)
+		}
+	}
+	var sum int64
+	for i, posting := range t.Postings {
+		sum += posting.Amount
+		for side, e := range [2]giro.Entry{
+			{Account: posting.Debit, Sequence: t.Sequence, N: 2 * i, Amount: -posting.Amount, At: t.At},
+			{Account: posting.Credit, Sequence: t.Sequence, N: 2*i + 1, Amount: posting.Amount, At: t.At},
+		} {
+			account, err := p.place(e.Account)
+			if err != nil {
+				return err
+			}
+			if account == nil || account.book != b.Book || string(account.currency) != t.Currency {
+				return unsound("side %d of ledger transaction %d of book %d is on the wrong account", side, t.Sequence, b.Book)
+			}
+			p.posted.add(e)
+			if r != nil {
+				r.flows.add(m, &t.LedgerTransaction, e.Account, account, e.Amount)
+			}
+		}
+	}
+	if t.sides != (sides{sum, sum}) {
+		return unsound("the sums of ledger transaction %d of book %d are not its postings'", t.Sequence, b.Book)
+	}
+	if r != nil || t.Object == (ledger.ID{}) {
+		return nil
+	}
+	return p.suspect(b, suspect{t.Object, t.Kind})
+}
+
+// hear finds the movement that an event shows.
+func (p *pass) hear(b *piece, e *pageEvent) error {
+	if e.object.IsZero() {
+		return nil
+	}
+	seat, ok := p.seats[e.object]
+	if !ok {
+		return p.suspect(b, suspect{id: e.object})
+	}
+	r := &p.residents[seat]
+	if r.event == nil {
+		p.heard = append(p.heard, r)
+	}
+	r.event = e
+	return nil
+}
+
+// heed compares movements with the last event that was heard of each.
+func (p *pass) heed(b *piece) {
+	for _, r := range p.heard {
+		r.last = heardOtherwise
+		if p.movement(b, r).ShowsAs(r.event.begin[:r.event.size], p.scratch[:]) {
+			r.last = heardSo
+		}
+		r.event = nil
+	}
+	p.heard = p.heard[:0]
+}
+
+// suspect has a movement looked up. Once is enough: it is compared with all that
+// the store has of it.
+func (p *pass) suspect(b *piece, s suspect) error {
+	if kind, known := p.checked[movementID{b.Book, s.id}]; known && (s.kind == "" || s.kind == kind) {
+		return nil
+	}
+	p.suspects = append(p.suspects, s)
+	if len(p.suspects) < p.limits.suspects {
+		return nil
+	}
+	return p.lookUp(b)
+}
+
+// lookUp compares each suspect with all that it has to agree with.
+func (p *pass) lookUp(b *piece) error {
+	if len(p.suspects) == 0 {
+		return nil
+	}
+	if len(p.checked) > p.window {
+		clear(p.checked)
+	}
+	needed := map[suspect]bool{}
+	var ids []giro.UUID
+	for _, s := range p.suspects {
+		ids = append(ids, s.id)
+		p.checked[movementID{b.Book, s.id}] = ""
+		if s.kind != "" {
+			needed[s] = true
+		}
+	}
+	p.suspects = p.suspects[:0]
+	slices.SortFunc(ids, func(a, c giro.UUID) int { return bytes.Compare(a[:], c[:]) })
+	movements, err := p.from.movementsOf(b.Book, slices.Compact(ids))
+	if err != nil {
+		return err
+	}
+	for _, m := range movements {
+		name := m.ID.ID(m.Kind.Prefix())
+		if m.err != nil {
+			return unsound("%s: %w", name, m.err)
+		}
+		message, err := p.compare(b, &m)
+		if err != nil {
+			return err
+		}
+		if message != "" {
+			return unsound("%s %s", name, message)
+		}
+		delete(needed, suspect{m.ID, m.Kind})
+		p.checked[movementID{b.Book, m.ID}] = m.Kind
+	}
+	for _, kind := range kindsInOrder {
+		ids = ids[:0]
+		for s := range needed {
+			if s.kind == kind {
+				ids = append(ids, s.id)
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		received, err := p.from.receivedBy(b.Book, kind, ids)
+		if err != nil {
+			return err
+		}
+		for _, id := range received {
+			delete(needed, suspect{id, kind}) // its own book compares it
+		}
+	}
+	for s := range needed {
+		return unsound("%s has ledger transactions in book %d and does not exist", s.id.ID(s.kind.Prefix()), b.Book)
+	}
+	return nil
+}
+
+// compare returns what is wrong with a movement that was read whole, or nothing.
+func (p *pass) compare(b *piece, m *auditedMovement) (message string, err error) {
+	var f flows
+	for _, t := range m.transactions {
+		if _, message := belongs(m.Movement, t); message != "" {
+			return message, nil
+		}
+		for _, e := range entriesOf(t) {
+			account, err := p.place(e.Account)
+			if err != nil {
+				return "", err
+			}
+			if account != nil { // else its chain is at fault
+				f.add(m.Movement, t, e.Account, account, e.Amount)
+			}
+		}
+	}
+	if message := f.agree(m.Movement, m.refunded); message != "" {
+		return message, nil
+	}
+	if m.event == nil && b.swept > 0 && m.Updated <= b.keptAt {
+		return "", nil // its last event was swept
+	}
+	return told(m.Movement, m.event), nil
+}
+
+// cell adds a movement to its cells, in most cases to those of the one before it
+// of the same kind and status.
+func (p *pass) cell(m *giro.Movement) {
+	p.cellsOf(m.Book).grow(m.Amount)
+	if m.Peer != 0 {
+		p.cellsOf(m.Peer).grow(m.Amount)
+	}
+	slot := &p.lately[slices.Index(kindsInOrder[:], m.Kind)*8+slices.Index(giro.Statuses, m.Status)+1]
+	if c := slot[0]; c != nil && m.Peer == 0 && c.Book == m.Book && c.Currency == m.Currency && c.Hour == giro.HourOf(m.Created) && c.Status == m.Status && m.Status != giro.StatusFailed {
+		for _, c := range slot {
+			c.Count++
+			c.Amount += m.Amount
+			c.Captured += m.Captured
+			c.Refunded += m.Refunded
+			c.Fee += m.Fee
+		}
+		return
+	}
+	*slot = [2]*giro.Rollup{}
+	if len(p.open) > 4096 {
+		p.closeCells()
+	}
+	for i, r := range m.Rollups() {
+		c := p.open[r.RollupKey]
+		if c == nil {
+			c = &giro.Rollup{RollupKey: r.RollupKey}
+			p.open[r.RollupKey] = c
+		}
+		c.Add(&r, 1)
+		if i < 2 {
+			slot[i] = c
+		}
+	}
+}
+
+// closeCells adds the open cells to the sums of their books.
+func (p *pass) closeCells() {
+	for _, c := range p.open {
+		p.cellsOf(c.Book).add(c, 1)
+	}
+	clear(p.open)
+	clear(p.lately[:])
+}
+
+// fold folds the entries of a span of accounts to their balances.
+func (p *pass) fold(first, last giro.UUID) error {
+	accountsEnd := false
+	accounts := rows[pageAccount]{page: p.accountPages, time: func(*pageAccount) int64 { return 0 },
+		read: func(page []pageAccount) (n int, err error) {
+			if accountsEnd {
+				return 0, nil
+			}
+			n, err = p.from.accountPage(page, first, last)
+			if n > 0 {
+				accountsEnd = page[n-1].id == last
+				first = after(page[n-1].id)
+			}
+			return n, err
+		}}
+	key, at := giro.EntryKey{Sequence: math.MinInt64}, first
+	entries := rows[giro.Entry]{page: p.entryPages, time: func(*giro.Entry) int64 { return 0 },
+		read: func(page []giro.Entry) (n int, err error) {
+			n, err = p.from.entryPage(page, at, key, last)
+			if n > 0 {
+				at, key = page[n-1].Account, giro.EntryKey{Sequence: page[n-1].Sequence, N: page[n-1].N}
+			}
+			return n, err
+		}}
+	if err := errors.Join(accounts.fill(), entries.fill()); err != nil {
+		return err
+	}
+	for a := accounts.take(0); a != nil; a = accounts.take(0) {
+		if p.stopped.Load() {
+			return nil
+		}
+		if a.role == giro.RoleReserved || a.role == giro.RoleSubReserved {
+			p.reserved[bucket{a.book, a.currency}] += a.balance
+		}
+		var fold int64
+		for entries.next < entries.n && entries.page[entries.next].Account == a.id {
+			e := entries.take(0)
+			p.entries++
+			p.entered.add(*e)
+			sum, err := money.Add(fold, e.Amount)
+			if err != nil || sum != e.Balance {
+				return unsound("entry %d of account %s does not fold", e.Sequence, accountName(a.id))
+			}
+			fold = sum
+			if err := entries.fill(); err != nil {
+				return err
+			}
+		}
+		if a.damaged || fold != a.balance || !a.negative && a.balance < 0 {
+			return unsound("account %s is at %d, and its entries at %d", accountName(a.id), a.balance, fold)
+		}
+		if err := accounts.fill(); err != nil {
+			return err
+		}
+	}
+	if !entries.done() {
+		return unsound("an entry is on an account that does not exist")
+	}
+	return nil
+}
+
+// conclude compares what the pieces have added up.
+func (p *pass) conclude() (*giro.Report, error) {
+	if p.posted != p.entered {
+		return nil, unsound("the entries are not those of the postings")
+	}
+	for k, sum := range p.reserved {
+		if sum != 0 {
+			return nil, unsound("the reserved accounts of book %d hold %d %s that no movement reserves", k.book, sum, k.currency)
+		}
+	}
+	for book, head := range p.heads {
+		counts := p.counted(book)
+		for i, kind := range giro.Kinds {
+			if n := *head.Count(kind); n != counts[i] {
+				return nil, unsound("book %d counts %d %s, not %d", book, n, kind.Plural(), counts[i])
+			}
+		}
+		delete(p.counts, book)
+	}
+	if len(p.counts) > 0 {
+		return nil, unsound("%d books that do not exist have movements", len(p.counts))
+	}
+	err := p.from.rollups(func(r giro.Rollup) error {
+		p.cellsOf(r.Book).add(&r, math.MaxUint64) // less
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read roll-ups: %w", err)
+	}
+	for book, s := range p.cells {
+		if s.counts != [2]uint64{} || s.total < giro.RollupMax && s.sums != [2]uint64{} {
+			return nil, unsound("the roll-ups of book %d are not those of its movements", book)
+		}
+	}
+	return &giro.Report{OK: true, Movements: p.movements, LedgerTransactions: p.transactions, Entries: p.entries, Faults: []giro.Fault{}}, nil
+}
