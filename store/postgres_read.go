@@ -211,20 +211,9 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 			case len(status) == 1:
 				s.add(" AND status = ?", string(status[0]))
 			default:
-				s.add(" AND status = ANY(?::text[])", column(status, func(v giro.Status) string { return string(v) }))
+				s.addStatuses(status)
 			}
-			if q.Currency != "" && has("currency") && ranged != "currency" {
-				s.add(" AND currency = ?", string(q.Currency))
-			}
-			if !q.Customer.IsZero() && has("customer") {
-				s.add(" AND customer = ?", uuid(q.Customer))
-			}
-			if !q.Parent.IsZero() && has("parent") {
-				s.add(" AND parent = ?", uuid(q.Parent))
-			}
-			if len(q.References) > 0 && has("reference") {
-				s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)
-			}
+			s.addEqual(q, func(filter string) bool { return filter != ranged && has(filter) })
 			bound(">=", q.From)
 			bound("<=", q.To)
 			bound(cursor, q.Before)
@@ -258,6 +247,28 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 	return nil
 }
 
+// addEqual adds the filters of q that ask for values of a column, status apart,
+// and are among those that has names.
+func (s *statement) addEqual(q *giro.MovementQuery, has func(filter string) bool) {
+	if q.Currency != "" && has("currency") {
+		s.add(" AND currency = ?", string(q.Currency))
+	}
+	if !q.Customer.IsZero() && has("customer") {
+		s.add(" AND customer = ?", uuid(q.Customer))
+	}
+	if !q.Parent.IsZero() && has("parent") {
+		s.add(" AND parent = ?", uuid(q.Parent))
+	}
+	if len(q.References) > 0 && has("reference") {
+		s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)
+	}
+}
+
+// addStatuses asks for movements with one of the statuses.
+func (s *statement) addStatuses(list []giro.Status) {
+	s.add(" AND status = ANY(?::text[])", column(list, func(v giro.Status) string { return string(v) }))
+}
+
 // pgSift builds the statement for columns of what passes the filters of q that the
 // database can apply, among the first ScanMax rows, in their order: sorted again
 // they would all have to be read for the first page.
@@ -270,21 +281,10 @@ func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
 	if r := q.Amounts; r != nil {
 		s.add(" AND amount BETWEEN ? AND ?", r.From, r.To)
 	}
-	if q.Currency != "" {
-		s.add(" AND currency = ?", string(q.Currency))
-	}
 	if len(q.Statuses) > 0 {
-		s.add(" AND status = ANY(?::text[])", column(q.Statuses, func(v giro.Status) string { return string(v) }))
+		s.addStatuses(q.Statuses)
 	}
-	if !q.Customer.IsZero() {
-		s.add(" AND customer = ?", uuid(q.Customer))
-	}
-	if !q.Parent.IsZero() {
-		s.add(" AND parent = ?", uuid(q.Parent))
-	}
-	if len(q.References) > 0 {
-		s.add(" AND reference <> '' AND reference = ANY(?::text[])", q.References)
-	}
+	s.addEqual(q, func(string) bool { return true })
 	for k, v := range q.Metadata {
 		// As text first: most rows need not be read as JSON then.
 		s.add(" AND CASE WHEN strpos(detail, ?) > 0 THEN detail::json -> 'metadata' ->> ? = ? ELSE false END", member(k, v), k, v)

@@ -198,22 +198,10 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 	lead := q.Lead()
 	each := !q.Sifts()
 	has := func(filter string) bool { return each || lead == filter && !peer }
-	if q.Currency != "" && has("currency") {
-		w.add("currency = ?", func(a *args) { a.text(string(q.Currency)) })
-	}
 	if status != "" {
 		w.add("status = ?", func(a *args) { a.text(string(status)) })
 	}
-	if has("customer") {
-		w.addID("customer = ?", q.Customer)
-	}
-	if has("parent") {
-		w.addID("parent = ?", q.Parent)
-	}
-	if len(q.References) > 0 && has("reference") {
-		list := texts(q.References)
-		w.add("reference <> '' AND reference IN (SELECT value FROM json_each(?))", func(a *args) { a.text(list) })
-	}
+	w.addEqual(q, has)
 	switch {
 	case peer:
 		index = "movement_peer"
@@ -236,6 +224,24 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 		w.addID("id < ?", q.Before)
 	}
 	return index, w
+}
+
+// addEqual adds the filters of q that ask for values of a column, status apart,
+// and are among those that has names.
+func (w *where) addEqual(q *giro.MovementQuery, has func(filter string) bool) {
+	if q.Currency != "" && has("currency") {
+		w.add("currency = ?", func(a *args) { a.text(string(q.Currency)) })
+	}
+	if has("customer") {
+		w.addID("customer = ?", q.Customer)
+	}
+	if has("parent") {
+		w.addID("parent = ?", q.Parent)
+	}
+	if len(q.References) > 0 && has("reference") {
+		list := texts(q.References)
+		w.add("reference <> '' AND reference IN (SELECT value FROM json_each(?))", func(a *args) { a.text(list) })
+	}
 }
 
 // texts is a JSON array for json_each, which keeps a statement the same for any
@@ -409,40 +415,19 @@ func sift(c *sqlite.Conn, q *giro.MovementQuery, order string, each func(*giro.M
 // sieve is a condition that all movements fulfil which pass the filters of q,
 // and not many others.
 func sieve(q *giro.MovementQuery) (sql string, bind func(*args)) {
-	terms, binds := []string{"1"}, []func(*args){}
+	w := &where{}
+	w.add("1", nil)
 	if r := q.Amounts; r != nil {
-		terms = append(terms, "amount BETWEEN ? AND ?")
-		binds = append(binds, func(a *args) { a.int(r.From).int(r.To) })
-	}
-	if q.Currency != "" {
-		terms = append(terms, "currency = ?")
-		binds = append(binds, func(a *args) { a.text(string(q.Currency)) })
+		w.add("amount BETWEEN ? AND ?", func(a *args) { a.int(r.From).int(r.To) })
 	}
 	if len(q.Statuses) > 0 {
-		terms = append(terms, "status IN (SELECT value FROM json_each(?))")
-		binds = append(binds, func(a *args) { a.text(texts(q.Statuses)) })
+		w.add("status IN (SELECT value FROM json_each(?))", func(a *args) { a.text(texts(q.Statuses)) })
 	}
-	if !q.Customer.IsZero() {
-		terms = append(terms, "customer IS ?")
-		binds = append(binds, func(a *args) { a.id(q.Customer) })
-	}
-	if !q.Parent.IsZero() {
-		terms = append(terms, "parent IS ?")
-		binds = append(binds, func(a *args) { a.id(q.Parent) })
-	}
-	if len(q.References) > 0 {
-		terms = append(terms, "reference <> '' AND reference IN (SELECT value FROM json_each(?))")
-		binds = append(binds, func(a *args) { a.text(texts(q.References)) })
-	}
+	w.addEqual(q, func(string) bool { return true })
 	for k, v := range q.Metadata {
-		terms = append(terms, "instr(detail, ?)")
-		binds = append(binds, func(a *args) { a.text(member(k, v)) })
+		w.add("instr(detail, ?)", func(a *args) { a.text(member(k, v)) })
 	}
-	return strings.Join(terms, " AND "), func(a *args) {
-		for _, bind := range binds {
-			bind(a)
-		}
-	}
+	return strings.Join(w.terms, " AND "), w.bind
 }
 
 // CountMovements implements giro.Store.
