@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,8 +22,8 @@ import (
 // lived are two merchants' books with some of everything that moves money.
 func lived(t *testing.T, s giro.Store) {
 	t.Helper()
-	at := clock
-	e := &giro.Engine{Store: s, Now: func() time.Time { at = at.Add(time.Second); return at }, NewID: giro.UUIDs(), RailWait: 5 * time.Second, Paused: func() bool { return true }}
+	var reads atomic.Int64 // of the clock, which goes a second each time
+	e := &giro.Engine{Store: s, Now: func() time.Time { return clock.Add(time.Duration(reads.Add(1)) * time.Second) }, NewID: giro.UUIDs(), RailWait: 5 * time.Second, Paused: func() bool { return true }}
 	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}}
 	e.Start()
 	defer e.Stop()
