@@ -10,6 +10,7 @@ import (
 
 	"giro"
 	codes "giro/bank"
+	"giro/internal/storetest"
 	"giro/store"
 )
 
@@ -112,10 +113,7 @@ func (c *settable) advance(d time.Duration) {
 func scripted(t *testing.T) (*bank, *script, *settable) {
 	t.Helper()
 	clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{Now: clock.now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{Now: clock.now})
 	e := newEngine(t, s)
 	e.Now, e.DoubtDeadline = clock.now, 30*time.Minute
 	r := &script{}
@@ -222,10 +220,7 @@ func TestTransfersBetweenMerchantsInEveryHand(t *testing.T) {
 // TestDecisionsRunTwice: a decision keeps nothing of an earlier run.
 func TestDecisionsRunTwice(t *testing.T) {
 	t.Parallel()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	b := start(t, twice{s})
 	ctx := t.Context()
 	m, err := b.MerchantByID(ctx, b.merchant.ID)
@@ -620,10 +615,7 @@ func (r *endless) Lookup(ctx context.Context, in giro.Instruction) (giro.Outcome
 // one asks for what is not known.
 func TestStopWithARailThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	e := newEngine(t, s)
 	dead := &endless{make(chan giro.Instruction, 10)}
 	e.Rails["sandbox"] = dead
@@ -789,10 +781,7 @@ func TestAFullQueueTakesWhatIsOwed(t *testing.T) {
 func TestPendingByHandBeforeTheRailWasTold(t *testing.T) {
 	t.Parallel()
 	clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{Now: clock.now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{Now: clock.now})
 	var paused atomic.Bool
 	paused.Store(true)
 	e := newEngine(t, s)

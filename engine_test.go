@@ -12,6 +12,7 @@ import (
 	"giro"
 	codes "giro/bank"
 	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/rail"
 	"giro/store"
 )
@@ -25,27 +26,14 @@ type bank struct {
 
 // onBoth runs a test on SQLite and on PostgreSQL.
 func onBoth(t *testing.T, test func(t *testing.T, b *bank)) {
-	for _, name := range []string{"sqlite", "postgres"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ids := giro.UUIDs()
-			options := store.Options{Now: time.Now, NewID: func(at int64) giro.UUID { return ids(giro.TimeOf(at)) }, Salt: giro.Salt,
-				Doubt: func(err error) { t.Error(err) }}
-			var s giro.Store
-			var err error
-			if name == "sqlite" {
-				s, err = store.OpenSQLite(t.TempDir(), options)
-			} else {
-				s, err = openPostgres(t, options)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := start(t, s)
-			test(t, b)
-			b.verify(t)
-		})
-	}
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
+		ids := giro.UUIDs()
+		options := store.Options{Now: time.Now, NewID: func(at int64) giro.UUID { return ids(giro.TimeOf(at)) }, Salt: giro.Salt,
+			Doubt: func(err error) { t.Error(err) }}
+		b := start(t, d.Open(t, options))
+		test(t, b)
+		b.verify(t)
+	})
 }
 
 func openPostgres(t *testing.T, o store.Options) (giro.Store, error) {
@@ -590,14 +578,8 @@ func TestPIXAndBoletoChargesCarryWhatThePayerNeeds(t *testing.T) {
 // twice.
 func TestTwoProcessesOnOneDatabase(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Open(t)
-	open := func() giro.Store {
-		s, err := store.OpenPostgres(t.Context(), url, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
+	d := storetest.Postgres(t)
+	open := func() giro.Store { return d.Open(t, store.Options{}) }
 	b := start(t, open())
 	s := open()
 	other := newEngine(t, s)

@@ -10,7 +10,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"giro"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/store"
 )
 
@@ -68,29 +68,14 @@ func TestBalancesAreLinearizable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name      string
+		database  func(testing.TB) storetest.Database
 		processes int
-	}{{"sqlite", 1}, {"postgres", 2}} {
+	}{{"sqlite", storetest.SQLite, 1}, {"postgres", storetest.Postgres, 2}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			url := ""
-			if c.name == "postgres" {
-				url = pgtest.Open(t)
-			}
-			open := func() giro.Store {
-				var s giro.Store
-				var err error
-				if url != "" {
-					s, err = store.OpenPostgres(t.Context(), url, store.Options{})
-				} else {
-					s, err = store.OpenSQLite(t.TempDir(), store.Options{})
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				return s
-			}
+			d := c.database(t)
 			engine := func() *giro.Engine {
-				e := newEngine(t, open())
+				e := newEngine(t, d.Open(t, store.Options{}))
 				e.Paused = func() bool { return true } // payouts stay reserved
 				return e
 			}

@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"giro"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/money"
 	"giro/store"
 )
@@ -729,21 +729,17 @@ func (w *world) end() {
 func TestRandomCommandsAgainstAModel(t *testing.T) {
 	t.Parallel()
 	// A few runs each time; -rapid.checks=1000 for an hour of doubt.
-	for name, limit := range map[string]int32{"sqlite": 40 / slower, "postgres": 10 / slower} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		database func(testing.TB) storetest.Database
+		limit    int32
+	}{{"sqlite", memory, 40 / slower}, {"postgres", storetest.Postgres, 10 / slower}} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			limit := c.limit
 			clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 			options := store.Options{Now: clock.now, Doubt: func(err error) { t.Error(err) }}
-			var s giro.Store
-			var err error
-			if name == "sqlite" {
-				s, err = store.OpenSQLite(memory(t), options)
-			} else {
-				s, err = store.OpenPostgres(t.Context(), pgtest.Open(t), options)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := c.database(t).Open(t, options)
 			var paused atomic.Bool
 			paused.Store(true)
 			e := newEngine(t, s)
@@ -762,6 +758,7 @@ func TestRandomCommandsAgainstAModel(t *testing.T) {
 				if rapid.Bool().Draw(t, "delay") {
 					settings.SettlementDelaySeconds = 3600
 				}
+				var err error
 				w.mine, err = b.CreateMerchant(ctxModel, nil, settings)
 				w.must(err)
 				w.other, err = b.CreateMerchant(ctxModel, nil, giro.Merchant{Name: "B", Currency: "BRL"})
@@ -777,12 +774,12 @@ func TestRandomCommandsAgainstAModel(t *testing.T) {
 
 // memory returns a folder that is not on a disk, where there is one: these tests
 // are about rules, and the disk has its own.
-func memory(t *testing.T) string {
+func memory(t testing.TB) storetest.Database {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "giro-test-")
 	if err != nil {
-		return t.TempDir()
+		return storetest.SQLite(t)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
+	return storetest.Database{Folder: dir}
 }

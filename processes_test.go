@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"giro"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/store"
 )
 
@@ -49,14 +49,8 @@ func (s *mortal) ClaimJobs(ctx context.Context, owner giro.UUID, now, lease int6
 // or so and brings what it had begun to its end.
 func TestAProcessDiesAtTheRail(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Open(t)
-	open := func() *mortal {
-		s, err := store.OpenPostgres(t.Context(), url, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &mortal{Store: s}
-	}
+	d := storetest.Postgres(t)
+	open := func() *mortal { return &mortal{Store: d.Open(t, store.Options{})} }
 	first := open()
 	e := newEngine(t, first)
 	never := &slow{make(chan giro.Instruction, 10), make(chan said)}

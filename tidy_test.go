@@ -38,6 +38,7 @@ var imports = map[string][]string{
 	"internal/bench":     {".", "money", "bank", "store", "rail"},
 	"internal/need":      {},
 	"internal/pgtest":    {"internal/need"},
+	"internal/storetest": {".", "store", "internal/pgtest"},
 	"internal/webscript": {"internal/need"},
 	"internal/sim":       {".", "money", "ledger", "bank", "store", "rail"},
 

@@ -27,7 +27,7 @@ import (
 	"giro"
 	"giro/api"
 	"giro/bank"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/internal/webscript"
 	"giro/rail"
 	"giro/store"
@@ -186,24 +186,12 @@ func onBothStores(t *testing.T, run func(t *testing.T, s giro.Store, folder stri
 // onBothKinds runs a test for each kind of database, of which it may open
 // several.
 func onBothKinds(t *testing.T, run func(t *testing.T, open func() (s giro.Store, folder string))) {
-	for _, kind := range []string{"sqlite", "postgres"} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			run(t, func() (s giro.Store, folder string) {
-				var err error
-				if kind == "sqlite" {
-					folder = t.TempDir()
-					s, err = store.OpenSQLite(folder, store.Options{})
-				} else {
-					s, err = store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				return s, folder
-			})
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
+		run(t, func() (s giro.Store, folder string) {
+			d := d.Fresh(t)
+			return d.Open(t, store.Options{}), d.Folder
 		})
-	}
+	})
 }
 
 // prepare makes three merchants, and of the first what the rows name; change may

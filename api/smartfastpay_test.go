@@ -14,27 +14,13 @@ import (
 
 	"giro"
 	"giro/bank"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/store"
 )
 
 // onStores runs a test on both databases.
 func onStores(t *testing.T, test func(t *testing.T, s giro.Store)) {
-	for database, open := range map[string]func(t *testing.T) (giro.Store, error){
-		"sqlite": func(t *testing.T) (giro.Store, error) { return store.OpenSQLite(t.TempDir(), store.Options{}) },
-		"postgres": func(t *testing.T) (giro.Store, error) {
-			return store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
-		},
-	} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			s, err := open(t)
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, s)
-		})
-	}
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) { test(t, d.Open(t, store.Options{})) })
 }
 
 // profileVars is what a profile writes and reads in payouts.txt.
@@ -134,10 +120,7 @@ func TestSmartFastPayScripts(t *testing.T) {
 // TestSmartFastPayOpenAPI: the dialect's document is valid, and has every route.
 func TestSmartFastPayOpenAPI(t *testing.T) {
 	t.Parallel()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	_, server := running(t, s)
 	w := httptest.NewRecorder()
 	server.ServeHTTP(w, httptest.NewRequest("GET", "/openapi/smartfastpay.json", nil))
@@ -218,10 +201,7 @@ func TestOnePayoutPerTransactionID(t *testing.T) {
 // TestCheckoutPage: the payer chooses on the page, finds the code, and pays.
 func TestCheckoutPage(t *testing.T) {
 	t.Parallel()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	r, _ := running(t, s)
 	r.Vars["cpf"] = bank.Sample("cpf", 10)
 	script := `

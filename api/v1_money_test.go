@@ -15,7 +15,7 @@ import (
 	"giro"
 	"giro/api"
 	"giro/bank"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/rail"
 	"giro/store"
 )
@@ -34,11 +34,7 @@ const adminToken = "admin_0123456789"
 
 func install(t *testing.T) *installation {
 	t.Helper()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return installOn(t, s)
+	return installOn(t, storetest.SQLite(t).Open(t, store.Options{}))
 }
 
 func installOn(t *testing.T, s giro.Store) *installation {
@@ -200,18 +196,7 @@ func (i *installation) payout(amount string, headers ...string) answer {
 
 func TestMoney(t *testing.T) {
 	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		testMoney(install(t))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		s, err := store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		testMoney(installOn(t, s))
-	})
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) { testMoney(installOn(t, d.Open(t, store.Options{}))) })
 }
 
 func testMoney(i *installation) {

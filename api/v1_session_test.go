@@ -13,7 +13,7 @@ import (
 
 	"giro"
 	"giro/api"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/rail"
 	"giro/store"
 )
@@ -33,49 +33,39 @@ type office struct {
 // onBothOffices runs a test on both databases.
 func onBothOffices(t *testing.T, test func(t *testing.T, o *office)) {
 	t.Parallel()
-	for database, open := range map[string]func(t *testing.T, o store.Options) (giro.Store, error){
-		"sqlite": func(t *testing.T, o store.Options) (giro.Store, error) { return store.OpenSQLite(t.TempDir(), o) },
-		"postgres": func(t *testing.T, o store.Options) (giro.Store, error) {
-			return store.OpenPostgres(t.Context(), pgtest.Open(t), o)
-		},
-	} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			o := &office{t: t}
-			now := func() time.Time {
-				at := time.Now()
-				if n := o.stopped.Load(); n != 0 {
-					at = time.Unix(0, n)
-				}
-				return at.Add(time.Duration(o.ahead.Load()))
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
+		o := &office{t: t}
+		now := func() time.Time {
+			at := time.Now()
+			if n := o.stopped.Load(); n != 0 {
+				at = time.Unix(0, n)
 			}
-			s, err := open(t, store.Options{Now: now})
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.engine = &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}}
-			o.engine.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: o.engine}, "manual": rail.Manual{}}
-			o.engine.Start()
-			t.Cleanup(func() {
-				o.engine.Stop()
-				s.Close()
-			})
-			if o.merchant, err = o.engine.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "First", Currency: "BRL"}); err != nil {
-				t.Fatal(err)
-			}
-			keys, err := o.engine.CreateKeySet(t.Context(), o.merchant, false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.secret = keys.SecretKey
-			o.server, err = api.New(api.Config{Engine: o.engine, Now: now, NewID: o.engine.NewID, Secret: o.engine.Secret[:],
-				Admin: func(token string) bool { return token == "adm_of_this_test" }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, o)
+			return at.Add(time.Duration(o.ahead.Load()))
+		}
+		s := d.Open(t, store.Options{Now: now})
+		o.engine = &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}}
+		o.engine.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: o.engine}, "manual": rail.Manual{}}
+		o.engine.Start()
+		t.Cleanup(func() {
+			o.engine.Stop()
+			s.Close()
 		})
-	}
+		var err error
+		if o.merchant, err = o.engine.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "First", Currency: "BRL"}); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := o.engine.CreateKeySet(t.Context(), o.merchant, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.secret = keys.SecretKey
+		o.server, err = api.New(api.Config{Engine: o.engine, Now: now, NewID: o.engine.NewID, Secret: o.engine.Secret[:],
+			Admin: func(token string) bool { return token == "adm_of_this_test" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, o)
+	})
 }
 
 // reply is a response with its body read.

@@ -16,7 +16,7 @@ import (
 
 	"giro"
 	"giro/api"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/rail"
 	"giro/store"
 )
@@ -123,10 +123,7 @@ func (s *streamed) next(r *bufio.Reader) (id, typ string) {
 
 func openSQLite(t testing.TB) giro.Store {
 	t.Helper()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	return s
 }
 
@@ -229,14 +226,8 @@ func TestManyStreams(t *testing.T) {
 // database is streamed within a second.
 func TestStreamOfAnotherProcess(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Open(t)
-	open := func() giro.Store {
-		s, err := store.OpenPostgres(context.Background(), url, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
+	d := storetest.Postgres(t)
+	open := func() giro.Store { return d.Open(t, store.Options{}) }
 	one := serveStreams(t, open())
 	two := serveStreams(t, open())
 	r := one.lines("", "")

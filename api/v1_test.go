@@ -15,7 +15,7 @@ import (
 
 	"giro"
 	"giro/api"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/internal/webscript"
 	"giro/rail"
 	"giro/store"
@@ -102,40 +102,28 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts", err)
 	}
-	for database, open := range map[string]func(t *testing.T) (giro.Store, error){
-		"sqlite": func(t *testing.T) (giro.Store, error) { return store.OpenSQLite(t.TempDir(), store.Options{}) },
-		"postgres": func(t *testing.T) (giro.Store, error) {
-			return store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
-		},
-	} {
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
 		for _, file := range files {
-			t.Run(database+"/"+filepath.Base(file), func(t *testing.T) {
+			t.Run(filepath.Base(file), func(t *testing.T) {
 				t.Parallel()
 				script, err := os.ReadFile(file)
 				if err != nil {
 					t.Fatal(err)
 				}
-				s, err := open(t)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r, _ := running(t, s)
+				r, _ := running(t, d.Fresh(t).Open(t, store.Options{}))
 				if err := r.Run(file, string(script)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-	}
+	})
 }
 
 // TestStream reads an event over a live connection, goes on after it, and sees
 // the stream end when the server shuts down.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	r, server := running(t, s)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

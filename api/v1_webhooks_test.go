@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,7 +12,7 @@ import (
 
 	"giro"
 	"giro/api"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/store"
 	"giro/webhook"
 )
@@ -54,10 +53,7 @@ var forbiddenURLs = []struct {
 // changed, with its code, and leaves no endpoint behind.
 func TestForbiddenURLs(t *testing.T) {
 	t.Parallel()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	r, server := running(t, s)
 	send := func(method, path, body string) (int, map[string]any) {
 		req := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -97,62 +93,51 @@ func TestForbiddenURLs(t *testing.T) {
 // in a mode; the 51st is refused, and a deleted one makes room.
 func TestEndpointLimit(t *testing.T) {
 	t.Parallel()
-	for database, open := range map[string]func(t *testing.T) (giro.Store, error){
-		"sqlite": func(t *testing.T) (giro.Store, error) { return store.OpenSQLite(t.TempDir(), store.Options{}) },
-		"postgres": func(t *testing.T) (giro.Store, error) {
-			return store.OpenPostgres(context.Background(), pgtest.Open(t), store.Options{})
-		},
-	} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			s, err := open(t)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, server := running(t, s)
-			send := func(method, path, key string) *httptest.ResponseRecorder {
-				req := httptest.NewRequest(method, path, strings.NewReader(`{"url": "https://example.com/hooks", "events": ["*"]}`))
-				req.Header.Set("Authorization", "Bearer "+r.Vars[key])
-				req.Header.Set("Content-Type", "application/json")
-				w := httptest.NewRecorder()
-				server.ServeHTTP(w, req)
-				return w
-			}
-			var mu sync.Mutex
-			statuses := map[int]int{}
-			var wg sync.WaitGroup
-			for range 55 {
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
-					w := send("POST", "/v1/webhook_endpoints", "secret_key")
-					mu.Lock()
-					defer mu.Unlock()
-					statuses[w.Code]++
-					if w.Code == 409 && !strings.Contains(w.Body.String(), `"endpoint_limit"`) {
-						t.Errorf("%s", w.Body)
-					}
-				}()
-			}
-			wg.Wait()
-			if statuses[201] != 50 || statuses[409] != 5 {
-				t.Fatalf("%v", statuses)
-			}
-			if w := send("POST", "/v1/webhook_endpoints", "live_key"); w.Code != 201 {
-				t.Errorf("the other mode: %d", w.Code)
-			}
-			var list []struct{ ID string }
-			if err := json.Unmarshal(send("GET", "/v1/webhook_endpoints", "secret_key").Body.Bytes(), &list); err != nil || len(list) != 50 {
-				t.Fatal(len(list), err)
-			}
-			if w := send("DELETE", "/v1/webhook_endpoints/"+list[7].ID, "secret_key"); w.Code != 200 {
-				t.Fatal(w.Code)
-			}
-			if w := send("POST", "/v1/webhook_endpoints", "secret_key"); w.Code != 201 {
-				t.Errorf("after one was deleted: %d %s", w.Code, w.Body)
-			}
-		})
-	}
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
+		s := d.Open(t, store.Options{})
+		r, server := running(t, s)
+		send := func(method, path, key string) *httptest.ResponseRecorder {
+			req := httptest.NewRequest(method, path, strings.NewReader(`{"url": "https://example.com/hooks", "events": ["*"]}`))
+			req.Header.Set("Authorization", "Bearer "+r.Vars[key])
+			req.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			server.ServeHTTP(w, req)
+			return w
+		}
+		var mu sync.Mutex
+		statuses := map[int]int{}
+		var wg sync.WaitGroup
+		for range 55 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				w := send("POST", "/v1/webhook_endpoints", "secret_key")
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[w.Code]++
+				if w.Code == 409 && !strings.Contains(w.Body.String(), `"endpoint_limit"`) {
+					t.Errorf("%s", w.Body)
+				}
+			}()
+		}
+		wg.Wait()
+		if statuses[201] != 50 || statuses[409] != 5 {
+			t.Fatalf("%v", statuses)
+		}
+		if w := send("POST", "/v1/webhook_endpoints", "live_key"); w.Code != 201 {
+			t.Errorf("the other mode: %d", w.Code)
+		}
+		var list []struct{ ID string }
+		if err := json.Unmarshal(send("GET", "/v1/webhook_endpoints", "secret_key").Body.Bytes(), &list); err != nil || len(list) != 50 {
+			t.Fatal(len(list), err)
+		}
+		if w := send("DELETE", "/v1/webhook_endpoints/"+list[7].ID, "secret_key"); w.Code != 200 {
+			t.Fatal(w.Code)
+		}
+		if w := send("POST", "/v1/webhook_endpoints", "secret_key"); w.Code != 201 {
+			t.Errorf("after one was deleted: %d %s", w.Code, w.Body)
+		}
+	})
 }
 
 // TestWebhookRoutesUnderAKey: what is done under an Idempotency-Key is done once,

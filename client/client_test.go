@@ -17,6 +17,7 @@ import (
 	"giro"
 	"giro/api"
 	"giro/client"
+	"giro/internal/storetest"
 	"giro/rail"
 	"giro/store"
 )
@@ -29,10 +30,7 @@ type served struct {
 
 func serve(t *testing.T) served {
 	t.Helper()
-	s, err := store.OpenSQLite(t.TempDir(), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.SQLite(t).Open(t, store.Options{})
 	e := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}}
 	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}, "manual": rail.Manual{}}
 	e.Start()

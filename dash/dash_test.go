@@ -14,7 +14,7 @@ import (
 
 	"giro"
 	"giro/dash"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/store"
 )
 
@@ -31,58 +31,47 @@ type house struct {
 
 func onBothHouses(t *testing.T, test func(t *testing.T, h *house)) {
 	t.Parallel()
-	for database, open := range map[string]func(t *testing.T) (giro.Store, error){
-		"sqlite": func(t *testing.T) (giro.Store, error) { return store.OpenSQLite(t.TempDir(), store.Options{}) },
-		"postgres": func(t *testing.T) (giro.Store, error) {
-			return store.OpenPostgres(t.Context(), pgtest.Open(t), store.Options{})
-		},
-	} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			s, err := open(t)
-			if err != nil {
-				t.Fatal(err)
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
+		s := d.Open(t, store.Options{})
+		h := &house{t: t}
+		now := func() time.Time {
+			if n := h.stopped.Load(); n != 0 {
+				return time.Unix(0, n)
 			}
-			h := &house{t: t}
-			now := func() time.Time {
-				if n := h.stopped.Load(); n != 0 {
-					return time.Unix(0, n)
-				}
-				return time.Now()
-			}
-			e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: giro.Secret{4}}
-			e.Start()
-			t.Cleanup(func() {
-				e.Stop()
-				s.Close()
-			})
-			m, err := e.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "<First> & Sons"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			made, err := e.Invite(t.Context(), nil, giro.Invitation{Purpose: giro.InviteFirst, Merchant: m.ID, Number: m.Number, Duty: giro.DutyOwner})
-			if err != nil {
-				t.Fatal(err)
-			}
-			pages, err := dash.New(dash.Config{Engine: e})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if pages == nil {
-				t.Skip("built without the dashboard")
-			}
-			api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api "+r.URL.Path) })
-			server := httptest.NewServer(pages.Mount(api))
-			t.Cleanup(server.Close)
-			jar, err := cookiejar.New(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			h.engine, h.server, h.browser, h.link = e, server, browser, "/app/login?token="+made.Token
-			test(t, h)
+			return time.Now()
+		}
+		e := &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: giro.Secret{4}}
+		e.Start()
+		t.Cleanup(func() {
+			e.Stop()
+			s.Close()
 		})
-	}
+		m, err := e.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "<First> & Sons"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := e.Invite(t.Context(), nil, giro.Invitation{Purpose: giro.InviteFirst, Merchant: m.ID, Number: m.Number, Duty: giro.DutyOwner})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages, err := dash.New(dash.Config{Engine: e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pages == nil {
+			t.Skip("built without the dashboard")
+		}
+		api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api "+r.URL.Path) })
+		server := httptest.NewServer(pages.Mount(api))
+		t.Cleanup(server.Close)
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		h.engine, h.server, h.browser, h.link = e, server, browser, "/app/login?token="+made.Token
+		test(t, h)
+	})
 }
 
 // get asks for a path; headers are "Name: value".

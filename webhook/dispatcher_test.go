@@ -18,7 +18,7 @@ import (
 	reference "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"giro"
-	"giro/internal/pgtest"
+	"giro/internal/storetest"
 	"giro/rail"
 	"giro/store"
 	"giro/webhook"
@@ -37,27 +37,8 @@ type site struct {
 // onBoth runs a test on an empty store of each kind. open opens it again.
 func onBoth(t *testing.T, test func(t *testing.T, open func() giro.Store)) {
 	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		dir := t.TempDir()
-		test(t, func() giro.Store {
-			s, err := store.OpenSQLite(dir, store.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		})
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		url := pgtest.Open(t)
-		test(t, func() giro.Store {
-			s, err := store.OpenPostgres(context.Background(), url, store.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		})
+	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
+		test(t, func() giro.Store { return d.Open(t, store.Options{}) })
 	})
 }
 
@@ -565,14 +546,8 @@ func TestHanging(t *testing.T) {
 // its leases, the other takes over.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Open(t)
-	open := func() giro.Store {
-		s, err := store.OpenPostgres(context.Background(), url, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
+	d := storetest.Postgres(t)
+	open := func() giro.Store { return d.Open(t, store.Options{}) }
 	one := run(t, open(), private)
 	two := run(t, open(), private)
 	var boxes []*inbox
