@@ -160,15 +160,7 @@ func (p *Postgres) RenewDispatches(ctx context.Context, owner giro.UUID, now, le
 func (p *Postgres) Deliveries(ctx context.Context, q giro.DeliveryQuery) ([]*giro.Delivery, error) {
 	s := new(statement)
 	s.add("SELECT "+pgDeliveryColumns+" FROM delivery WHERE endpoint = ?", uuid(q.Endpoint))
-	if q.Sequence > 0 {
-		s.add(" AND sequence = ?", q.Sequence)
-	}
-	if q.After > 0 {
-		s.add(" AND sequence > ?", q.After)
-	}
-	if q.Before > 0 {
-		s.add(" AND sequence < ?", q.Before)
-	}
+	s.addSequence(q.Sequence, q.After, q.Before)
 	switch q.State {
 	case "":
 	case giro.DeliveryPending: // each in an index of their own, as the text names the state

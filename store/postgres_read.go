@@ -69,6 +69,19 @@ func (s *statement) add(text string, values ...any) {
 	s.WriteString(text)
 }
 
+// addSequence asks for one number, or for those after and before others; 0 asks
+// for nothing.
+func (s *statement) addSequence(one, after, before int64) {
+	for _, bound := range []struct {
+		term  string
+		value int64
+	}{{" AND sequence = ?", one}, {" AND sequence > ?", after}, {" AND sequence < ?", before}} {
+		if bound.value > 0 {
+			s.add(bound.term, bound.value)
+		}
+	}
+}
+
 // atMostRows is the argument of LIMIT; 0 stands for all rows.
 func atMostRows(limit int) *int {
 	if limit <= 0 {
@@ -538,15 +551,7 @@ func (p *Postgres) TrialBalance(ctx context.Context, book giro.Book) (*giro.Tria
 func (p *Postgres) Events(ctx context.Context, q giro.EventQuery) ([]*giro.Event, error) {
 	s := new(statement)
 	s.add("SELECT "+pgEventColumns+" FROM event WHERE book = ?", int64(q.Book))
-	if q.Sequence > 0 {
-		s.add(" AND sequence = ?", q.Sequence)
-	}
-	if q.After > 0 {
-		s.add(" AND sequence > ?", q.After)
-	}
-	if q.Before > 0 {
-		s.add(" AND sequence < ?", q.Before)
-	}
+	s.addSequence(q.Sequence, q.After, q.Before)
 	if q.From > 0 {
 		s.add(" AND sequence >= ?", q.From)
 	}

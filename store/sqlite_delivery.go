@@ -175,15 +175,7 @@ func (s *SQLite) Deliveries(ctx context.Context, q giro.DeliveryQuery) (found []
 	w := &where{}
 	w.add("endpoint = ?", func(a *args) { a.id(q.Endpoint) })
 	index, order := "", " ORDER BY sequence"+direction(q.Ascending)
-	if q.Sequence > 0 {
-		w.add("sequence = ?", func(a *args) { a.int(q.Sequence) })
-	}
-	if q.After > 0 {
-		w.add("sequence > ?", func(a *args) { a.int(q.After) })
-	}
-	if q.Before > 0 {
-		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
-	}
+	w.addSequence(q.Sequence, q.After, q.Before)
 	switch q.State {
 	case "":
 	case giro.DeliveryPending: // each in an index of their own, as the text names the state

@@ -47,6 +47,19 @@ func (w *where) addID(term string, id giro.UUID) {
 	}
 }
 
+// addSequence asks for one number, or for those after and before others; 0 asks
+// for nothing.
+func (w *where) addSequence(one, after, before int64) {
+	for _, bound := range []struct {
+		term  string
+		value int64
+	}{{"sequence = ?", one}, {"sequence > ?", after}, {"sequence < ?", before}} {
+		if bound.value > 0 {
+			w.add(bound.term, func(a *args) { a.int(bound.value) })
+		}
+	}
+}
+
 func (w *where) String() string {
 	if len(w.terms) == 0 {
 		return ""
@@ -665,15 +678,7 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 	w := &where{}
 	w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
 	ascending := q.Ascending || q.After > 0
-	if q.Sequence > 0 {
-		w.add("sequence = ?", func(a *args) { a.int(q.Sequence) })
-	}
-	if q.After > 0 {
-		w.add("sequence > ?", func(a *args) { a.int(q.After) })
-	}
-	if q.Before > 0 {
-		w.add("sequence < ?", func(a *args) { a.int(q.Before) })
-	}
+	w.addSequence(q.Sequence, q.After, q.Before)
 	if q.From > 0 {
 		w.add("sequence >= ?", func(a *args) { a.int(q.From) })
 	}
