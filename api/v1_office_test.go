@@ -168,6 +168,8 @@ func TestViews(t *testing.T) {
 			t.Errorf("%d views of payouts", n)
 		}
 		o.want(o.ask(viewer, "DELETE", "/v1/views/"+shared, ""), 403, "forbidden")
+		// A key is nobody: a view of its own would be seen by nobody.
+		o.want(o.ask(nil, "POST", "/v1/views", `{"name":"Of a program","page":"payments","shared":false}`, "Authorization: Bearer "+o.secret), 422, "invalid_value")
 		o.want(o.ask(owner, "PUT", "/v1/views/"+own, `{"name":"Theirs"}`), 404, "not_found")
 		o.want(o.ask(owner, "PUT", "/v1/views/"+shared, `{"name":"Failed cards","columns":["amount"]}`), 200, "")
 		o.want(o.ask(maker, "PUT", "/v1/views/"+own, `{}`), 422, "nothing_to_update")

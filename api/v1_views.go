@@ -181,6 +181,9 @@ func (c *call) keepView(status int, read func() (*giro.StoredDocument, *view, er
 		}
 		v, mine = present, c.mine(present)
 		c.setView(v)
+		if !v.Shared && v.Person.IsZero() {
+			return nil, giro.Refuse(giro.CodeInvalidValue, "/shared", "a key saved this view, not a person: it is shared, or nobody would see it")
+		}
 		if d.Data, err = json.Marshal(v); err != nil {
 			return nil, err
 		}

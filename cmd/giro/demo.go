@@ -68,12 +68,17 @@ func (c *demoCommand) Run() error {
 		}
 	}
 	clock.at.Store(0)
+	if first == nil && c.Rate > 0 {
+		if err := history.resume(ctx); err != nil {
+			return fmt.Errorf("go on with the demo's payments: %w", err)
+		}
+	}
 	link, err := in.firstLink(ctx)
 	if err != nil {
 		return err
 	}
 	return in.serve(ctx, door{listen: c.Listen, out: outgoing{AllowPrivate: true}}, log, func(url string) error {
-		if first != nil && c.Rate > 0 {
+		if c.Rate > 0 {
 			go history.goOn(ctx, c.Rate)
 		}
 		if link != "" {

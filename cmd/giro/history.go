@@ -40,6 +40,7 @@ var (
 	givenNames  = strings.Fields("Ana Bruno Camila Diego Elisa Felipe Gabriela Hugo Isabel João Karina Lucas Mariana Nicolás Olívia Paulo Rafaela Sofía Tiago Valentina")
 	familyNames = strings.Fields("Almeida Barbosa Cardoso Díaz Esteves Ferreira García Herrera Lima Martins Nogueira Ortiz Pereira Quintero Ribeiro Santos Torres Vargas")
 	wares       = []string{"Coffee beans", "Trail shoes", "Ceramic set", "Notebook stand", "Cotton hammock", "Headphones", "Desk lamp", "Rain jacket", "Cast-iron pan", "Guitar strings"}
+	sellerNames = []string{"North shop", "South shop"}
 	unaccented  = strings.NewReplacer("ã", "a", "á", "a", "í", "i", "ó", "o", "é", "e")
 )
 
@@ -61,14 +62,40 @@ func (s *past) found(ctx context.Context, merchant string) error {
 		if _, err := s.engine.Fund(ctx, s.call, k.currency, k.usual*400); err != nil {
 			return err
 		}
-		for _, name := range []string{"North shop", "South shop"} {
-			a, err := s.engine.CreateAccount(ctx, s.call, name+" "+k.currency.Lower(), k.currency, false, nil)
+		for _, name := range sellerNames {
+			a, err := s.engine.CreateAccount(ctx, s.call, sellerName(name, k.currency), k.currency, false, nil)
 			if err != nil {
 				return err
 			}
 			s.sellers[k.currency] = append(s.sellers[k.currency], a)
 		}
 	}
+	return nil
+}
+
+func sellerName(name string, c money.Currency) string { return name + " " + c.Lower() }
+
+// resume goes on with a demo that was found before: its sellers are looked up,
+// and numbers begin above those that were given.
+func (s *past) resume(ctx context.Context) error {
+	m, err := s.engine.Merchant(ctx, 1)
+	if err != nil {
+		return err
+	}
+	s.call = &giro.Call{Merchant: m}
+	s.sellers = map[money.Currency][]*giro.Account{}
+	accounts, _, err := s.engine.Store.Accounts(ctx, giro.AccountQuery{Book: giro.BookOf(m.Number, false), Roles: []giro.Role{giro.RoleSub}, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		for _, name := range sellerNames {
+			if a.Name == sellerName(name, a.Currency) && !a.Closed {
+				s.sellers[a.Currency] = append(s.sellers[a.Currency], a)
+			}
+		}
+	}
+	s.n.Store(uint64(giro.Micros(s.clock.now()) / 1_000_000))
 	return nil
 }
 
@@ -162,6 +189,9 @@ func (s *past) one(ctx context.Context, r *rand.Rand, lately bool) error {
 		return s.payout(ctx, r, k, amount*2/3+1, who, n, lately)
 	}
 	sellers := s.sellers[k.currency]
+	if len(sellers) == 0 {
+		return nil // somebody has closed them
+	}
 	_, err := s.engine.CreateTransfer(ctx, s.ask(""), giro.Request{
 		Amount: amount/5 + 1, Currency: k.currency, Destination: sellers[r.IntN(len(sellers))].ID,
 		Reference: fmt.Sprintf("share-%d", n), Description: "Seller's share",

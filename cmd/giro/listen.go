@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -39,6 +40,7 @@ type listening struct {
 	Secret   string   `json:"secret"`
 	After    int64    `json:"after"`           // events up to this sequence were handed over
 	Again    []string `json:"again,omitempty"` // events that the receiver refused, to be handed over again
+	Key      string   `json:"key,omitempty"`   // Idempotency-Key of the endpoint that is being made
 
 	path string
 }
@@ -177,11 +179,19 @@ func (l *forwarder) resume() error {
 		if l.c.ForwardTo != "" {
 			description += " → " + l.c.ForwardTo
 		}
-		v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/webhook_endpoints", Body: map[string]any{"events": types, "description": description}})
+		// The key is kept first: a listener that dies before it has kept the answer
+		// gets the same endpoint and secret again.
+		if l.state.Key == "" {
+			l.state.Key = rand.Text()
+			if err := l.state.save(); err != nil {
+				return err
+			}
+		}
+		v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/webhook_endpoints", Key: l.state.Key, Body: map[string]any{"events": types, "description": description}})
 		if err != nil {
 			return err
 		}
-		l.state.Endpoint, l.state.Secret = v.at("id").string(), v.at("secret").string()
+		l.state.Endpoint, l.state.Secret, l.state.Key = v.at("id").string(), v.at("secret").string(), ""
 	}
 	if l.secret, err = webhook.ParseSecret(l.state.Secret); err != nil {
 		return err

@@ -204,9 +204,11 @@ func TestReadmeCommands(t *testing.T) {
 	run(t, "restore", "--data", restored, filepath.Join(dir, "giro-backup.db"))
 }
 
-func TestDemoAndTheReadmesCurlLines(t *testing.T) {
-	t.Parallel()
-	cmd := giroCommand(t, "demo", "--listen", "127.0.0.1:0", "--days", "5")
+// demo runs giro demo until the test ends or stop is called, and reads its
+// address and key.
+func demo(t *testing.T, flags ...string) (s server, key string, stop func()) {
+	t.Helper()
+	cmd := giroCommand(t, append([]string{"demo", "--listen", "127.0.0.1:0"}, flags...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -214,20 +216,49 @@ func TestDemoAndTheReadmesCurlLines(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
-	var s server
-	var key string
+	stop = sync.OnceFunc(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
+	t.Cleanup(stop)
 	lines := bufio.NewScanner(out)
-	for lines.Scan() && !strings.Contains(lines.Text(), "/docs") {
+	for lines.Scan() {
 		for word := range strings.FieldsSeq(lines.Text()) {
 			if strings.HasPrefix(word, "http://") && s.URL == "" {
-				s.URL = word
+				s.URL = strings.TrimSuffix(word, ";")
 			}
 			if strings.HasPrefix(word, "sk_test_") && key == "" {
 				key = word
 			}
 		}
+		if strings.Contains(lines.Text(), "/docs") || strings.Contains(lines.Text(), "its keys were shown") {
+			break
+		}
 	}
+	return s, key, stop
+}
+
+// TestDemoGoesOn: a demo whose data is kept makes payments after a restart too.
+func TestDemoGoesOn(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	_, key, stop := demo(t, "--data", folder, "--days", "1")
+	stop()
+	s, _, _ := demo(t, "--data", folder, "--rate", "50")
+	count := func(kind string) (n int) {
+		status, body, err := s.do("GET", "/v1/"+kind+"/counts", key, "")
+		var counts struct{ All int }
+		if err != nil || status != 200 || json.Unmarshal(body, &counts) != nil {
+			t.Fatal(status, string(body), err)
+		}
+		return counts.All
+	}
+	charges, payouts, transfers := count("charges"), count("payouts"), count("transfers")
+	eventually(t, "payments of each kind are made", func() bool {
+		return count("charges") > charges && count("payouts") > payouts && count("transfers") > transfers
+	})
+}
+
+func TestDemoAndTheReadmesCurlLines(t *testing.T) {
+	t.Parallel()
+	s, key, _ := demo(t, "--days", "5")
 	status, body, err := s.do("POST", "/charges", key, `{"amount": 1000, "provider": "card", "currency": "usd", "card": {"token": "card_token"}}`)
 	if err != nil || status != 201 || !bytes.Contains(body, []byte(`"amount_captured":1000`)) {
 		t.Error(status, string(body), err)
