@@ -33,6 +33,10 @@ const (
 	termMax     = 64 // bytes of a term
 	termsMax    = 40 // of one object
 	termsEvents = 500
+	// termCut is a term of objects that have more words than termsMax. No word is a
+	// space, so nobody searches for it.
+	termCut    = " "
+	holdersMax = 2000
 )
 
 // Fold returns the form in which words are compared: lower case, without
@@ -100,8 +104,12 @@ func TermsOf(data []byte) ([]string, error) {
 	add := func(texts ...string) {
 		for _, text := range texts {
 			for _, w := range Words(Fold(text)) {
-				if len(terms) < termsMax && w != "" && !slices.Contains(terms, w) {
+				switch {
+				case w == "" || slices.Contains(terms, w):
+				case len(terms) < termsMax:
 					terms = append(terms, w)
+				case len(terms) == termsMax:
+					terms = append(terms, termCut)
 				}
 			}
 		}
@@ -133,6 +141,38 @@ func TermsOf(data []byte) ([]string, error) {
 		add(o.Metadata[k])
 	}
 	return terms, nil
+}
+
+// Holders returns ids among which are those of all movements of a book that have
+// metadata, by the longest word of its values. It is nil where that cannot be
+// said: there are too many, or too much was written since terms were.
+func (e *Engine) Holders(ctx context.Context, book Book, metadata map[string]string) ([]UUID, error) {
+	word := ""
+	for _, v := range metadata {
+		for _, w := range Words(Fold(v)) {
+			if len(w) > len(word) || len(w) == len(word) && w < word {
+				word = w
+			}
+		}
+	}
+	if word == "" {
+		return nil, nil
+	}
+	// Terms first: what has none yet was written after them, and has an event.
+	terms := []string{word, termCut}
+	ids, sequence, err := e.Store.TermIDs(ctx, book, terms, holdersMax+1)
+	if err != nil || len(ids) > holdersMax {
+		return nil, err
+	}
+	events, err := e.Store.Events(ctx, EventQuery{Book: book, After: sequence, Ascending: true, Limit: termsEvents + 1})
+	if err != nil || len(events) > termsEvents {
+		return nil, err
+	}
+	for _, v := range events {
+		ids = append(ids, v.Object)
+	}
+	slices.SortFunc(ids, func(a, b UUID) int { return bytes.Compare(a[:], b[:]) })
+	return append([]UUID{}, slices.Compact(ids)...), nil
 }
 
 // documentTerms are those of the documents that a batch writes.

@@ -87,6 +87,10 @@ type Store interface {
 	// FindTerms returns the terms of a book that begin with a folded prefix, at
 	// most limit, the newest objects of each term first.
 	FindTerms(ctx context.Context, book Book, prefix string, limit int) ([]Term, error)
+	// TermIDs returns the ids of objects of a book that have one of the terms, in no
+	// order, at most limit of each term; and up to which event terms had been
+	// written before they were looked for.
+	TermIDs(ctx context.Context, book Book, terms []string, limit int) (ids []UUID, sequence int64, err error)
 	// TermBacklogs lists books whose events were not all read for terms.
 	TermBacklogs(ctx context.Context, limit int) ([]TermBacklog, error)
 	// AddTerms writes the terms of a book's events after from, up to and with to;
@@ -448,7 +452,8 @@ type MovementQuery struct {
 	Amounts  *AmountRange
 	Metadata map[string]string // all of them
 	Match    func(*Movement) bool
-	ScanMax  int // 0: all
+	IDs      []UUID // only these, in the query's order; nil: any
+	ScanMax  int    // 0: all
 	// Scanned receives the last id that was looked at when ScanMax ended the page
 	// or the count.
 	Scanned *UUID

@@ -2,6 +2,7 @@ package giro
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -175,7 +176,7 @@ func (e *Engine) Update(ctx context.Context, call *Call, kind Kind, id UUID, ch 
 		if ch.Version > 0 && ch.Version != m.Version {
 			return Refuse(CodePreconditionFailed, "If-Match", "the object has changed since it was read")
 		}
-		before := m.Version
+		before, told := m.Version, len(b.writes.Events)
 		if ch.Description != nil {
 			m.Detail.Description = *ch.Description
 		}
@@ -216,9 +217,12 @@ func (e *Engine) Update(ctx context.Context, call *Call, kind Kind, id UUID, ch 
 				return Refuse(CodeInvalidState, "/status", "a "+string(kind)+" that is "+string(m.Status)+" cannot become "+string(*ch.Status))
 			}
 		}
-		if m.Version == before && (ch.Description != nil || ch.Metadata != nil) {
-			m.stamp(b.now(m.Book))
-			b.emit(m, "updated")
+		updated := string(kind) + ".updated"
+		if (ch.Description != nil || ch.Metadata != nil) && !slices.ContainsFunc(b.writes.Events[told:], func(v Event) bool { return v.Type == updated }) {
+			if m.Version == before {
+				m.stamp(b.now(m.Book))
+			}
+			b.emit(m, "updated") // for the words of search too, whatever else the request did
 		}
 		return nil
 	})

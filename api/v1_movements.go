@@ -339,7 +339,11 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	if from, to, given := p.amounts("amount"); given {
 		q.Amounts = &giro.AmountRange{From: from, To: to}
 	}
-	q.Metadata = p.metadata("metadata")
+	if q.Metadata = p.metadata("metadata"); len(q.Metadata) > 0 {
+		if q.IDs, err = c.engine().Holders(c.ctx, q.Book, q.Metadata); err != nil {
+			return q, false, err
+		}
+	}
 	if c.caller.Publishable {
 		q.Match = func(m *giro.Movement) bool { return m.Detail.Publishable }
 	}

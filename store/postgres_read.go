@@ -227,6 +227,9 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 				s.addStatuses(status)
 			}
 			s.addEqual(q, func(filter string) bool { return filter != ranged && has(filter) })
+			if q.IDs != nil {
+				s.add(" AND id = ANY(?::uuid[])", column(q.IDs, func(u giro.UUID) uuid { return uuid(u) }))
+			}
 			bound(">=", q.From)
 			bound("<=", q.To)
 			bound(cursor, q.Before)

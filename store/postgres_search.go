@@ -61,6 +61,26 @@ func (p *Postgres) FindTerms(ctx context.Context, book giro.Book, prefix string,
 	return found, err
 }
 
+// TermIDs is giro.Store's. Terms are never taken back, so what was read after the
+// cursor has all that the cursor says.
+func (p *Postgres) TermIDs(ctx context.Context, book giro.Book, terms []string, limit int) (ids []giro.UUID, sequence int64, err error) {
+	read, err := first(ctx, p.pool, func(row pgx.CollectableRow) (n *int64, err error) {
+		n = new(int64)
+		return n, row.Scan(n)
+	}, "SELECT sequence FROM term_cursor WHERE book = $1", int64(book))
+	if err != nil {
+		return nil, 0, err
+	}
+	if read != nil {
+		sequence = *read
+	}
+	ids, err = all(ctx, p.pool, func(row pgx.CollectableRow) (id giro.UUID, err error) {
+		err = row.Scan((*uuid)(&id))
+		return id, err
+	}, "SELECT found.id FROM unnest($2::text[]) AS word, LATERAL (SELECT id FROM term WHERE book = $1 AND term = word LIMIT $3) found", int64(book), terms, int64(limit))
+	return ids, sequence, err
+}
+
 // TermBacklogs is giro.Store's.
 func (p *Postgres) TermBacklogs(ctx context.Context, limit int) ([]giro.TermBacklog, error) {
 	return all(ctx, p.pool, func(row pgx.CollectableRow) (b giro.TermBacklog, err error) {

@@ -47,6 +47,20 @@ func (w *where) addID(term string, id giro.UUID) {
 	}
 }
 
+// addIDs asks for these ids; nil asks for nothing.
+func (w *where) addIDs(ids []giro.UUID) {
+	if len(ids) == 1 {
+		w.addID("id = ?", ids[0])
+	} else if ids != nil {
+		list := make([]string, len(ids))
+		for i, id := range ids {
+			list[i] = hex.EncodeToString(id[:])
+		}
+		text := texts(list)
+		w.add("id IN (SELECT unhex(value) FROM json_each(?))", func(a *args) { a.text(text) })
+	}
+}
+
 // addSequence asks for one number, or for those after and before others; 0 asks
 // for nothing.
 func (w *where) addSequence(one, after, before int64) {
@@ -223,6 +237,7 @@ func movementWalk(q *giro.MovementQuery, kind giro.Kind, peer bool, status giro.
 	case q.Sort == "status":
 		index = "movement_status" // which has that order
 	}
+	w.addIDs(q.IDs)
 	w.addID("id >= ?", q.From)
 	w.addID("id <= ?", q.To)
 	if q.Since != 0 {
@@ -486,19 +501,7 @@ func (s *SQLite) Accounts(ctx context.Context, q giro.AccountQuery) (accounts []
 	if q.Book != giro.AllBooks {
 		w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
 	}
-	if len(q.IDs) == 1 {
-		w.add("id = ?", func(a *args) { a.id(q.IDs[0]) })
-	} else if q.IDs != nil {
-		list := make([]string, len(q.IDs))
-		for i, id := range q.IDs {
-			list[i] = hex.EncodeToString(id[:])
-		}
-		text, err := json.Marshal(list)
-		if err != nil {
-			return nil, 0, err
-		}
-		w.add("id IN (SELECT unhex(value) FROM json_each(?))", func(a *args) { a.text(string(text)) })
-	}
+	w.addIDs(q.IDs)
 	index := ""
 	if len(q.Roles) > 0 {
 		if name, condition := accountIndex(q.Roles); name != "" && q.Book != giro.AllBooks && q.IDs == nil {

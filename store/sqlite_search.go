@@ -58,6 +58,26 @@ func (s *SQLite) FindTerms(ctx context.Context, book giro.Book, prefix string, l
 	return found, nil
 }
 
+// TermIDs implements giro.Store. Terms are never taken back, so what was read
+// after the cursor has all that the cursor says.
+func (s *SQLite) TermIDs(ctx context.Context, book giro.Book, terms []string, limit int) (ids []giro.UUID, sequence int64, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		ids, sequence = nil, 0
+		err := query(c, "SELECT sequence FROM term_cursor WHERE book = ?", func(a *args) { a.int(int64(book)) }, func(r *row) error { sequence = r.int(); return nil })
+		for _, term := range terms {
+			if err == nil {
+				err = query(c, "SELECT id FROM term WHERE book = ? AND term = ? LIMIT +?", func(a *args) { a.int(int64(book)).text(term).int(int64(limit)) },
+					func(r *row) error { ids = append(ids, r.id()); return nil })
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("find objects by terms: %w", err)
+	}
+	return ids, sequence, nil
+}
+
 // TermBacklogs implements giro.Store.
 func (s *SQLite) TermBacklogs(ctx context.Context, limit int) (found []giro.TermBacklog, err error) {
 	err = s.read(ctx, func(c *sqlite.Conn) error {
