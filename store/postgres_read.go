@@ -144,115 +144,23 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 	if _, ok := movementOrders[q.Sort]; !ok {
 		return errors.New("movements cannot be sorted by " + strconv.Quote(q.Sort))
 	}
-	cursor, direction := "<", " DESC"
-	if q.Ascending {
-		cursor, direction = ">", ""
-	}
-	by := pgMovementOrder(q)
-	type side struct {
-		kind   giro.Kind
-		column string
-	}
-	var sides []side
+	var walks []pgWalk
 	for _, kind := range q.AllKinds() {
-		sides = append(sides, side{kind, "book"})
+		walks = append(walks, pgWalks(q, kind, "book")...)
 		if kind == giro.KindTransfer {
-			sides = append(sides, side{kind, "peer"})
+			walks = append(walks, pgWalks(q, kind, "peer")...)
 		}
-	}
-	// What the index of a walk does not have is looked at in each row: here, or by
-	// pgSift where the rows that are looked at are counted.
-	lead, each := q.Lead(), !q.Sifts()
-	statusesOf := func(side side) [][]giro.Status {
-		if !each && (lead != "status" || side.column == "peer") {
-			return [][]giro.Status{nil}
-		}
-		if lead != "status" || len(q.Statuses) < 2 {
-			return [][]giro.Status{q.Statuses}
-		}
-		list := slices.Clone(q.Statuses)
-		slices.Sort(list)
-		var alone [][]giro.Status
-		for _, status := range slices.Compact(list) {
-			alone = append(alone, []giro.Status{status})
-		}
-		return alone
 	}
 	s.add("SELECT " + columns + " FROM (")
-	walks, ordered := 0, false
-	for _, side := range sides {
-		own := side.column == "book"
-		has := func(filter string) bool { return each || lead == filter && own }
-		for _, status := range statusesOf(side) {
-			if walks++; walks > 1 {
-				s.add(" UNION ALL ")
-			}
-			s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+side.column+" = ? AND kind = ? AND NOT deleted", int64(q.Book), string(side.kind))
-			if !own {
-				s.add(" AND peer <> 0")
-			}
-			// Of a status or a currency the server thinks that it knows how common it
-			// is, and may walk all movements until it has met enough of them. Asked for
-			// as a range, in whose order the rows shall come, it leaves only the index
-			// that has this order.
-			ranged, value, by := "", "", by
-			if q.Sort == "" && own {
-				switch {
-				case lead == "status":
-					ranged, value = lead, string(status[0])
-				case lead == "currency":
-					ranged, value = lead, string(q.Currency)
-				}
-			}
-			key := "id"
-			bound := func(is string, id giro.UUID) {
-				switch {
-				case id.IsZero():
-				case ranged != "":
-					s.add(" AND "+key+" "+is+" (?, ?)", value, uuid(id))
-				default:
-					s.add(" AND "+key+" "+is+" ?", uuid(id))
-				}
-			}
-			if ranged != "" {
-				key, ordered = "("+ranged+", id)", true
-				by = " ORDER BY " + ranged + direction + ", id" + direction
-				s.add(" AND "+ranged+" BETWEEN ? AND ?", value, value)
-			}
-			switch {
-			case len(status) == 0 || ranged == "status":
-			case len(status) == 1:
-				s.add(" AND status = ?", string(status[0]))
-			default:
-				s.addStatuses(status)
-			}
-			s.addEqual(q, func(filter string) bool { return filter != ranged && has(filter) })
-			if q.IDs != nil {
-				s.add(" AND id = ANY(?::uuid[])", column(q.IDs, func(u giro.UUID) uuid { return uuid(u) }))
-			}
-			bound(">=", q.From)
-			bound("<=", q.To)
-			bound(cursor, q.Before)
-			if q.Since != 0 {
-				s.add(" AND created >= ?", q.Since)
-			}
-			if q.Until != 0 {
-				s.add(" AND created <= ?", q.Until)
-			}
-			s.add(by)
-			most := limit + skip
-			if own && !each && q.Limit > 0 && onlyLead(q) {
-				most = min(most, int64(q.Limit)+q.Skip+1) // all of them pass
-			}
-			if limit > 0 {
-				s.add(" LIMIT ?", most)
-			}
-			s.add(")")
+	for i, w := range walks {
+		if i > 0 {
+			s.add(" UNION ALL ")
 		}
+		s.addWalk(q, w, limit, skip)
 	}
 	s.add(") m")
-	if walks > 1 || !ordered {
-		s.add(by)
+	if len(walks) > 1 || walks[0].ranged == "" {
+		s.add(pgMovementOrder(q))
 	}
 	if limit > 0 {
 		s.add(" LIMIT ?", limit)
@@ -261,6 +169,98 @@ func selectMovements(s *statement, q *giro.MovementQuery, columns string, limit,
 		s.add(" OFFSET ?", skip)
 	}
 	return nil
+}
+
+// pgWalk is one ordered walk over an index of movements.
+type pgWalk struct {
+	kind     giro.Kind
+	column   string // book: those it made; peer: those it received
+	statuses []giro.Status
+	// Of a status or a currency the server thinks that it knows how common it is,
+	// and may walk all movements until it has met enough of them. Asked for as a
+	// range, in whose order the rows shall come, it leaves only the index that has
+	// this order.
+	ranged, value string
+}
+
+// pgWalks are the walks for one side of a kind.
+func pgWalks(q *giro.MovementQuery, kind giro.Kind, column string) []pgWalk {
+	w := pgWalk{kind: kind, column: column, statuses: q.Statuses}
+	own, lead := column == "book", q.Lead()
+	if own && lead == "currency" && q.Sort == "" {
+		w.ranged, w.value = lead, string(q.Currency)
+	}
+	switch {
+	case q.Sifts() && (lead != "status" || !own):
+		w.statuses = nil // pgSift looks at each
+		return []pgWalk{w}
+	case lead != "status":
+		return []pgWalk{w}
+	}
+	list := slices.Clone(q.Statuses)
+	slices.Sort(list)
+	var walks []pgWalk
+	for _, status := range slices.Compact(list) {
+		one := w
+		one.statuses = []giro.Status{status}
+		if own && q.Sort == "" {
+			one.ranged, one.value = lead, string(status)
+		}
+		walks = append(walks, one)
+	}
+	return walks
+}
+
+// addWalk adds the SELECT of a walk. What its index does not have is looked at in
+// each row: here, or by pgSift where the rows that are looked at are counted.
+func (s *statement) addWalk(q *giro.MovementQuery, w pgWalk, limit, skip int64) {
+	own, each, lead := w.column == "book", !q.Sifts(), q.Lead()
+	cursor, direction := "<", " DESC"
+	if q.Ascending {
+		cursor, direction = ">", ""
+	}
+	s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+w.column+" = ? AND kind = ? AND NOT deleted", int64(q.Book), string(w.kind))
+	if !own {
+		s.add(" AND peer <> 0")
+	}
+	order := pgMovementOrder(q)
+	if w.ranged != "" {
+		order = " ORDER BY " + w.ranged + direction + ", id" + direction
+		s.add(" AND "+w.ranged+" BETWEEN ? AND ?", w.value, w.value)
+	}
+	if len(w.statuses) > 0 && w.ranged != "status" {
+		s.addStatuses(w.statuses)
+	}
+	s.addEqual(q, func(filter string) bool { return filter != w.ranged && (each || lead == filter && own) })
+	if q.IDs != nil {
+		s.add(" AND id = ANY(?::uuid[])", column(q.IDs, func(u giro.UUID) uuid { return uuid(u) }))
+	}
+	bound := func(is string, id giro.UUID) {
+		switch {
+		case id.IsZero():
+		case w.ranged != "":
+			s.add(" AND ("+w.ranged+", id) "+is+" (?, ?)", w.value, uuid(id))
+		default:
+			s.add(" AND id "+is+" ?", uuid(id))
+		}
+	}
+	bound(">=", q.From)
+	bound("<=", q.To)
+	bound(cursor, q.Before)
+	if q.Since != 0 {
+		s.add(" AND created >= ?", q.Since)
+	}
+	if q.Until != 0 {
+		s.add(" AND created <= ?", q.Until)
+	}
+	s.add(order)
+	if most := limit + skip; limit > 0 {
+		if own && !each && q.Limit > 0 && onlyLead(q) {
+			most = min(most, int64(q.Limit)+q.Skip+1) // all of them pass
+		}
+		s.add(" LIMIT ?", most)
+	}
+	s.add(")")
 }
 
 // addEqual adds the filters of q that ask for values of a column, status apart,
@@ -282,6 +282,10 @@ func (s *statement) addEqual(q *giro.MovementQuery, has func(filter string) bool
 
 // addStatuses asks for movements with one of the statuses.
 func (s *statement) addStatuses(list []giro.Status) {
+	if len(list) == 1 {
+		s.add(" AND status = ?", string(list[0]))
+		return
+	}
 	s.add(" AND status = ANY(?::text[])", column(list, func(v giro.Status) string { return string(v) }))
 }
 
