@@ -225,3 +225,10 @@ func errorsPage() []byte {
 	b.WriteString(`</tbody></table>`)
 	return page("Errors", b.String())
 }
+
+// at is a refusal with the place that it is about.
+func at(err error, param string) error {
+	e := *giro.AsError(err)
+	e.Param = param
+	return &e
+}

@@ -143,11 +143,8 @@ type names map[string]string
 // of translates a refusal of the domain. What it says about the request stands
 // under the body's own field.
 func (n names) of(err error) error {
-	e := giro.AsError(err)
-	if path, ok := n[e.Param]; ok {
-		c := *e
-		c.Param = pointerOf(path)
-		return &c
+	if path, ok := n[giro.AsError(err).Param]; ok {
+		return at(err, pointerOf(path))
 	}
 	return err
 }
@@ -306,9 +303,7 @@ func (c *call) notify(f *reading, path string) *giro.Notify {
 		return nil
 	}
 	if err := c.checkURL(url); err != nil {
-		e := *giro.AsError(err)
-		e.Param = pointerOf(path)
-		f.err = &e
+		f.err = at(err, pointerOf(path))
 		return nil
 	}
 	return &giro.Notify{URL: url, Dialect: c.profile}

@@ -144,9 +144,7 @@ func (c *call) railAccount(m *giro.Merchant, version int64, hooks *Webhooks) (*g
 	}
 	if c.body.has("base_url") {
 		if err := hooks.CheckURL(a.BaseURL); err != nil {
-			e := *giro.AsError(err)
-			e.Param = "/base_url"
-			return nil, &e
+			return nil, at(err, "/base_url")
 		}
 	}
 	if c.body.has("notify_url") {

@@ -27,6 +27,7 @@ func hooks(e *giro.Engine, p webhook.Policy) *api.Webhooks {
 	d := &webhook.Dispatcher{Engine: e, Client: webhook.NewClient(webhook.Config{Policy: p})}
 	return &api.Webhooks{
 		CheckURL:  func(url string) error { return webhook.CheckURL(url, p) },
+		LookUp:    d.Client.LookUp,
 		NewSecret: func() string { return webhook.NewSecret().Reveal() },
 		Test:      d.Test,
 	}

@@ -17,6 +17,8 @@ type Webhooks struct {
 	// CheckURL refuses a URL that nothing may be sent to, with CodeURLForbidden
 	// or CodePortForbidden.
 	CheckURL func(url string) error
+	// LookUp refuses one whose name leads where nothing may be sent to, just now.
+	LookUp func(ctx context.Context, url string) error
 	// NewSecret makes a signing secret, "whsec_…".
 	NewSecret func() string
 	// Test sends one event that is not kept, and returns the attempt and the
@@ -286,9 +288,7 @@ func (c *call) setEndpoint(p *giro.Endpoint, hooks *Webhooks) error {
 	if c.body.has("url") {
 		p.URL = c.body.text("url")
 		if err := hooks.CheckURL(p.URL); err != nil {
-			e := *giro.AsError(err)
-			e.Param = "/url"
-			return &e
+			return at(err, "/url")
 		}
 	}
 	if c.body.has("events") {
@@ -323,7 +323,12 @@ func createEndpoint(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.command(render, func(g *giro.Call) (any, error) { return c.engine().CreateEndpoint(c.ctx, g, p, secret) })
+	return c.command(render, func(g *giro.Call) (any, error) {
+		if err := hooks.LookUp(c.ctx, p.URL); err != nil {
+			return nil, at(err, "/url")
+		}
+		return c.engine().CreateEndpoint(c.ctx, g, p, secret)
+	})
 }
 
 func updateEndpoint(c *call) error {
@@ -376,7 +381,12 @@ func updateEndpoint(c *call) error {
 		}
 		return nil
 	}
-	return c.command(render, func(g *giro.Call) (any, error) { return c.engine().UpdateEndpoint(c.ctx, g, id, version, set) })
+	return c.command(render, func(g *giro.Call) (any, error) {
+		if err := hooks.LookUp(c.ctx, change.URL); err != nil {
+			return nil, at(err, "/url")
+		}
+		return c.engine().UpdateEndpoint(c.ctx, g, id, version, set)
+	})
 }
 
 // showEndpoint renders an endpoint with where the sending to it stands.

@@ -11,13 +11,17 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
+
+	"giro"
 )
 
 // What a receiver may cost.
 const (
+	lookUpMax  = 2 * time.Second // while an endpoint is made
 	connectMax = 5 * time.Second
 	totalMax   = 15 * time.Second
 	headerMax  = 16 << 10
@@ -146,6 +150,36 @@ func (c *Client) Post(ctx context.Context, url string, header http.Header, body 
 		return answer, fmt.Errorf("%w: %w", errAnswer, err)
 	}
 	return answer, nil
+}
+
+// LookUp refuses a URL whose name has, just now, an address that its policy does
+// not allow: a *giro.Error with CodeURLForbidden, without Param. A name without
+// addresses passes, and one that nobody tells of within two seconds: it is dial
+// that decides, each time.
+func (c *Client) LookUp(ctx context.Context, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return nil // that is CheckURL's to say
+	}
+	host, port, err := splitHost(u)
+	if err != nil {
+		return nil
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookUpMax)
+	defer cancel()
+	addrs, err := c.config.Resolve(ctx, host)
+	if err != nil {
+		return nil
+	}
+	for _, addr := range addrs {
+		if c.config.Policy.checkAddr(addr) != nil || c.config.Policy.isOwn(addr.Unmap().String(), port) {
+			return giro.Refuse(giro.CodeURLForbidden, "", "the host has an address that nothing may be sent to")
+		}
+	}
+	return nil
 }
 
 // dial connects to one of the addresses that a name has now. All of them must

@@ -158,6 +158,39 @@ func TestBlockedWithoutAConnection(t *testing.T) {
 	}
 }
 
+// TestLookUp: a name that leads inside is refused when an endpoint is made, one
+// that leads nowhere yet is not.
+func TestLookUp(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		url     string
+		policy  webhook.Policy
+		addrs   []string
+		refused bool
+	}{
+		{"public", "https://receiver.example/", webhook.Policy{}, []string{"8.8.8.8", "2001:4860:4860::8888"}, false},
+		{"private", "https://receiver.example/", webhook.Policy{}, []string{"10.0.0.1"}, true},
+		{"public and private", "https://receiver.example/", webhook.Policy{}, []string{"8.8.8.8", "::1"}, true},
+		{"mapped", "https://receiver.example/", webhook.Policy{}, []string{"::ffff:10.0.0.1"}, true},
+		{"nowhere", "https://receiver.example/", webhook.Policy{}, []string{}, false},
+		{"private, allowed", "http://receiver.example/", webhook.Policy{AllowPrivate: true}, []string{"10.0.0.1"}, false},
+		{"metadata, private allowed", "http://receiver.example/", webhook.Policy{AllowPrivate: true}, []string{"169.254.169.254"}, true},
+		{"giro itself", "http://receiver.example:8080/", webhook.Policy{AllowPrivate: true, Own: []string{"127.0.0.1:8080"}}, []string{"127.0.0.1"}, true},
+		{"another port of its machine", "http://receiver.example:8081/", webhook.Policy{AllowPrivate: true, Own: []string{"127.0.0.1:8080"}}, []string{"127.0.0.1"}, false},
+		{"a listener", "", webhook.Policy{}, []string{"127.0.0.1"}, false},
+	} {
+		err := newClient(t, webhook.Config{Policy: row.policy, Resolve: resolving(row.addrs...)}).LookUp(t.Context(), row.url)
+		if err != nil != row.refused || err != nil && !giro.Is(err, giro.CodeURLForbidden) {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+	c := newClient(t, webhook.Config{Resolve: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no resolver") }})
+	if err := c.LookUp(t.Context(), "https://receiver.example/"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefusedURLKeepsItsCode(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, webhook.Config{})

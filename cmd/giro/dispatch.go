@@ -71,6 +71,7 @@ func (in *installation) dispatcher(policy webhook.Policy, log *slog.Logger) (hoo
 	in.out.allow(d.Client.HTTP().Transport)
 	hooks = &api.Webhooks{
 		CheckURL:  func(url string) error { return webhook.CheckURL(url, policy) },
+		LookUp:    d.Client.LookUp,
 		NewSecret: func() string { return webhook.NewSecret().Reveal() },
 		Test: func(ctx context.Context, p *giro.Endpoint) (*giro.Delivery, []byte, error) {
 			return d.Test(ctx, p)
