@@ -94,7 +94,8 @@ func (s *SQLite) open(dir string) error {
 			return err
 		}
 	}
-	err := s.openWriter(flags)
+	var err error
+	s.writer, err = s.connect(flags)
 	if err != nil {
 		return err
 	}
@@ -133,19 +134,17 @@ func (s *SQLite) open(dir string) error {
 	return nil
 }
 
-// openWriter opens the connection that writes, or that stands for it where
-// nothing is written. A buffered log reaches the others with its sync, so one
-// that is not synced has no buffer.
-func (s *SQLite) openWriter(flags sqlite.OpenFlags) (err error) {
+// connect opens a connection that writes, or that stands for it where nothing is
+// written. A buffered log reaches the others with its sync, so one that is not
+// synced has no buffer.
+func (s *SQLite) connect(flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 	if s.options.ReadOnly || s.options.Loading {
-		s.writer, err = sqlite.OpenConn(s.path, flags)
-		return err
+		return sqlite.OpenConn(s.path, flags)
 	}
-	err = registerLogVFS()
-	if err == nil {
-		s.writer, err = sqlite.OpenConn(logURI(s.path), flags|sqlite.OpenURI)
+	if err := registerFiles(); err != nil {
+		return nil, err
 	}
-	return err
+	return sqlite.OpenConn(wrappedURI(s.path), flags|sqlite.OpenURI)
 }
 
 // prepare sets what SQLite forgets with each connection.
@@ -320,6 +319,9 @@ func (s *SQLite) Close() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())
+	}
+	if s.log != nil {
+		errs = append(errs, s.log.file.Close())
 	}
 	if s.options.Loading {
 		errs = append(errs, syncFile(s.path))

@@ -1,16 +1,19 @@
 package store
 
 import (
+	"os"
 	"sync/atomic"
 
 	"zombiezen.com/go/sqlite"
 )
 
 const (
-	firstCheckpoint  = 32    // commits before the first checkpoint, when it is not known how long they are
-	checkpointFrames = 4000  // of the log, 16 MiB, between checkpoints: a page that many commits change is copied once
-	restartFrames    = 16000 // of the log, 64 MiB: then it is begun anew
-	restartPasses    = 3     // checkpoints beside the writer before that, each shorter than the one before
+	firstCheckpoint  = 32      // commits before the first checkpoint, when it is not known how long they are
+	checkpointFrames = 4000    // of the log, 16 MiB, between checkpoints: a page that many commits change is copied once
+	restartFrames    = 16000   // of the log, 64 MiB: then it is begun anew
+	restartRest      = 128     // so few frames are copied while nobody writes: about a millisecond
+	writeOutPiece    = 1 << 20 // bytes of the database that are on their way to the disk at once
+	restartPasses    = 8       // checkpoints beside the writer to come down to that, each shorter than the one before
 )
 
 // checkpointer copies what the write-ahead log holds into the database, beside
@@ -20,6 +23,7 @@ const (
 // is long the last short piece is copied while nobody writes.
 type checkpointer struct {
 	conn    *sqlite.Conn
+	file    *os.File // the database; closed after all connections, whose locks in it end with it
 	commits atomic.Int64
 	next    atomic.Int64 // commits at which to checkpoint
 	frames  int64        // of the log, at the last checkpoint
@@ -31,7 +35,7 @@ type checkpointer struct {
 }
 
 func (s *SQLite) startCheckpointer() (*checkpointer, error) {
-	c, err := sqlite.OpenConn(s.path, sqlite.OpenReadWrite)
+	c, err := s.connect(sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +44,12 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 		c.Close()
 		return nil, err
 	}
-	l := &checkpointer{conn: c, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	f, err := os.Open(s.path)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	l := &checkpointer{conn: c, file: f, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(firstCheckpoint)
 	go func() {
 		defer close(l.ended)
@@ -72,10 +81,18 @@ func (l *checkpointer) wrote() {
 // whose failure shows.
 func (l *checkpointer) run(s *SQLite) {
 	defer l.plan()
-	for range restartPasses {
-		if frames, err := l.checkpoint(); err != nil || frames < restartFrames {
+	for pass, rest := 0, int64(restartFrames); pass < restartPasses && rest > restartRest; pass++ {
+		before := l.frames
+		frames, err := l.checkpoint()
+		if err != nil || frames < restartFrames {
 			return
 		}
+		// SQLite syncs the database where all of the log is copied, which is below,
+		// while nobody writes: nearly all of it is on the disk by then.
+		if l.settle() != nil {
+			return
+		}
+		rest = frames - before // the next pass finds what was written during this one
 	}
 	select {
 	case <-l.quit:
@@ -87,6 +104,15 @@ func (l *checkpointer) run(s *SQLite) {
 	}
 	defer func() { s.turn <- struct{}{} }()
 	l.checkpoint()
+}
+
+// settle puts on the disk what was copied into the database.
+func (l *checkpointer) settle() error {
+	err := writeOut(l.file, writeOutPiece)
+	if err != nil {
+		return err
+	}
+	return l.file.Sync()
 }
 
 // plan sets when to checkpoint next, by how long the commits since the last time

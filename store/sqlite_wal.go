@@ -1,14 +1,10 @@
 package store
 
 import (
-	"fmt"
-	"strings"
-	"sync"
 	"unsafe"
 
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
-	"zombiezen.com/go/sqlite"
 )
 
 // The writer's log goes through a buffer. SQLite hands the frames of a
@@ -19,9 +15,11 @@ import (
 // transaction: nobody can ask for what still waits but the writer, whose reads
 // come through here.
 //
-// SQLite is asked in its own terms: a VFS that is the system's but for the file
-// of the log, whose methods stand below. What they keep of a file lies behind
-// what the system's VFS keeps of it, in memory of SQLite's.
+// A log is begun anew where it stands, so most of it lies on blocks that it has
+// had before. Its sync is one of the data alone, where the system has that:
+// SQLite's own also writes the time of the last change, which on a file system
+// with a journal is a commit of that journal, in which other files' data may have
+// to be waited for.
 
 // logBuffer is how many bytes of a log wait at most. SQLite's own files take
 // less than 128 KiB in one write.
@@ -34,115 +32,11 @@ type logFile struct {
 	start   int64   // where in the file the bytes that wait belong
 	length  int64
 	lost    int64 // from where on the system did not take what was written; below 0: it took all
+	own     bool  // its syncs are syncData
+	synced  bool  // the system's VFS has synced it once, and the folder with it
 }
 
-// logVFS is the VFS that the system's is wrapped in, made once.
-var logVFS struct {
-	once    sync.Once
-	err     error
-	under   uintptr // the system's
-	size    uintptr // of one of its files
-	mu      sync.Mutex
-	methods map[uintptr]uintptr // the system's methods → those of a log
-}
-
-const logVFSName = "giro-log"
-
-// pointer makes a pointer of an address that is not Go's to move or free.
-func pointer[T any](address uintptr) *T { return *(**T)(unsafe.Pointer(&address)) }
-
-// function makes a Go function of SQLite's pointer to one.
-func function[F any](address uintptr) F { return *(*F)(unsafe.Pointer(&struct{ uintptr }{address})) }
-
-// address makes SQLite's pointer to a Go function that is not a closure.
-func address(f any) uintptr { return (*[2]uintptr)(unsafe.Pointer(&f))[1] }
-
-// The signatures of SQLite's methods.
-type (
-	vfsOpen    = func(tls *libc.TLS, vfs, name, file uintptr, flags int32, out uintptr) int32
-	fileClose  = func(tls *libc.TLS, file uintptr) int32
-	fileMove   = func(tls *libc.TLS, file, buffer uintptr, n int32, at int64) int32
-	fileResize = func(tls *libc.TLS, file uintptr, size int64) int32
-	fileSync   = func(tls *libc.TLS, file uintptr, flags int32) int32
-	fileSize   = func(tls *libc.TLS, file, size uintptr) int32
-)
-
-// registerLogVFS makes the VFS known to SQLite.
-func registerLogVFS() error {
-	v := &logVFS
-	v.once.Do(func() {
-		// The library is set up by its own user before it is asked for anything.
-		c, err := sqlite.OpenConn(":memory:", sqlite.OpenReadWrite)
-		if err != nil {
-			v.err = err
-			return
-		}
-		c.Close()
-		tls := libc.NewTLS()
-		defer tls.Close()
-		v.methods = map[uintptr]uintptr{}
-		v.under = lib.Xsqlite3_vfs_find(tls, 0)
-		wrapped := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(lib.Tsqlite3_vfs{})))
-		name, err := libc.CString(logVFSName)
-		if v.under == 0 || wrapped == 0 || err != nil {
-			v.err = fmt.Errorf("wrap SQLite's files: %v", err)
-			return
-		}
-		vfs := pointer[lib.Tsqlite3_vfs](wrapped)
-		*vfs = *pointer[lib.Tsqlite3_vfs](v.under)
-		v.size = uintptr(vfs.FszOsFile)
-		vfs.FszOsFile += int32(unsafe.Sizeof(logFile{}))
-		vfs.FpNext, vfs.FzName, vfs.FxOpen = 0, name, address(logOpen)
-		if code := lib.Xsqlite3_vfs_register(tls, wrapped, 0); code != lib.SQLITE_OK {
-			v.err = sqlite.ResultCode(code).ToError()
-		}
-	})
-	return v.err
-}
-
-// logURI names a database whose log is buffered.
-func logURI(path string) string {
-	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?vfs=" + logVFSName
-}
-
-func logOf(file uintptr) *logFile { return pointer[logFile](file + logVFS.size) }
-
-func logOpen(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 {
-	under := pointer[lib.Tsqlite3_vfs](logVFS.under)
-	code := function[vfsOpen](under.FxOpen)(tls, logVFS.under, name, file, flags, out)
-	if code != lib.SQLITE_OK || flags&lib.SQLITE_OPEN_WAL == 0 {
-		return code
-	}
-	opened := pointer[lib.Tsqlite3_file](file)
-	*logOf(file) = logFile{methods: opened.FpMethods, lost: -1}
-	methods, err := logMethods(tls, opened.FpMethods)
-	if err != nil {
-		function[fileClose](pointer[lib.Tsqlite3_io_methods](opened.FpMethods).FxClose)(tls, file)
-		opened.FpMethods = 0
-		return lib.SQLITE_NOMEM
-	}
-	opened.FpMethods = methods
-	return lib.SQLITE_OK
-}
-
-// logMethods returns the methods of a log whose file has these.
-func logMethods(tls *libc.TLS, under uintptr) (uintptr, error) {
-	logVFS.mu.Lock()
-	defer logVFS.mu.Unlock()
-	if made := logVFS.methods[under]; made != 0 {
-		return made, nil
-	}
-	made := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(lib.Tsqlite3_io_methods{})))
-	if made == 0 {
-		return 0, fmt.Errorf("no memory")
-	}
-	m := pointer[lib.Tsqlite3_io_methods](made)
-	*m = *pointer[lib.Tsqlite3_io_methods](under)
-	m.FxClose, m.FxRead, m.FxWrite, m.FxTruncate = address(logClose), address(logRead), address(logWrite), address(logTruncate)
-	m.FxSync, m.FxFileSize = address(logSync), address(logSize)
-	logVFS.methods[under] = made
-	return made, nil
-}
+func logOf(file uintptr) *logFile { return pointer[logFile](file + files.size) }
 
 func (l *logFile) system() *lib.Tsqlite3_io_methods {
 	return pointer[lib.Tsqlite3_io_methods](l.methods)
@@ -209,7 +103,12 @@ func logSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 	if l.lost >= 0 {
 		return lib.SQLITE_IOERR_WRITE
 	}
-	return function[fileSync](l.system().FxSync)(tls, file, flags)
+	if l.own && l.synced {
+		return syncData(file)
+	}
+	code := function[fileSync](l.system().FxSync)(tls, file, flags)
+	l.synced = code == lib.SQLITE_OK
+	return code
 }
 
 func logTruncate(tls *libc.TLS, file uintptr, size int64) int32 {

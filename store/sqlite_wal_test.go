@@ -78,7 +78,7 @@ func openMemoryLog(tls *libc.TLS) (file uintptr, m *memoryLog) {
 		FxClose: address(memoryClose), FxRead: address(memoryRead), FxWrite: address(memoryWrite),
 		FxTruncate: address(memoryTruncate), FxSync: address(memorySync), FxFileSize: address(memorySize),
 	}
-	file = libc.Xcalloc(tls, 1, libc.Tsize_t(logVFS.size+unsafe.Sizeof(logFile{})))
+	file = libc.Xcalloc(tls, 1, libc.Tsize_t(files.size+unsafe.Sizeof(logFile{})))
 	*logOf(file) = logFile{methods: methods, lost: -1}
 	m = &memoryLog{}
 	memoryLogs.Store(file, m)
@@ -101,7 +101,7 @@ func scratch(t testing.TB, tls *libc.TLS) uintptr {
 }
 
 func testTLS(t testing.TB) *libc.TLS {
-	if err := registerLogVFS(); err != nil {
+	if err := registerFiles(); err != nil {
 		t.Fatal(err)
 	}
 	tls := libc.NewTLS()
