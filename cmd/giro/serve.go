@@ -72,6 +72,7 @@ func (c *serveCommand) Run() error {
 	in.verifyEvery, in.rateLimit = c.VerifyEvery, c.RateLimit
 	if c.Database == "" {
 		in.lastBackup = c.lastBackup
+		spareForSyncs()
 	}
 	in.engine.Start()
 	defer in.engine.Stop()
