@@ -9,9 +9,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +32,8 @@ type Config struct {
 type Handler struct {
 	config Config
 	files  map[string]*file // by path under /app/
+	build  string           // the folder under /app/ in which the same files never change
+	pages  map[string]*file // index.html by theme
 }
 
 // file is one embedded file, compressed once.
@@ -56,14 +60,47 @@ func New(config Config) (*Handler, error) {
 		if err != nil {
 			return err
 		}
-		h.files[name], err = newFile(name, content)
-		return err
+		h.files[name] = newFile(name, content)
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.files["login.css"], err = newFile("login.css", []byte(loginStyle))
-	return h, err
+	h.index()
+	h.files["login.css"] = newFile("login.css", []byte(loginStyle))
+	return h, nil
+}
+
+// themes are what a person may choose; the first is for who has chosen none.
+var themes = []string{"auto", "light", "dark"}
+
+// index makes the pages of index.html: one per theme, so that none is shown in
+// the wrong one first, and with the files of this build under a name that no
+// other build has, so that browsers need not ask whether they still hold.
+func (h *Handler) index() {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(h.files)) {
+		sum.Write([]byte(name + h.files[name].etag))
+	}
+	h.build = "~" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9]) + "/"
+	index := h.files["index.html"]
+	if index == nil {
+		return
+	}
+	own := bytes.ReplaceAll(index.plain, []byte(`="/app/`), []byte(`="/app/`+h.build))
+	h.pages = map[string]*file{}
+	for _, theme := range themes {
+		page := bytes.Replace(own, []byte(`data-theme="auto"`), []byte(`data-theme="`+theme+`"`), 1)
+		h.pages[theme] = newFile("index.html", page)
+	}
+}
+
+// page is index.html in the theme of who asks.
+func (h *Handler) page(r *http.Request) *file {
+	if cookie, err := r.Cookie("giro_theme"); err == nil && h.pages[cookie.Value] != nil {
+		return h.pages[cookie.Value]
+	}
+	return h.pages[themes[0]]
 }
 
 // kinds are the media types of what a build can hold: the machine's own table is
@@ -73,27 +110,20 @@ var kinds = map[string]string{
 	".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon", ".txt": "text/plain; charset=utf-8", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2",
 }
 
-func newFile(name string, content []byte) (*file, error) {
+func newFile(name string, content []byte) *file {
 	sum := sha256.Sum256(content)
 	f := &file{plain: content, kind: kinds[path.Ext(name)], etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`}
 	if f.kind == "" {
 		f.kind = "application/octet-stream"
 	}
 	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(content); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level exists
+	w.Write(content)                                      // into memory: neither fails
+	w.Close()
 	if b.Len() < len(content) {
 		f.gzipped = b.Bytes()
 	}
-	return f, nil
+	return f
 }
 
 // policy is the content security policy of every page: nothing from elsewhere,
@@ -131,11 +161,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	f := h.files[name]
-	if f == nil || name == "index.html" {
+	own, kept := strings.CutPrefix(name, h.build)
+	f := h.files[own]
+	if f == nil || own == "index.html" {
 		// What looks like a file and is none stays missing; every other path is a
 		// page that the script finds by itself.
-		if path.Ext(name) != "" && name != "index.html" {
+		if path.Ext(name) != "" && name != "index.html" || strings.HasPrefix(name, "~") {
 			http.NotFound(w, r)
 			return
 		}
@@ -143,18 +174,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/app/login"+nextQuery(r.URL.RequestURI()), http.StatusSeeOther)
 			return
 		}
-		if f = h.files["index.html"]; f == nil {
+		if f = h.page(r); f == nil {
 			http.NotFound(w, r)
 			return
 		}
+		head.Add("Vary", "Cookie")
+		kept = false
 	}
-	f.serve(w, r)
+	f.serve(w, r, kept)
 }
 
-func (f *file) serve(w http.ResponseWriter, r *http.Request) {
+// serve answers with the file. Where it is kept, its address has this content
+// for ever; elsewhere the ETag tells whether it is still this one.
+func (f *file) serve(w http.ResponseWriter, r *http.Request, kept bool) {
 	head := w.Header()
 	head.Set("Content-Type", f.kind)
-	head.Set("Cache-Control", "no-cache") // names are fixed: the ETag tells whether it is still this one
+	head.Set("Cache-Control", "no-cache")
+	if kept {
+		head.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
 	head.Add("Vary", "Accept-Encoding")
 	body, etag := f.plain, f.etag
 	if f.gzipped != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {

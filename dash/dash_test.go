@@ -7,6 +7,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -247,9 +248,52 @@ func TestFiles(t *testing.T) {
 		if resp, body := h.send("HEAD", "/app/login.css", nil); resp.StatusCode != 200 || body != "" {
 			t.Errorf("HEAD: %s %q", resp.Status, body)
 		}
+		if cache := resp.Header.Get("Cache-Control"); cache != "no-cache" {
+			t.Errorf("a name that another build has too is kept: %s", cache)
+		}
 		for _, path := range []string{"/app/../go.mod", "/app/%2e%2e/dash.go", "/app//etc/passwd.txt", "/app/.git/config.txt"} {
 			if resp, _ := h.get(path); resp.StatusCode == 200 {
 				t.Errorf("%s is answered", path)
+			}
+		}
+	})
+}
+
+// TestBuildFolder: the page names its files in a folder of their own build, where
+// they may be kept for ever, and comes in the theme that was chosen.
+func TestBuildFolder(t *testing.T) {
+	onBothHouses(t, func(t *testing.T, h *house) {
+		h.t = t
+		resp, _ := h.post("/app/login", url.Values{"token": {strings.TrimPrefix(h.link, "/app/login?token=")}, "name": {"Ana"}, "email": {"ana@example.com"}, "password": {"a sentence that is long"}}, "Origin: "+h.server.URL)
+		h.want(resp, 303, "/app/")
+		resp, page := h.get("/app/")
+		if h.want(resp, 200, ""); !strings.Contains(resp.Header.Get("Vary"), "Cookie") || resp.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("the page is %v", resp.Header)
+		}
+		files := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page, -1)
+		if len(files) < 3 {
+			t.Fatalf("the page names %d files: %s", len(files), page)
+		}
+		for _, f := range files {
+			resp, kept := h.get(f[1])
+			if h.want(resp, 200, ""); !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
+				t.Errorf("%s: %s", f[1], resp.Header.Get("Cache-Control"))
+			}
+			parts := strings.SplitN(f[1], "/", 4)
+			if _, plain := h.get("/app/" + parts[3]); plain != kept {
+				t.Errorf("%s is not %s", f[1], parts[3])
+			}
+			// Of another build nothing is known, so nothing is said.
+			for _, other := range []string{"/app/~0/" + parts[3], "/app/" + parts[2] + "/nothing.js", "/app/" + parts[2] + "/index.html", "/app/" + parts[2] + "/payments"} {
+				if resp, _ := h.get(other); resp.StatusCode != 404 {
+					t.Errorf("%s: %s", other, resp.Status)
+				}
+			}
+		}
+		for cookie, want := range map[string]string{"dark": "dark", "light": "light", "auto": "auto", "purple": "auto", "": "auto"} {
+			_, page := h.get("/app/payments", "Cookie: giro_theme="+cookie)
+			if !strings.Contains(page, `<html lang="en" data-theme="`+want+`">`) {
+				t.Errorf("theme %q: %s", cookie, page)
 			}
 		}
 	})

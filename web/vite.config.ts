@@ -5,7 +5,16 @@ import { defineConfig } from 'vite'
 // hashes in names (the server answers strong ETags), no sources of chance.
 export default defineConfig({
   base: '/app/',
-  plugins: [react()],
+  plugins: [
+    react(),
+    {
+      // begin.js is small and soon done; what it asks for is on its way meanwhile.
+      name: 'preload-main',
+      transformIndexHtml: () => [{ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, href: '/app/main.js' }, injectTo: 'head' as const }],
+    },
+  ],
+  // The server puts the files of one build into a folder of their own (dash.go).
+  experimental: { renderBuiltUrl: (_name, { hostType }) => (hostType === 'js' ? { relative: true } : undefined) },
   build: {
     outDir: '../dash/dist',
     emptyOutDir: true,
@@ -14,9 +23,18 @@ export default defineConfig({
     reportCompressedSize: false,
     rolldownOptions: {
       output: {
-        entryFileNames: 'app.js',
+        entryFileNames: '[name].js',
         chunkFileNames: '[name].js',
         assetFileNames: 'app[extname]',
+        // A few files by what is needed together, instead of one per module that two pages share.
+        codeSplitting: {
+          groups: [
+            { name: 'begin', test: /src\/begin\.ts$/, priority: 4 },
+            { name: 'main', test: /src\/(main|shell)\.tsx$/, priority: 3 },
+            { name: 'list', test: /src\/list\.tsx$/, priority: 2 },
+            { name: 'chart', test: /src\/ui\/chart\.tsx$/, priority: 1 },
+          ],
+        },
       },
     },
   },

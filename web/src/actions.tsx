@@ -3,7 +3,8 @@ import { asCurl, fill, type Path, Problem, type Schema, send } from './api/clien
 import { changed } from './data.ts'
 import { amountText, money, parseAmount } from './format.ts'
 import { type Key, t } from './i18n/index.ts'
-import { type Permission, usePlace } from './session.ts'
+import type { Permission } from './place.ts'
+import { usePlace } from './session.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { copy, Failure, Field, toast } from './ui/parts.tsx'
 

@@ -1,14 +1,14 @@
 import { useRef, useState } from 'react'
 import { type Action, actionsOf, type Movement } from './actions.tsx'
 import { fill, type Path, type Query, send } from './api/client.ts'
+import type { KindName } from './asks.ts'
 import { changed } from './data.ts'
 import { money, number } from './format.ts'
 import { type Key, t, tn } from './i18n/index.ts'
-import { type Permission, useMay, usePlace } from './session.ts'
+import type { Permission } from './place.ts'
+import { useMay, usePlace } from './session.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { Failure, Field, ID } from './ui/parts.tsx'
-
-type KindName = 'charges' | 'refunds' | 'payouts' | 'transfers'
 
 /** Every object that a list's filters fit, not only those on the page. */
 export interface Matching {

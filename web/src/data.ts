@@ -1,7 +1,8 @@
 import { keepPreviousData, QueryClient, useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
-import { currentScope, fill, type Path, Problem, type Query, queryText, read, type Schema } from './api/client.ts'
-import { scopeKey, useLive } from './live.ts'
+import { currentScope, type Path, Problem, type Query, read, type Schema, scopeKey } from './api/client.ts'
+import { askKey } from './asks.ts'
+import { useLive } from './live.ts'
 
 export const client = new QueryClient({
   defaultOptions: {
@@ -26,7 +27,7 @@ interface Options {
 export function useRead<P extends Path>(path: P, values: string[] = [], query?: Query, options: Options = {}) {
   const paused = useLive().state === 'paused'
   return useQuery({
-    queryKey: [scopeKey(currentScope()), fill(path, values), queryText(query)],
+    queryKey: askKey(scopeKey(currentScope()), path, values, query),
     queryFn: ({ signal }) => read(path, values, query, signal),
     enabled: options.enabled ?? true,
     placeholderData: options.keep ? (keepPreviousData as unknown as undefined) : undefined,

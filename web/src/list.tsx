@@ -1,19 +1,21 @@
 import { columnVisibilityFeature, rowSelectionFeature, type RowSelectionState, tableFeatures, useTable } from '@tanstack/react-table'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { fill, type Path, Problem, type Query } from './api/client.ts'
+import { apiQuery, type Filter, listQuery, pagers, ranges } from './asks.ts'
 import { usePageRequest, useRead } from './data.ts'
 import { digits, money, number, parseAmount, time } from './format.ts'
 import { type Key, label, t, tn } from './i18n/index.ts'
 import type { Matching } from './bulk.tsx'
 import { useKeys } from './keys.ts'
 import { onEvent } from './live.ts'
-import { A, type Search, useGo, useSearch } from './nav.tsx'
-import { preferences, setPreferences, usePreferences } from './preferences.ts'
+import { A, useGo, useSearch } from './nav.tsx'
+import { preferences, setPreferences } from './preferences.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { Icon } from './ui/icon.tsx'
 import { Menu } from './ui/menu.tsx'
 import { Failure, Field, Loading, toast } from './ui/parts.tsx'
-import { useMay } from './session.ts'
+import { useMay, usePreferences } from './session.ts'
+import { currentPath, type Search } from './url.ts'
 import { download, Views } from './views.tsx'
 import { keepWay } from './way.ts'
 
@@ -24,21 +26,6 @@ export interface Column<T> {
   cell: (row: T) => ReactNode
   end?: boolean
   off?: boolean
-}
-
-export interface Filter {
-  id: string
-  kind: 'choice' | 'text' | 'currency' | 'created' | 'amount' | 'metadata'
-  label: Key
-  /** The API's parameter; created and amount have several. */
-  param: string
-  options?: readonly string[]
-  /** Of options that the catalogues cannot know. */
-  names?: Record<string, string>
-  /** One value at a time. */
-  single?: boolean
-  /** The group of the options' labels in the catalogue. */
-  group?: string
 }
 
 export interface List<T> {
@@ -84,33 +71,6 @@ export interface List<T> {
 
 const features = tableFeatures({ columnVisibilityFeature, rowSelectionFeature })
 
-export const ranges = ['24h', '7d', '30d', '90d'] as const
-/** How long the relative ranges are. */
-export const hours: Record<string, number> = { '24h': 24, '7d': 168, '30d': 720, '90d': 2160 }
-
-/** The beginning of a relative range in Unix seconds; on the hour, so that pages of one list agree about it. */
-export function rangeStart(range: string): number {
-  return Math.floor(Date.now() / 3_600_000 - (hours[range] ?? 0)) * 3600
-}
-
-/** What of the page's query goes to the API. */
-export function apiQuery(filters: Filter[], search: Search, fixed?: Query): Query {
-  const q: Query = {}
-  for (const f of filters) {
-    if (f.kind === 'created') {
-      if (search.range && hours[search.range]) q[f.param + '[gte]'] = String(rangeStart(search.range))
-      for (const op of ['gte', 'lte', 'gt', 'lt']) if (search[`${f.param}[${op}]`]) q[`${f.param}[${op}]`] = search[`${f.param}[${op}]`]
-    } else if (f.kind === 'amount') {
-      for (const op of ['gte', 'lte']) if (search[`${f.param}[${op}]`]) q[`${f.param}[${op}]`] = search[`${f.param}[${op}]`]
-    } else if (f.kind === 'metadata') {
-      for (const name of Object.keys(search)) if (name.startsWith('metadata[')) q[name] = search[name]
-    } else if (search[f.param]) q[f.param] = search[f.param]
-  }
-  return { ...q, ...fixed }
-}
-
-const pagers = ['cursor', 'before']
-
 function filterNames(filters: Filter[], search: Search): string[] {
   const names = filters.flatMap((f) => (f.kind === 'created' ? ['range', 'gte', 'lte', 'gt', 'lt'].map((op) => (op === 'range' ? op : `${f.param}[${op}]`)) : f.kind === 'amount' ? ['gte', 'lte'].map((op) => `${f.param}[${op}]`) : f.kind === 'metadata' ? Object.keys(search).filter((n) => n.startsWith('metadata[')) : [f.param]))
   return names.filter((n) => search[n])
@@ -125,11 +85,9 @@ export function ListView<T extends object>(list: List<T>) {
   const [search, setSearch] = useSearch()
   const go = useGo()
   const p = usePreferences()
-  const size = String(list.pageSize ?? 25)
-  const query: Query = { ...apiQuery(filters, search, list.fixed), ...(list.unpaged ? {} : { limit: size }) }
   // Several inner lists stand on one page, and on the way to another: their places have names of their own.
   const placeName = (pager: string) => (list.inner ? `${list.name}.${pager}` : pager)
-  if (!list.unpaged) for (const name of pagers) if (search[placeName(name)]) query[name] = search[placeName(name)]
+  const query = list.unpaged ? apiQuery(filters, search, list.fixed) : listQuery(filters, search, { fixed: list.fixed, size: list.pageSize, places: pagers.map((name) => [name, search[placeName(name)]]) })
   const q = useRead(list.path, list.values, query, { keep: true, poll: list.poll })
   const rows = (q.data?.data as T[] | undefined) ?? []
   const next = q.data?.next
@@ -155,7 +113,7 @@ export function ListView<T extends object>(list: List<T>) {
   const keep = () => {
     if (!list.href) return
     const before = position ? placeBefore() : undefined
-    keepWay({ page: locationPath(), search, rows: rows.map(list.href), url, before: before === undefined ? undefined : { ...query, [pager]: before }, after: next })
+    keepWay({ page: currentPath(), search, rows: rows.map(list.href), url, before: before === undefined ? undefined : { ...query, [pager]: before }, after: next })
   }
   const forward = () => {
     if (!next) return
@@ -273,7 +231,7 @@ export function ListView<T extends object>(list: List<T>) {
             const on = (search.status ?? '') === s
             const { status: _status, cursor: _cursor, before: _before, ...rest } = search
             return (
-              <A key={s} href={locationPath()} search={s ? { ...rest, status: s } : rest} aria-current={on ? 'page' : undefined} className={on ? 'tab on' : 'tab'}>
+              <A key={s} href={currentPath()} search={s ? { ...rest, status: s } : rest} aria-current={on ? 'page' : undefined} className={on ? 'tab on' : 'tab'}>
                 {s ? label('status', s) : t('list.all')}
                 {list.counts && (
                   <span className="count">
@@ -482,10 +440,6 @@ export function ListView<T extends object>(list: List<T>) {
       )}
     </div>
   )
-}
-
-function locationPath(): string {
-  return location.pathname.replace(/^\/app/, '') || '/'
 }
 
 /** Minor units of what stands in a filter of amounts: the filter's currency, or two decimals. */

@@ -1,6 +1,6 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
-import { type Result, type Schema, type Scope, scopeHeaders } from './api/client.ts'
+import { type Result, type Schema, type Scope, scopeHeaders, scopeKey } from './api/client.ts'
 
 /** One stream of events per browser, merchant and mode: the tab that holds the lock reads it, the others hear it from that one. */
 
@@ -183,8 +183,4 @@ function apply(event: Event, scope: Scope, client: QueryClient) {
   debounce('sums', 1000, () => {
     void client.invalidateQueries({ predicate: (q) => q.queryKey[0] === sk && typeof q.queryKey[1] === 'string' && q.isActive() && sums.some((s) => (q.queryKey[1] as string).startsWith(s)) })
   })
-}
-
-export function scopeKey(s: Scope): string {
-  return s.merchant + (s.live ? '/live' : '/test')
 }

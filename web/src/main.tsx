@@ -1,37 +1,19 @@
 import { QueryClientProvider } from '@tanstack/react-query'
-import { createRootRoute, createRoute, createRouter, RouterProvider, useLocation } from '@tanstack/react-router'
-import { type FunctionComponent as ComponentType, StrictMode, useEffect, useMemo, useState } from 'react'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, RouterProvider, useLocation } from '@tanstack/react-router'
+import { StrictMode, useEffect, useMemo, useState } from 'react'
 import { createRoot } from 'react-dom/client'
-import { Problem, send, setScope } from './api/client.ts'
+import { scopeKey, send, setScope } from './api/client.ts'
+import type { Asked, Begun } from './begin.ts'
+import { askKey } from './asks.ts'
 import { client } from './data.ts'
-import { currentLanguage, languages, type Language, loadLanguage, t } from './i18n/index.ts'
-import { CustomerPage, CustomersPage } from './kinds/customers.tsx'
-import { LedgerAccountPage, LedgerAccountsPage, LedgerTransactionPage, LedgerTransactionsPage } from './kinds/ledger.tsx'
-import { MovementPage, MovementsPage } from './kinds/movements.tsx'
-import { ReceiptPage } from './kinds/receipt.tsx'
-import { base, parseSearch, type Search, stringifySearch, useGo } from './nav.tsx'
-import { AuditPage } from './pages/audit.tsx'
-import { BalancesPage } from './pages/balances.tsx'
-import { DevelopersPage } from './pages/developers.tsx'
-import { EventPage, EventsPage } from './pages/events.tsx'
-import { HomePage } from './pages/home.tsx'
-import { KeysPage } from './pages/keys.tsx'
-import { LogPage, LogsPage } from './pages/logs.tsx'
-import { SandboxPage } from './pages/sandbox.tsx'
-import { PreferencesPage, ProvidersPage, TeamPage } from './pages/settings.tsx'
-import { WebhookPage, WebhooksPage } from './pages/webhooks.tsx'
-import { preferences, setPreferences, usePreferences } from './preferences.ts'
-import { type Place, PlaceContext, type Session } from './session.ts'
+import { currentLanguage, loadLanguage, t } from './i18n/index.ts'
+import { useGo } from './nav.tsx'
+import { pages } from './pages.ts'
+import { placed, placeOf, type Session } from './place.ts'
+import { PlaceContext, usePreferences } from './session.ts'
 import { Shell } from './shell.tsx'
 import { Failure } from './ui/parts.tsx'
-import './style.css'
-
-declare global {
-  interface Window {
-    /** theme.js has asked, before this file was here. */
-    giroSession?: Promise<Response>
-  }
-}
+import { base, parseSearch, type Search, stringifySearch } from './url.ts'
 
 let session: Session
 
@@ -40,18 +22,16 @@ function Root() {
   const location = useLocation()
   const search = location.search as Search
   const go = useGo()
-  const live = search.mode === 'live'
-  const merchant = session.merchants.find((m) => m.id === search.merchant) ?? session.merchants[0]
-  const complete = (search.mode === 'live' || search.mode === 'test') && (!merchant || session.merchants.length === 1 || search.merchant === merchant.id)
+  const place = useMemo(() => placeOf(session, search), [search.merchant, search.mode])
+  const whole = place && stringifySearch(placed(search, place))
   useEffect(() => {
-    if (!complete) go(location.pathname, { ...search, mode: live ? 'live' : 'test', ...(merchant && session.merchants.length > 1 ? { merchant: merchant.id } : {}) }, true)
+    if (place && whole !== stringifySearch(search)) go(location.pathname, placed(search, place), true)
   })
-  const place = useMemo<Place | undefined>(() => (merchant ? { session, merchant, live } : undefined), [merchant, live])
   if (!place) return <p className="alone">{t('no_merchant')}</p>
-  setScope({ merchant: place.merchant.id, live })
+  setScope({ merchant: place.merchant.id, live: place.live })
   return (
     <PlaceContext value={place}>
-      <Shell key={place.merchant.id + live} />
+      <Shell key={place.merchant.id + place.live} />
     </PlaceContext>
   )
 }
@@ -64,54 +44,25 @@ function Missing() {
   )
 }
 
-const pages: Record<string, ComponentType> = {
-  '/': HomePage,
-  '/payments': () => <MovementsPage kind="charges" />,
-  '/payments/$id': () => <MovementPage kind="charges" />,
-  '/payments/$id/receipt': () => <ReceiptPage kind="charges" />,
-  '/refunds': () => <MovementsPage kind="refunds" />,
-  '/refunds/$id': () => <MovementPage kind="refunds" />,
-  '/refunds/$id/receipt': () => <ReceiptPage kind="refunds" />,
-  '/payouts': () => <MovementsPage kind="payouts" />,
-  '/payouts/$id': () => <MovementPage kind="payouts" />,
-  '/payouts/$id/receipt': () => <ReceiptPage kind="payouts" />,
-  '/transfers': () => <MovementsPage kind="transfers" />,
-  '/transfers/$id': () => <MovementPage kind="transfers" />,
-  '/transfers/$id/receipt': () => <ReceiptPage kind="transfers" />,
-  '/customers': CustomersPage,
-  '/customers/$id': CustomerPage,
-  '/balances': BalancesPage,
-  '/ledger/accounts': LedgerAccountsPage,
-  '/ledger/accounts/$id': LedgerAccountPage,
-  '/ledger/transactions': LedgerTransactionsPage,
-  '/ledger/transactions/$id': LedgerTransactionPage,
-  '/developers': DevelopersPage,
-  '/developers/keys': KeysPage,
-  '/developers/webhooks': WebhooksPage,
-  '/developers/webhooks/$id': WebhookPage,
-  '/developers/events': EventsPage,
-  '/developers/events/$id': EventPage,
-  '/developers/logs': LogsPage,
-  '/developers/logs/$id': LogPage,
-  '/developers/sandbox': SandboxPage,
-  '/settings/team': TeamPage,
-  '/settings/audit': AuditPage,
-  '/settings/providers': ProvidersPage,
-  '/settings/preferences': PreferencesPage,
-}
-
 /** Another object's page starts anew: nothing of the last one's state stays. */
 const remountDeps = ({ params }: { params: object }) => params
 
-const rootRoute = createRootRoute({ component: Root, notFoundComponent: Missing, errorComponent: ({ error }) => <Failure error={error} /> })
-const router = createRouter({
-  routeTree: rootRoute.addChildren(Object.entries(pages).map(([path, component]) => createRoute({ getParentRoute: () => rootRoute, path, component, remountDeps }))),
-  basepath: base,
-  parseSearch,
-  stringifySearch,
-  scrollRestoration: true,
-  defaultErrorComponent: ({ error }) => <Failure error={error} />,
-})
+function newRouter() {
+  const rootRoute = createRootRoute({ component: Root, notFoundComponent: Missing, errorComponent: ({ error }) => <Failure error={error} /> })
+  return createRouter({
+    routeTree: rootRoute.addChildren(
+      Object.entries(pages).map(([path, load]) => createRoute({ getParentRoute: () => rootRoute, path, component: lazyRouteComponent(async () => ({ default: await load() })), remountDeps })),
+    ),
+    basepath: base,
+    parseSearch,
+    stringifySearch,
+    scrollRestoration: true,
+    defaultErrorComponent: ({ error }) => <Failure error={error} />,
+  })
+}
+
+// Made before it is known who asks: there is nothing else to do meanwhile.
+const router = newRouter()
 
 function App() {
   const p = usePreferences()
@@ -122,44 +73,53 @@ function App() {
   return <RouterProvider key={language + p.format + p.timeZone} router={router} />
 }
 
-/** What the person has chosen on another browser, where this one has chosen nothing. */
-function adopt(saved: Record<string, string>) {
-  if (document.cookie.includes('giro_language=') || Object.keys(saved).length === 0) return
-  const l = saved.language
-  setPreferences({
-    ...(l && l in languages ? { language: l as Language } : {}),
-    ...(saved.format ? { format: saved.format } : {}),
-    ...(saved.time_zone ? { timeZone: saved.time_zone } : {}),
-    ...(saved.theme === 'light' || saved.theme === 'dark' ? { theme: saved.theme } : {}),
-    ...(saved.density === 'comfy' ? { density: 'comfy' } : {}),
-    ...(saved.shortcuts === 'false' ? { shortcuts: false } : {}),
-  })
+/** How long the first sight of a page waits for what was asked for it, in milliseconds: drawn once is drawn sooner. */
+const patience = 120
+
+/** Puts what was asked early where the page will look for it. */
+function take(asked: Asked[], scope: string): Promise<unknown> {
+  return Promise.all(
+    asked.map(({ path, query, answer }) => {
+      let first: Promise<unknown> | undefined = answer
+      return client.prefetchQuery({
+        queryKey: askKey(scope, path, [], query),
+        queryFn: ({ signal }) => {
+          const now = first ?? send('GET', path, { query, signal })
+          first = undefined
+          return now
+        },
+      })
+    }),
+  )
 }
 
-async function start() {
-  document.documentElement.dataset.density = preferences().density
-  const root = createRoot(document.getElementById('root')!)
-  try {
-    const [answer] = await Promise.all([send<Session>('GET', '/v1/session', { asked: window.giroSession }), loadLanguage(preferences().language)])
-    session = answer.data
-    adopt(session.person.preferences as Record<string, string>)
-    await loadLanguage(preferences().language)
-  } catch (err) {
-    if (err instanceof Problem && err.status === 401) return // on the way to the sign-in page
-    root.render(
-      <div className="alone">
-        <Failure error={err} retry={() => location.reload()} />
-      </div>,
-    )
-    return
-  }
-  root.render(
+/** Draws the page that the URL names. */
+export async function start(begun: Begun) {
+  session = begun.session
+  const answers = begun.place ? take(begun.asked, scopeKey({ merchant: begun.place.merchant.id, live: begun.place.live })) : undefined
+  await Promise.all([router.load(), Promise.race([answers, new Promise((done) => setTimeout(done, patience))])])
+  createRoot(document.getElementById('root')!).render(
     <StrictMode>
       <QueryClientProvider client={client}>
         <App />
       </QueryClientProvider>
     </StrictMode>,
   )
+  // The other pages' script, once this one is there and nothing else is to be done.
+  const idle = window.requestIdleCallback ?? ((run: () => void) => setTimeout(run, 1000))
+  const rest = Object.values(pages)
+  const next = () => {
+    const load = rest.shift()
+    if (load) void load().then(() => idle(next), () => undefined)
+  }
+  setTimeout(() => idle(next), 2000)
 }
 
-void start()
+/** Says why there is no page. */
+export function fail(err: unknown) {
+  createRoot(document.getElementById('root')!).render(
+    <div className="alone">
+      <Failure error={err} retry={() => location.reload()} />
+    </div>,
+  )
+}

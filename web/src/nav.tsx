@@ -1,19 +1,8 @@
 import { useLocation, useNavigate } from '@tanstack/react-router'
-import type { AnchorHTMLAttributes, ReactNode } from 'react'
-
-export type Search = Record<string, string>
-
-/** The query of the page: strings as they stand in the URL. */
-export function parseSearch(text: string): Search {
-  return Object.fromEntries(new URLSearchParams(text))
-}
-
-export function stringifySearch(search: Record<string, unknown>): string {
-  const p = new URLSearchParams()
-  for (const [name, value] of Object.entries(search)) if (value !== undefined && value !== null && value !== '') p.set(name, String(value))
-  const s = p.toString().replaceAll('%5B', '[').replaceAll('%5D', ']').replaceAll('%2C', ',').replaceAll('%3A', ':')
-  return s ? '?' + s : ''
-}
+import { type AnchorHTMLAttributes, type ReactNode, useContext } from 'react'
+import { placed } from './place.ts'
+import { PlaceContext } from './session.ts'
+import { base, parseSearch, type Search, stringifySearch } from './url.ts'
 
 /** The two that every page has: which merchant, and test or live. */
 const kept = ['merchant', 'mode']
@@ -24,14 +13,13 @@ function withKept(now: Search, search: Search | undefined): Search {
   return { ...out, ...search }
 }
 
-export const base = '/app'
-
 /** A link inside the dashboard: a real one, with merchant and mode kept. */
 export function A({ href, search, children, onClick, ...rest }: { href: string; search?: Search; children?: ReactNode } & Omit<AnchorHTMLAttributes<HTMLAnchorElement>, 'href'>) {
-  const now = useLocation().search as Search
+  // A page has many links: where it stands is all of its URL that they need to hear of.
+  const place = useContext(PlaceContext)
   const navigate = useNavigate()
   const [path, query] = href.split('?') as [string, string | undefined]
-  const all = withKept(now, { ...(query ? parseSearch(query) : {}), ...search })
+  const all = { ...(place && placed({}, place)), ...(query ? parseSearch(query) : {}), ...search }
   return (
     <a
       href={base + path + stringifySearch(all)}

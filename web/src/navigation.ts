@@ -1,5 +1,6 @@
 import type { Key } from './i18n/index.ts'
-import { type Permission, useMay, usePlace } from './session.ts'
+import type { Permission } from './place.ts'
+import { useMay, usePlace } from './session.ts'
 import type { IconName } from './ui/icon.tsx'
 
 export interface NavItem {

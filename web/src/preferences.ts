@@ -1,5 +1,4 @@
-import { useSyncExternalStore } from 'react'
-import { isLanguage, type Language, preferredLanguage } from './i18n/index.ts'
+import { isLanguage, type Language, preferredLanguage } from './i18n/language.ts'
 
 export const formatLocales = ['en-US', 'en-GB', 'pt-BR', 'es-CO', 'es-MX', 'es-AR', 'es-CL'] as const
 export type Theme = 'auto' | 'light' | 'dark'
@@ -15,9 +14,21 @@ export interface Preferences {
   rail: 'wide' | 'narrow'
 }
 
-function cookie(name: string): string {
-  const m = document.cookie.match(new RegExp('(?:^|; )' + name + '=([^;]*)'))
-  return m ? decodeURIComponent(m[1]!) : ''
+function cookies(): Record<string, string> {
+  const own = document.cookie.split('; ').filter((one) => one.startsWith('giro_'))
+  return Object.fromEntries(
+    own.map((one) => {
+      const at = one.indexOf('=')
+      return [one.slice(0, at), decodeURIComponent(one.slice(at + 1))]
+    }),
+  )
+}
+
+/** Whether the person has chosen anything in this browser. */
+let chosenHere = false
+export function hasChosen(): boolean {
+  preferences()
+  return chosenHere
 }
 
 function setCookie(name: string, value: string) {
@@ -30,16 +41,17 @@ function defaultFormat(l: Language): string {
   return exact ?? { en: 'en-US', 'en-XA': 'en-US', 'pt-BR': 'pt-BR', 'es-419': 'es-CO' }[l]
 }
 
+/** All in cookies: the server reads the theme, and the browser's storage may keep the first script waiting for longer than all else it does. */
 function read(): Preferences {
+  const { giro_preferences: rest, giro_language: chosen = '', giro_theme: theme } = cookies()
+  chosenHere = chosen !== ''
   let saved: Partial<Preferences> = {}
   try {
-    saved = JSON.parse(localStorage.getItem('giro.preferences') ?? '{}') as Partial<Preferences>
+    saved = JSON.parse(rest || '{}') as Partial<Preferences>
   } catch {
-    // Not ours, or storage is closed to us: the defaults stand.
+    // Not ours: the defaults stand.
   }
-  const chosen = cookie('giro_language')
-  const language = isLanguage(chosen) ? chosen : (saved.language ?? preferredLanguage())
-  const theme = cookie('giro_theme')
+  const language = isLanguage(chosen) ? chosen : preferredLanguage()
   return {
     language,
     format: saved.format ?? defaultFormat(language),
@@ -51,35 +63,29 @@ function read(): Preferences {
   }
 }
 
-let current = read()
+let current: Preferences | undefined
 const listeners = new Set<() => void>()
 
 export function preferences(): Preferences {
-  return current
+  return (current ??= read())
 }
 
 export function setPreferences(change: Partial<Preferences>) {
-  const languageChanged = change.language !== undefined && change.language !== current.language
-  current = { ...current, ...change }
-  if (languageChanged && change.format === undefined) current.format = defaultFormat(current.language)
-  try {
-    localStorage.setItem('giro.preferences', JSON.stringify(current))
-  } catch {
-    // They hold for this page then.
-  }
-  setCookie('giro_theme', current.theme)
-  setCookie('giro_language', current.language)
-  document.documentElement.dataset.theme = current.theme
-  document.documentElement.dataset.density = current.density
+  const before = preferences()
+  const now = { ...before, ...change }
+  if (now.language !== before.language && change.format === undefined) now.format = defaultFormat(now.language)
+  current = now
+  const { language, theme, ...rest } = now
+  setCookie('giro_theme', theme)
+  setCookie('giro_language', language)
+  setCookie('giro_preferences', JSON.stringify(rest))
+  document.documentElement.dataset.theme = theme
+  document.documentElement.dataset.density = now.density
   for (const l of listeners) l()
 }
 
-export function usePreferences(): Preferences {
-  return useSyncExternalStore(
-    (l) => {
-      listeners.add(l)
-      return () => listeners.delete(l)
-    },
-    () => current,
-  )
+/** Calls listen after every change, until the returned function is called. */
+export function onPreferences(listen: () => void): () => void {
+  listeners.add(listen)
+  return () => listeners.delete(listen)
 }

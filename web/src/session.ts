@@ -1,16 +1,6 @@
-import { createContext, useContext } from 'react'
-import type { Schema } from './api/client.ts'
-
-export type Session = Schema<'Session'>
-export type Merchant = Session['merchants'][number]
-export type Permission = Merchant['permissions']['test'][number]
-
-/** Who is signed in, and at which merchant in which mode the page stands. */
-export interface Place {
-  session: Session
-  merchant: Merchant
-  live: boolean
-}
+import { createContext, useContext, useSyncExternalStore } from 'react'
+import { allows, type Permission, type Place } from './place.ts'
+import { onPreferences, type Preferences, preferences } from './preferences.ts'
 
 export const PlaceContext = createContext<Place | undefined>(undefined)
 
@@ -22,7 +12,11 @@ export function usePlace(): Place {
 
 /** Reports what the person may do here. Only a courtesy: the API decides. */
 export function useMay(): (p: Permission) => boolean {
-  const { merchant, live } = usePlace()
-  const list = live ? merchant.permissions.live : merchant.permissions.test
-  return (p) => list.includes(p)
+  const place = usePlace()
+  return (p) => allows(place, p)
+}
+
+/** How the person wants the dashboard; draws again when that changes. */
+export function usePreferences(): Preferences {
+  return useSyncExternalStore(onPreferences, preferences)
 }

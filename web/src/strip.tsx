@@ -1,26 +1,13 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from 'react'
-import { type Path, type Query, type Schema } from './api/client.ts'
+import type { Path, Schema } from './api/client.ts'
+import { chosenOf, stripQuery } from './asks.ts'
 import { useRead } from './data.ts'
 import { number, time } from './format.ts'
 import { t } from './i18n/index.ts'
-import { rangeStart } from './list.tsx'
-import type { Search } from './nav.tsx'
-import { preferences } from './preferences.ts'
-import { ChartTable } from './ui/chart.tsx'
+import { ChartTable } from './ui/table.tsx'
+import type { Search } from './url.ts'
 
 type Bar = Schema<'HistogramBar'>
-
-const day = 86_400
-// The API's bound of a stretch, less a day that the clocks may be put forward in.
-const longest = 399 * day
-
-/** The stretch of creation that the list's filter chooses, in Unix seconds; the end is not in it. */
-function chosenOf(search: Search): { from?: number; to?: number } {
-  if (search.range) return { from: rangeStart(search.range) }
-  const seconds = (v: string | undefined) => (v === undefined ? undefined : /^\d+$/.test(v) ? Number(v) : Math.floor(Date.parse(v) / 1000) || undefined)
-  const after = (n: number | undefined) => (n === undefined ? undefined : n + 1)
-  return { from: seconds(search['created[gte]']) ?? after(seconds(search['created[gt]'])), to: seconds(search['created[lt]']) ?? after(seconds(search['created[lte]'])) }
-}
 
 /**
  * How many were created on each day, above their list. Dragging across it
@@ -28,13 +15,7 @@ function chosenOf(search: Search): { from?: number; to?: number } {
  */
 export function Strip({ path, search, set }: { path: string; search: Search; set: (change: Record<string, string | undefined>) => void }) {
   const chosen = chosenOf(search)
-  const now = Math.floor(Date.now() / 1000)
-  const query: Query = { time_zone: preferences().timeZone, interval: 'day', currency: search.currency }
-  if (chosen.from && chosen.from < now - 29 * day) {
-    query.from = String(chosen.from)
-    if (now - chosen.from > longest) query.to = String(chosen.from + longest)
-  }
-  const bars = useRead(`${path}/histogram` as Path as '/v1/charges/histogram', [], query, { keep: true }).data?.data.series ?? []
+  const bars = useRead(`${path}/histogram` as Path as '/v1/charges/histogram', [], stripQuery(search), { keep: true }).data?.data.series ?? []
   return bars.length > 1 ? <Days bars={bars} chosen={chosen} statuses={search.status?.split(',')} set={set} /> : <div className="strip" />
 }
 

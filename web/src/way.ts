@@ -1,7 +1,6 @@
 import { useState } from 'react'
-import { currentScope, type Query, send } from './api/client.ts'
-import { scopeKey } from './live.ts'
-import type { Search } from './nav.tsx'
+import { currentScope, type Query, scopeKey, send } from './api/client.ts'
+import type { Search } from './url.ts'
 
 /** The list that an object's page was opened from: where its neighbours are, and the way back. */
 export interface Way {

@@ -32,7 +32,11 @@ export function currentScope(): Scope {
   return scope
 }
 export function scopeHeaders(s: Scope = scope): Record<string, string> {
-  return { 'Giro-Merchant': s.merchant, 'Giro-Mode': s.live ? 'live' : 'test' }
+  return { ...(s.merchant ? { 'Giro-Merchant': s.merchant } : {}), 'Giro-Mode': s.live ? 'live' : 'test' }
+}
+/** A scope's name in the keys of what was read. */
+export function scopeKey(s: Scope): string {
+  return s.merchant + (s.live ? '/live' : '/test')
 }
 
 /** A refusal, or no answer at all (status 0). */
@@ -65,8 +69,6 @@ export interface Request {
   key?: string
   ifMatch?: string
   signal?: AbortSignal
-  /** The answer to this very request, where somebody has asked already. */
-  asked?: Promise<Response>
 }
 
 /** Fills {names} of a path, in order. */
@@ -108,14 +110,13 @@ export async function send<T>(method: string, url: string, request: Request = {}
   if (request.body !== undefined) headers['Content-Type'] = 'application/json'
   let response: Response
   try {
-    response = await (request.asked ??
-      fetch(url + queryText(request.query), {
-        method,
-        headers,
-        body: request.body === undefined ? undefined : JSON.stringify(request.body),
-        signal: request.signal,
-        credentials: 'same-origin',
-      }))
+    response = await fetch(url + queryText(request.query), {
+      method,
+      headers,
+      body: request.body === undefined ? undefined : JSON.stringify(request.body),
+      signal: request.signal,
+      credentials: 'same-origin',
+    })
   } catch (err) {
     if (err instanceof DOMException && err.name === 'AbortError') throw err
     throw new Problem(0, 'offline', '', '', '', '')

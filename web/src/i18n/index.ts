@@ -1,42 +1,30 @@
-import en from './en.json'
+import type en from './en.json'
+import type { Language } from './language.ts'
 
 /** The catalogues are flat and have the same keys; a test holds that. */
 export type Key = keyof typeof en
 type PluralKey = Key extends infer K ? (K extends `${infer Base}.other` ? Base : never) : never
 export type Values = Record<string, string | number>
 
-export const languages = { en: 'English', 'pt-BR': 'Português (Brasil)', 'es-419': 'Español (Latinoamérica)' } as const
-/** en-XA is English made longer by two fifths, for looking at the pages with; nobody is offered it. */
-export type Language = keyof typeof languages | 'en-XA'
-
-export function isLanguage(name: string): name is Language {
-  return name in languages || name === 'en-XA'
-}
-
-let catalogue: Record<string, string> = en
+let catalogue: Record<string, string> = {}
 let language: Language = 'en'
-let plurals = new Intl.PluralRules('en')
+let plurals: Intl.PluralRules
 
 export function currentLanguage(): Language {
   return language
 }
 
-/** The language of a person who has chosen none. */
-export function preferredLanguage(wanted: readonly string[] = navigator.languages): Language {
-  for (const w of wanted) {
-    const base = w.slice(0, 2).toLowerCase()
-    if (base === 'pt') return 'pt-BR'
-    if (base === 'es') return 'es-419'
-    if (base === 'en') return 'en'
-  }
-  return 'en'
+/** Each on its own way to the browser: nobody fetches words that they do not read. */
+const catalogues: Record<Language, () => Promise<Record<string, string>>> = {
+  en: async () => (await import('./en.json')).default,
+  'en-XA': async () => (await import('./en.json')).default,
+  'pt-BR': async () => (await import('./pt-BR.json')).default,
+  'es-419': async () => (await import('./es-419.json')).default,
 }
 
 export async function loadLanguage(l: Language): Promise<void> {
-  if (l === 'pt-BR') catalogue = (await import('./pt-BR.json')).default
-  else if (l === 'es-419') catalogue = (await import('./es-419.json')).default
-  else if (l === 'en-XA') catalogue = Object.fromEntries(Object.entries(en).map(([key, text]) => [key, longer(text)]))
-  else catalogue = en
+  const words = await catalogues[l]()
+  catalogue = l === 'en-XA' ? Object.fromEntries(Object.entries(words).map(([key, text]) => [key, longer(text)])) : words
   language = l
   plurals = new Intl.PluralRules(l)
   document.documentElement.lang = l
@@ -56,12 +44,12 @@ function put(text: string, values?: Values): string {
 
 /** The text of a key in the chosen language. */
 export function t(key: Key, values?: Values): string {
-  return put(catalogue[key] ?? en[key], values)
+  return put(catalogue[key] ?? key, values)
 }
 
 /** The text for a count: key.one, key.many or key.other, with {n}. */
 export function tn(key: PluralKey, n: number, values?: Values): string {
-  const form = catalogue[`${key}.${plurals.select(n)}`] ?? catalogue[`${key}.other`] ?? en[`${key}.other` as Key]
+  const form = catalogue[`${key}.${plurals.select(n)}`] ?? catalogue[`${key}.other`] ?? key
   return put(form, { n: new Intl.NumberFormat(language).format(n), ...values })
 }
 

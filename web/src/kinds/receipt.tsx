@@ -1,5 +1,6 @@
 import { useParams } from '@tanstack/react-router'
 import type { AnyMovement, Movement } from '../actions.tsx'
+import type { KindName } from '../asks.ts'
 import { usePageRequest, useRead } from '../data.ts'
 import { type Key, t } from '../i18n/index.ts'
 import { A } from '../nav.tsx'
@@ -7,7 +8,8 @@ import { usePlace } from '../session.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Facts, Failure, Loading, Money, Status, Time } from '../ui/parts.tsx'
 import { masked } from './document.ts'
-import { Amounts, destination, type KindName, method, movementPath, pages } from './movements.tsx'
+import { Amounts } from './movement.tsx'
+import { destination, method, movementPath, pages } from './movements.tsx'
 
 /** What a movement's other side may be handed: on paper, without the chrome around it. */
 export function ReceiptPage({ kind }: { kind: KindName }) {

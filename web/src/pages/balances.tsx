@@ -7,7 +7,7 @@ import { useMay } from '../session.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Card, Facts, Failure, Loading, toast } from '../ui/parts.tsx'
 import { AsOf } from '../kinds/ledger.tsx'
-import { Proof, Verified } from './home.tsx'
+import { Proof, Verified } from '../ui/proof.tsx'
 
 /** Recomputes the whole ledger, beside everything else. */
 function Verify() {

@@ -7,7 +7,8 @@ import { t } from '../i18n/index.ts'
 import type { Event } from '../live.ts'
 import { A, useSearch } from '../nav.tsx'
 import { preferences } from '../preferences.ts'
-import { Bars, bucketName, Legend, Lines, type Part, Ranking } from '../ui/chart.tsx'
+import { Arrivals } from '../ui/arrivals.tsx'
+import { Bars, bucketName, Legend, Lines, type Part } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Card, Code, Failure, Loading, Time } from '../ui/parts.tsx'
 
@@ -150,12 +151,6 @@ function Figure({ name, value, note, href }: { name: string; value: string; note
       <p className="muted small">{note}</p>
     </div>
   )
-}
-
-/** At which attempt deliveries arrived. */
-export function Arrivals({ totals: w }: { totals: Schema<'WebhookTotals'> }) {
-  const rows = ([['dev.first', w.delivered_first], ['dev.second', w.delivered_second], ['dev.later', w.delivered_later], ['dev.given_up', w.given_up]] as const).map(([key, value]) => ({ key, name: t(key), value, text: number(value), className: key === 'dev.given_up' ? 'c-bad' : undefined }))
-  return <Ranking label={t('webhooks.deliveries')} rows={rows} />
 }
 
 function Recent() {

@@ -9,8 +9,8 @@ import { ListView } from '../list.tsx'
 import type { Event } from '../live.ts'
 import { pageOf } from '../nav.tsx'
 import { useMay } from '../session.ts'
+import { EventDeliveries } from '../ui/deliveries.tsx'
 import { Card, Facts, Failure, ID, JSONView, Loading, Time, toast } from '../ui/parts.tsx'
-import { EventDeliveries } from './webhooks.tsx'
 
 /** The object that an event is about. */
 function objectOf(e: Event): string {

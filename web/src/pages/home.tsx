@@ -1,46 +1,21 @@
 import { type ReactNode, useEffect, useState } from 'react'
-import type { Query, Schema } from '../api/client.ts'
+import type { Schema } from '../api/client.ts'
+import { activityQuery, figuresQuery, ranges } from '../asks.ts'
 import { usePageRequest, useRead } from '../data.ts'
 import { instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
 import { eventLabel, label, t } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
-import { hours, ranges } from '../list.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
 import { A, pageOf, useGo, useSearch } from '../nav.tsx'
-import { preferences, usePreferences } from '../preferences.ts'
-import { useMay } from '../session.ts'
+import { useMay, usePreferences } from '../session.ts'
+import { Arrivals, useWebhookFigures } from '../ui/arrivals.tsx'
 import { Bars, bucketName, Legend, Lines, Ranking, Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Ago, Card, Facts, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
-import { Arrivals } from './developers.tsx'
-import { useWebhookFigures } from './webhooks.tsx'
+import { Verified } from '../ui/proof.tsx'
 
 type Figures = Schema<'Figures'>
 type Sums = Schema<'Sums'>
-
-/** What the figures are asked for: the URL says it, so that a link shows the same. */
-function figuresQuery(search: Record<string, string>): Query {
-  const zone = preferences().timeZone
-  const q: Query = { time_zone: zone, compare: search.compare === 'no' ? undefined : 'true', currency: search.currency }
-  if (search.from || search.to) {
-    if (search.from) q.from = search.from + 'T00:00:00Z'
-    if (search.to) q.to = search.to + 'T23:59:59Z'
-  } else if (search.range === '24h') q.from = String(Math.floor(Date.now() / 3_600_000 - 24) * 3600)
-  else if (search.range && hours[search.range]) {
-    // Whole days of the reader, today included.
-    const today = new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(Date.now())
-    q.from = String(Math.floor((zoneMidnight(today, zone) - (hours[search.range]! / 24 - 1) * 86_400_000) / 3_600_000) * 3600)
-  }
-  return q
-}
-
-/** The instant at which a day begins in a zone. */
-function zoneMidnight(day: string, zone: string): number {
-  const utc = Date.parse(day + 'T00:00:00Z')
-  const there = new Date(utc).toLocaleString('en-US', { timeZone: zone, hourCycle: 'h23' })
-  const here = new Date(utc).toLocaleString('en-US', { timeZone: 'UTC', hourCycle: 'h23' })
-  return utc - (Date.parse(there + ' UTC') - Date.parse(here + ' UTC'))
-}
 
 /** Figures, what needs a person, and what is happening. */
 export function HomePage() {
@@ -294,20 +269,6 @@ function Attention() {
   )
 }
 
-/** The ledger's own proof: how far it reaches and that both sides are equal. */
-export function Proof() {
-  const q = useRead('/v1/ledger/trial_balance')
-  if (q.error) return <Failure error={q.error} />
-  const p = q.data?.data
-  if (!p) return null
-  const equal = p.currencies.every((c) => String(c.debits) === String(c.credits))
-  return (
-    <p className={'proof ' + (equal ? 'ok' : 'bad')}>
-      <Icon name={equal ? 'shield' : 'warn'} size={14} /> {equal ? t('ledger_balanced', { n: number(p.sequence) }) : t('ledger_unbalanced')} · <Ago at={Math.round((q.dataUpdatedAt || Date.now()) / 1000)} />
-    </p>
-  )
-}
-
 function Available() {
   const q = useRead('/v1/balances')
   // Cheap however many accounts there are, unlike the trial balance.
@@ -360,27 +321,10 @@ function WebhookHealth() {
   )
 }
 
-/** What the last recomputation of the ledger found. */
-export function Verified({ v }: { v: Schema<'Verification'> }) {
-  const bad = v.state === 'faulty' || v.state === 'failed'
-  return (
-    <p className={'proof ' + (v.state === 'ok' ? 'ok' : bad ? 'bad' : 'muted')}>
-      <Icon name={v.state === 'ok' ? 'shield' : bad ? 'warn' : 'info'} size={14} /> {label('verification', v.state)}
-      {v.entries !== null && <> · {t('verified_entries', { n: number(v.entries) })}</>}
-      {v.finished_at && (
-        <>
-          {' · '}
-          <Ago at={v.finished_at} />
-        </>
-      )}
-    </p>
-  )
-}
-
 /** What has just happened, as the stream tells it. */
 function Activity() {
   const live = useLive()
-  const q = useRead('/v1/events', [], { limit: '12' })
+  const q = useRead('/v1/events', [], activityQuery)
   const [fresh, setFresh] = useState<Event[]>([])
   useEffect(() => onEvent((e) => setFresh((list) => [e, ...list].slice(0, 12))), [])
   const old = (q.data?.data ?? []) as Event[]

@@ -7,13 +7,13 @@ import { Detail } from '../detail.tsx'
 import { milliseconds, number, percent } from '../format.ts'
 import { label, t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
-import { A, useGo, useSearch } from '../nav.tsx'
+import { useGo, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
-import { preferences } from '../preferences.ts'
 import { Bars, bucketName, Legend, SparkBars } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Ago, Card, Code, Copy, copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
-import { Arrivals } from './developers.tsx'
+import { Arrivals, useWebhookFigures } from '../ui/arrivals.tsx'
+import { deliveryStatus, endpointName as name } from '../ui/deliveries.tsx'
 import { Secret } from './keys.tsx'
 
 type Endpoint = Schema<'WebhookEndpoint'>
@@ -25,16 +25,9 @@ function endpointState(e: Endpoint): string {
   return e.failing_since ? 'failing' : 'enabled'
 }
 
-const name = (e: Endpoint) => e.url ?? e.description ?? t('webhooks.listener')
-
 const listen = 'giro listen --forward-to localhost:3000/hooks'
 
 type Traffic = Schema<'EndpointFigures'>
-
-/** The attempts of the last 24 hours, by the hour. */
-export function useWebhookFigures(endpoint?: string) {
-  return useRead('/v1/webhook_endpoints/figures', [], { endpoint, time_zone: preferences().timeZone }, { keep: true, poll: 10_000 }).data?.data
-}
 
 /** What of the attempts failed; nothing where there were none. */
 function share(totals: Traffic['totals'] | undefined): string | undefined {
@@ -276,10 +269,6 @@ export function WebhookPage() {
 
 const deliveryStates = ['pending', 'succeeded', 'failed'] as const
 
-function deliveryStatus(d: Delivery): string {
-  return { pending: d.attempts > 0 ? 'retrying' : 'waiting', succeeded: 'delivered', failed: 'exhausted' }[d.state]
-}
-
 function Deliveries({ endpoint }: { endpoint: Endpoint }) {
   const may = useMay()
   const [search, setSearch] = useSearch()
@@ -422,46 +411,5 @@ function DeliveryView({ d }: { d: DeliveryDetail }) {
         </p>
       )}
     </div>
-  )
-}
-
-/** To which endpoints an event went, and sending it again. */
-export function EventDeliveries({ event, none }: { event: string; none?: string }) {
-  const may = useMay()
-  const unsettled = (answer: unknown) => ((answer as Delivery[] | undefined)?.some((d) => d.state === 'pending') ? 4000 : false)
-  const q = useRead('/v1/events/{id}/deliveries', [event], undefined, { enabled: may('developers.read'), poll: unsettled })
-  const endpoints = useRead('/v1/webhook_endpoints', [], undefined, { enabled: may('developers.read') })
-  if (!may('developers.read')) return null
-  if (q.error) return <Failure error={q.error} />
-  if (!q.data) return <Loading rows={1} />
-  const list = (q.data.data ?? []) as Delivery[]
-  const names = new Map(((endpoints.data?.data ?? []) as Endpoint[]).map((e) => [e.id, name(e)]))
-  const resend = async (endpoint: string) => {
-    try {
-      await post('/v1/events/{id}/resend', [event], { endpoint }, crypto.randomUUID())
-      toast(tn('webhooks.resent', 1))
-    } catch (err) {
-      toast(err instanceof Error ? err.message : String(err))
-    }
-    changed(`/v1/events/${event}`)
-  }
-  if (list.length === 0) return none ? <p className="muted">{none}</p> : null
-  return (
-    <ul className="deliveries">
-      {list.map((d) => (
-        <li key={d.endpoint} className="row wrap">
-          <A href={`/developers/webhooks/${d.endpoint}?delivery=${d.event}`} className="grow clip">
-            {names.get(d.endpoint) ?? d.endpoint}
-          </A>
-          <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : undefined} />
-          <span className="muted small">{tn('webhooks.attempts_n', d.attempts)}</span>
-          {may('developers.write') && (
-            <button type="button" className="small" onClick={() => void resend(d.endpoint)}>
-              {t('webhooks.resend')}
-            </button>
-          )}
-        </li>
-      ))}
-    </ul>
   )
 }

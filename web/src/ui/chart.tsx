@@ -1,8 +1,8 @@
-import { AxisBottom, AxisLeft } from '@visx/axis'
 import { GridRows } from '@visx/grid'
 import { Group } from '@visx/group'
 import { scaleBand, scaleLinear } from '@visx/scale'
 import { Bar, LinePath } from '@visx/shape'
+import { ChartTable } from './table.tsx'
 import { type ReactNode, useLayoutEffect, useRef, useState } from 'react'
 import { time } from '../format.ts'
 import { t } from '../i18n/index.ts'
@@ -42,6 +42,29 @@ export interface Bucket {
   /** Not over yet: hatched. */
   open?: boolean
   onOpen?: () => void
+}
+
+/** What the lines of the grid stand for. */
+function Left({ scale, format }: { scale: { (v: number): number; ticks: (n: number) => number[] }; format: (v: number) => string }) {
+  return scale.ticks(4).map((v) => (
+    <text key={v} x={-12} y={scale(v)} dy={3} textAnchor="end" className="tick">
+      {format(v)}
+    </text>
+  ))
+}
+
+/** The line under a chart, and what stands below it. */
+function Bottom({ top, width, ticks }: { top: number; width: number; ticks: { at: number; label: string }[] }) {
+  return (
+    <g className="axis">
+      <line x2={width} y1={top} y2={top} />
+      {ticks.map((tick) => (
+        <text key={tick.at} x={tick.at} y={top + 18} textAnchor="middle" className="tick">
+          {tick.label}
+        </text>
+      ))}
+    </g>
+  )
 }
 
 /** Zero-based bars, the period before as a line, and the same numbers as a table. */
@@ -85,8 +108,8 @@ export function Bars({ buckets, parts, format, label, height = 190, table = fals
               })
             })}
             {compare && <LinePath data={buckets.map((b, i) => ({ i, v: b.before ?? 0 }))} x={(d) => (x(d.i) ?? 0) + x.bandwidth() / 2} y={(d) => y(d.v)} className="line before" />}
-            <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickClassName="tick" tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
-            <AxisBottom scale={x} top={inner.h} hideTicks axisClassName="axis" tickValues={buckets.map((_, i) => i).filter((i) => i % every === 0)} tickFormat={(i) => buckets[Number(i)]?.label ?? ''} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
+            <Left scale={y} format={format} />
+            <Bottom top={inner.h} width={inner.w} ticks={buckets.flatMap((b, i) => (i % every ? [] : [{ at: (x(i) ?? 0) + x.bandwidth() / 2, label: b.label }]))} />
           </Group>
         </svg>
       )}
@@ -140,44 +163,12 @@ export function Lines({ points, parts, format, label, top, height = 150 }: { poi
               )}
             </g>
           ))}
-          <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => format(Number(v))} tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
-          <AxisBottom scale={x} top={inner.h} hideTicks axisClassName="axis" tickValues={points.map((_, i) => i).filter((i) => i % every === 0)} tickFormat={(i) => points[Number(i)]?.label ?? ''} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
+          <Left scale={y} format={format} />
+          <Bottom top={inner.h} width={inner.w} ticks={points.flatMap((p, i) => (i % every ? [] : [{ at: x(i), label: p.label }]))} />
         </Group>
       </svg>
       {parts.length > 1 && <Legend parts={parts} />}
       <ChartTable shown={false} label={label} head={[t('period'), ...parts.map((p) => p.name)]} rows={points.map((p) => [p.title, ...parts.map((_, n) => (p.values[n] === undefined ? '—' : format(p.values[n])))])} />
-    </div>
-  )
-}
-
-/** For eyes where it is asked for; always there for screen readers. */
-export function ChartTable({ shown, label, head, rows }: { shown: boolean; label: string; head: string[]; rows: ReactNode[][] }) {
-  return (
-    <div className={shown ? 'chart-table' : 'visually-hidden'} tabIndex={shown ? 0 : undefined} role={shown ? 'group' : undefined} aria-label={shown ? label : undefined}>
-      <table>
-        <caption className="visually-hidden">{label}</caption>
-        <thead>
-          <tr>
-            {head.map((h, i) => (
-              <th key={h} scope="col" className={i ? 'end' : undefined}>
-                {h}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((r, i) => (
-            <tr key={i}>
-              <th scope="row">{r[0]}</th>
-              {r.slice(1).map((c, n) => (
-                <td key={n} className="end">
-                  {c}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
     </div>
   )
 }
@@ -209,8 +200,8 @@ export function StepLine({ points, format, axis, label, at, onPick, height = 150
           <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
           <LinePath data={steps} x={(d) => x(d.at)} y={(d) => y(d.value)} className="line" />
           {at !== undefined && at >= first && at <= end && <line x1={x(at)} x2={x(at)} y1={0} y2={inner.h} className="mark" />}
-          <AxisLeft scale={y} numTicks={4} hideAxisLine hideTicks tickFormat={(v) => axis(Math.round(Number(v)))} tickLabelProps={{ dx: -4, dy: 3, textAnchor: 'end', fontSize: 10, fill: 'currentColor' }} />
-          <AxisBottom scale={x} top={inner.h} numTicks={Math.max(2, Math.floor(inner.w / 110))} hideTicks axisClassName="axis" tickFormat={(v) => time(Number(v) * 1000, 'day')} tickLabelProps={{ dy: 2, textAnchor: 'middle', fontSize: 10, fill: 'currentColor' }} />
+          <Left scale={y} format={(v) => axis(Math.round(v))} />
+          <Bottom top={inner.h} width={inner.w} ticks={x.ticks(Math.max(2, Math.floor(inner.w / 110))).map((v) => ({ at: x(v), label: time(v * 1000, 'day') }))} />
         </Group>
       </svg>
       <ChartTable shown={false} label={label} head={[t('col.created'), t('col.balance')]} rows={points.slice(-30).map((p) => [time(p.at * 1000, 'long'), format(p.value)])} />
