@@ -236,7 +236,7 @@ func TestCurrencies(t *testing.T) {
 }
 
 // TestBrowser runs test/browser.mjs against a giro of its own; with -short the
-// pages are looked at in two of their fourteen guises.
+// pages are looked at in two of their eight guises.
 func TestBrowser(t *testing.T) {
 	chromium := need.Program(t, "chromium", "chromium-browser", "google-chrome")
 	modules(t)
