@@ -33,6 +33,7 @@ type Engine struct {
 	KeysKept      time.Duration // how long an Idempotency-Key's answer is kept
 	EventsKept    time.Duration // how long events are kept; 0: for good
 	QueueMax      int           // commands that may wait; beyond, CodeUnavailable; beyond half of it of one merchant, CodeRateLimited
+	QueueWait     time.Duration // once a command has waited for so long its merchant's next ones are refused alike
 	BatchMax      int           // commands in one database transaction
 	Paused        func() bool   // true: jobs wait (benchmarks of creation alone)
 	Secret        Secret        // the installation's key
@@ -159,9 +160,10 @@ type command struct {
 	// none soon. Nobody waits for it who could send more, so a commit for it alone
 	// would only hold others up.
 	patient bool
-	finish  bool         // the row is there, executing: write its answer
-	owed    bool         // work begun earlier: taken however long the queue is
-	extra   int          // of a bulk: its movements beyond the first
+	finish  bool // the row is there, executing: write its answer
+	owed    bool // work begun earlier: taken however long the queue is
+	extra   int  // of a bulk: its movements beyond the first
+	queued  time.Time
 	from    *Idempotency // an executing row that nobody executes any more, to be taken over
 
 	result any
@@ -190,7 +192,10 @@ func (e *Engine) Start() {
 		e.DoubtDeadline = 24 * time.Hour
 	}
 	if e.QueueMax == 0 {
-		e.QueueMax = 4096
+		e.QueueMax = 8192
+	}
+	if e.QueueWait == 0 {
+		e.QueueWait = 2 * time.Second
 	}
 	if e.BatchMax == 0 {
 		e.BatchMax = 500
@@ -376,13 +381,14 @@ func (e *Engine) push(c *command) error {
 		c.keys.Idempotency = append(c.keys.Idempotency, c.call.idempotencyKey())
 		c.keys.Books = append(c.keys.Books, c.call.idempotencyKey().Book)
 	}
+	c.queued = e.Now()
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
 		return &Error{Code: CodeUnavailable, Message: "giro is stopping; send the request again", RetryAfter: time.Second}
 	}
 	if !c.owed {
-		if refusal := e.queue.full(c.merchant(), e.QueueMax); refusal != nil {
+		if refusal := e.full(c.merchant(), c.queued); refusal != nil {
 			e.mu.Unlock()
 			return refusal
 		}

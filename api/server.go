@@ -100,15 +100,16 @@ type Config struct {
 
 // Server answers HTTP requests. It is safe for concurrent use.
 type Server struct {
-	config  Config
-	routes  *routeNode
-	table   []*route
-	dialect dialectRoutes
-	limiter *limiter
-	cursors cursors
-	calls   sync.Pool
-	openAPI []byte
-	log     *slog.Logger
+	config    Config
+	routes    *routeNode
+	table     []*route
+	dialect   dialectRoutes
+	limiter   *limiter
+	cursors   cursors
+	turnstile turnstile
+	calls     sync.Pool
+	openAPI   []byte
+	log       *slog.Logger
 
 	streams  atomic.Int64
 	patience time.Duration // with a stream's reader; tests have less
@@ -218,7 +219,7 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, limiter: newLimiter(config.RequestsPerSecond, config.Burst), cursors: cursors{key}, log: config.Log, patience: streamWrite, draining: make(chan struct{})}
+	s := &Server{config: config, limiter: newLimiter(config.RequestsPerSecond, config.Burst), cursors: cursors{key}, log: config.Log, patience: streamWrite, draining: make(chan struct{}), turnstile: make(turnstile, refusing)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -365,8 +366,7 @@ func (c *call) serve() error {
 		}
 	}
 	if e := c.engine(); e != nil && c.caller != nil && c.route.method != http.MethodGet {
-		// Before the body is read: a refusal must cost next to nothing.
-		if err := e.Busy(c.caller.Merchant); err != nil {
+		if err := c.s.turnstile.admit(e, c.caller.Merchant); err != nil {
 			return err
 		}
 	}

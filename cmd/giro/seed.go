@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -52,8 +53,8 @@ func (c *seedCommand) Run() error {
 	}
 	defer in.store.Close()
 	e := in.engine
-	e.Paused = func() bool { return true } // the outcomes are decided here, without a rail
-	e.BatchMax, e.QueueMax = c.AtOnce, 4*c.AtOnce
+	e.Paused = func() bool { return true }                                    // the outcomes are decided here, without a rail
+	e.BatchMax, e.QueueMax, e.QueueWait = c.AtOnce, 4*c.AtOnce, math.MaxInt64 // its clock leaps
 	e.Start()
 	defer e.Stop()
 	first, err := in.found(ctx, "")
