@@ -554,7 +554,7 @@ func TestPIXAndBoletoChargesCarryWhatThePayerNeeds(t *testing.T) {
 			n := r.Movement.Detail.Next
 			if method == "pix" {
 				code, err := codes.DecodeBRCode(n.BRCode)
-				if err != nil || code.Amount != 12_345 || len(n.QRSVG) < 100 {
+				if err != nil || code.Amount != 12_345 {
 					t.Errorf("BR Code %q: %+v, %v", n.BRCode, code, err)
 				}
 			} else {

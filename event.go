@@ -58,7 +58,7 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	w.num("created", e.At/1_000_000)
 	w.bool("livemode", e.Book.Live())
 	w.key("data")
-	w.b = append(append(append(w.b, `{"object":`...), e.Data...), '}', '}')
+	w.b = append(append(append(w.b, `{"object":`...), WithQR(e.Data)...), '}', '}')
 	return w.b
 }
 

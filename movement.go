@@ -189,7 +189,6 @@ type Document struct {
 type NextAction struct {
 	Type          string `json:"type"` // pix, boleto, bank_transfer
 	BRCode        string `json:"br_code,omitempty"`
-	QRSVG         string `json:"qr_svg,omitempty"`
 	BarCode       string `json:"bar_code,omitempty"`
 	DigitableLine string `json:"digitable_line,omitempty"`
 	ExpiresAt     int64  `json:"expires_at,omitempty"` // Unix seconds

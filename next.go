@@ -1,6 +1,8 @@
 package giro
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -32,9 +34,7 @@ func nextAction(m *Movement, mer *Merchant, hybrid bool) (*NextAction, error) {
 			Key: mer.ID.String(), Once: true, Amount: amount, Name: name, City: "SAO PAULO",
 			TxID: id[len(id)-25:], // the id's last 25 characters: the first is 0 until the year 10889
 		}
-		if n.BRCode, err = code.Encode(); err == nil {
-			n.QRSVG, err = bank.QRSVG(n.BRCode)
-		}
+		n.BRCode, err = code.Encode()
 	}
 	if m.Detail.Method == "boleto" && err == nil {
 		due := TimeOf(m.Detail.ExpiresAt).Truncate(24 * time.Hour)
@@ -49,4 +49,56 @@ func nextAction(m *Movement, mer *Merchant, hybrid bool) (*NextAction, error) {
 		return nil, Refuse(CodeInvalidValue, "/amount", "no payment code holds this amount: "+err.Error())
 	}
 	return n, nil
+}
+
+// WithQR returns JSON in which charges stand as AppendJSON wrote them with
+// "qr_svg" behind each "br_code": the code drawn, as an SVG. It is drawn when it
+// is shown and never kept, being five times as long as the rest of a charge. The
+// same JSON gets the same codes; without any it is returned as it is.
+func WithQR(b []byte) []byte {
+	// No text within a string has unescaped quotes, so this is no text.
+	begin, code := []byte(`"next_action":{"type":"`), []byte(`,"br_code":`)
+	var drawn []byte
+	kept := 0 // what of b is in drawn
+	for at := 0; ; {
+		i := bytes.Index(b[at:], begin)
+		if i < 0 {
+			break
+		}
+		at += i + len(begin)
+		at += bytes.IndexByte(b[at:], '"') + 1 // the type is a word
+		if !bytes.HasPrefix(b[at:], code) {
+			continue
+		}
+		at += len(code)
+		var text string
+		from := at
+		if at += endOfString(b[at:]); json.Unmarshal(b[from:at], &text) != nil || bytes.HasPrefix(b[at:], []byte(`,"qr_svg":`)) {
+			continue
+		}
+		svg, err := bank.QRSVG(text)
+		if err != nil {
+			continue // what a provider sent is too long to draw
+		}
+		drawn = append(append(drawn, b[kept:at]...), `,"qr_svg":`...)
+		drawn = appendJSONString(drawn, svg)
+		kept = at
+	}
+	if drawn == nil {
+		return b
+	}
+	return append(drawn, b[kept:]...)
+}
+
+// endOfString returns how long the JSON string is that b begins with.
+func endOfString(b []byte) int {
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(b)
 }

@@ -51,7 +51,7 @@ var pure = []string{".", "money", "ledger", "bank"}
 
 // pureModules are the ones outside the standard library that keep to the same
 // rule.
-var pureModules = []string{"rsc.io/qr", "golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"}
+var pureModules = []string{"rsc.io/qr/coding", "golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"}
 
 // outside are the packages of the standard library through which a program
 // reaches the world.

@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// AppendJSON appends the movement as v1 shows it and as events keep it: the
-// fields of the seeds 000–002 first, in their order and types.
+// AppendJSON appends the movement as events keep it, and as v1 shows it but for
+// the QR code, which WithQR adds: the fields of the seeds 000–002 first, in their
+// order and types.
 func (m *Movement) AppendJSON(b []byte) []byte {
 	d := &m.Detail
 	w := writer{b}
@@ -33,7 +34,11 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 		w.id("account", "acct", d.Account)
 		w.opt("statement_descriptor", d.Descriptor)
 		w.opt("receipt_email", d.ReceiptEmail)
-		w.any("next_action", d.Next)
+		var next *NextAction // nothing is left to do once it has ended
+		if m.Status == StatusPending {
+			next = d.Next
+		}
+		w.any("next_action", next)
 	case KindRefund:
 		w.id("charge", "ch", m.Parent)
 		w.opt("reason", d.Reason)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"giro"
+	"giro/bank"
 	"giro/money"
 )
 
@@ -97,8 +98,8 @@ func showCheckout(c *call) error {
 	default:
 		b.WriteString(`<h2>` + html.EscapeString(methodTitles[methodOf(m, &w)]) + `</h2>`)
 		if n := m.Detail.Next; n != nil {
-			if n.QRSVG != "" {
-				b.WriteString(`<div>` + n.QRSVG + `</div>`)
+			if svg, err := bank.QRSVG(n.BRCode); err == nil {
+				b.WriteString(`<div>` + svg + `</div>`)
 			}
 			for _, line := range [][2]string{{"PIX code", n.BRCode}, {"Line to type", n.DigitableLine}, {"Bar code", n.BarCode}} {
 				if line[1] != "" {

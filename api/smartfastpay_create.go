@@ -594,10 +594,11 @@ func txIDOf(n *giro.NextAction) string {
 
 // imageOf is the QR code as an image that a page can show as it is.
 func imageOf(n *giro.NextAction) string {
-	if n.QRSVG == "" {
-		return ""
+	svg, err := bank.QRSVG(n.BRCode)
+	if err != nil {
+		return "" // a slip without a code
 	}
-	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(n.QRSVG))
+	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(svg))
 }
 
 func (c *call) beneficiary() string { return c.caller.Merchant.Name }

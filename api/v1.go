@@ -69,7 +69,7 @@ func (c *call) command(answer func(result any) giro.Answer, run func(g *giro.Cal
 		c.send(a.Status, valueProblem, a.Body)
 		return nil
 	}
-	c.sendJSON(a.Status, a.Body)
+	c.sendJSON(a.Status, giro.WithQR(a.Body))
 	return nil
 }
 

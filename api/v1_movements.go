@@ -240,7 +240,7 @@ func retrieveMovement(k giro.Kind) func(c *call) error {
 		etag := `"` + strconv.FormatInt(m.Version, 10) + `"`
 		c.w.Header()["Etag"] = []string{etag}
 		c.buffer = m.AppendJSON(c.buffer[:0])
-		c.sendJSON(http.StatusOK, c.buffer)
+		c.sendJSON(http.StatusOK, giro.WithQR(c.buffer))
 		return nil
 	}
 }
@@ -297,7 +297,7 @@ func listMovements(k giro.Kind) func(c *call) error {
 		case more && len(list) > 0:
 			c.linkNext(list[len(list)-1].ID)
 		}
-		return sendList(c, list, func(b []byte, m *giro.Movement) []byte { return m.AppendJSON(b) })
+		return sendList(c, list, func(b []byte, m *giro.Movement) []byte { return append(b, giro.WithQR(m.AppendJSON(nil))...) })
 	}
 }
 

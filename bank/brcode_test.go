@@ -1,12 +1,16 @@
 package bank
 
 import (
+	"encoding/xml"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+	"rsc.io/qr/coding"
 )
 
 // The Banco Central's own examples (Manual de Padrões para Iniciação do Pix 2.10,
@@ -178,14 +182,67 @@ func TestASCII(t *testing.T) {
 	}
 }
 
+// TestQRSVG: what is drawn has the modules of the code, and a quiet zone of four.
 func TestQRSVG(t *testing.T) {
 	t.Parallel()
-	svg, err := QRSVG(staticCode)
-	if err != nil || !strings.HasPrefix(svg, "<svg ") || !strings.HasSuffix(svg, "</svg>") || strings.Count(svg, "<path") != 2 {
-		t.Errorf("QRSVG: %.80s, %v", svg, err)
-	}
-	if strings.ContainsAny(strings.Trim(svg, "<>"), "\n") {
-		t.Error("the SVG has line breaks")
+	for _, payload := range []string{staticCode, "x", "0123456789", strings.Repeat("https://example.com/", 20)} {
+		svg, err := QRSVG(payload)
+		if err != nil || !strings.HasPrefix(svg, "<svg ") || strings.Contains(svg, "\n") {
+			t.Fatalf("%q: %.80s, %v", payload, svg, err)
+		}
+		var drawn struct {
+			ViewBox string `xml:"viewBox,attr"`
+			Paths   []struct {
+				D string `xml:"d,attr"`
+			} `xml:"path"`
+		}
+		if err := xml.Unmarshal([]byte(svg), &drawn); err != nil || len(drawn.Paths) != 2 {
+			t.Fatal(svg, err)
+		}
+		black := map[[2]int]bool{}
+		x, y := 0, 0
+		for _, part := range regexp.MustCompile(`M(\d+) (\d+)\.5|m(\d+) 0|h(\d+)`).FindAllStringSubmatch(drawn.Paths[1].D, -1) {
+			number := func(i int) int { n, _ := strconv.Atoi(part[i]); return n }
+			switch part[0][0] {
+			case 'M':
+				x, y = number(1), number(2)
+			case 'm':
+				x += number(3)
+			case 'h':
+				for range number(4) {
+					black[[2]int{x, y}] = true
+					x++
+				}
+			}
+		}
+		text := coding.String(payload)
+		version := coding.Version(1)
+		for text.Bits(version) > version.DataBytes(coding.M)*8 {
+			version++
+		}
+		plan, err := coding.NewPlan(version, coding.M, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := plan.Encode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for y := range code.Size {
+			for x := range code.Size {
+				if code.Black(x, y) {
+					n++
+					if !black[[2]int{x + 4, y + 4}] {
+						t.Fatalf("%q: module %d, %d is white", payload, x, y)
+					}
+				}
+			}
+		}
+		side := strconv.Itoa(code.Size + 8)
+		if n != len(black) || drawn.ViewBox != "0 0 "+side+" "+side || drawn.Paths[0].D != "M0 0h"+side+"v"+side+"H0z" {
+			t.Errorf("%q: %d modules of %d, %s, %s", payload, len(black), n, drawn.ViewBox, drawn.Paths[0].D)
+		}
 	}
 	for _, bad := range []string{"", strings.Repeat("x", 3000)} {
 		if _, err := QRSVG(bad); err == nil {

@@ -379,9 +379,6 @@ func next(method, qr, bar string, expires int64) *giro.NextAction {
 	switch {
 	case qr != "":
 		n.BRCode = qr
-		if svg, err := bank.QRSVG(qr); err == nil {
-			n.QRSVG = svg
-		}
 	case bar != "" && len(bar) == 44:
 		n.BarCode = bar
 	case bar != "":
