@@ -177,7 +177,7 @@ func (c *call) linkNext(id giro.UUID) {
 // sendList sends a bare JSON array.
 func sendList[T any](c *call, items []T, appendItem func([]byte, T) []byte) error {
 	c.buffer = appendList(c.buffer[:0], items, appendItem)
-	c.sendJSON(http.StatusOK, c.buffer)
+	c.sendJSON(http.StatusOK, giro.WithQR(c.buffer))
 	return nil
 }
 

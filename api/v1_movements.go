@@ -297,7 +297,7 @@ func listMovements(k giro.Kind) func(c *call) error {
 		case more && len(list) > 0:
 			c.linkNext(list[len(list)-1].ID)
 		}
-		return sendList(c, list, func(b []byte, m *giro.Movement) []byte { return append(b, giro.WithQR(m.AppendJSON(nil))...) })
+		return sendList(c, list, func(b []byte, m *giro.Movement) []byte { return m.AppendJSON(b) })
 	}
 }
 
@@ -554,7 +554,7 @@ func (c *call) movementPage(q giro.MovementQuery, filtered bool) error {
 		a.flag("total_is_capped", true)
 	}
 	c.buffer = a.close()
-	c.sendJSON(http.StatusOK, c.buffer)
+	c.sendJSON(http.StatusOK, giro.WithQR(c.buffer))
 	return nil
 }
 
