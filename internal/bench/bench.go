@@ -80,6 +80,8 @@ type Result struct {
 	Ceiling   float64 `json:"ceiling_per_second,omitempty"`
 	Ratio     float64 `json:"ratio,omitempty"`
 
+	Bytes float64 `json:"bytes_each,omitempty"` // of work disk: what the store takes for each payout that life settled, all tables and indexes
+
 	Each        int     `json:"each,omitempty"`              // objects of one request, where there are several
 	Single      float64 `json:"single_per_second,omitempty"` // of a bulk: transfers one by one, in turns with it
 	SingleRatio float64 `json:"single_ratio,omitempty"`
@@ -204,7 +206,19 @@ func (b *bench) onServer(ctx context.Context, works []string, pause bool) (err e
 			}
 		}
 	}
-	return b.check(ctx, w)
+	if err := b.check(ctx, w); err != nil {
+		return err
+	}
+	if n := len(w.made["po"]); !pause && n > 0 {
+		size, err := w.server.size(ctx)
+		if err != nil {
+			return fmt.Errorf("size of the store: %w", err)
+		}
+		r := b.result("disk")
+		r.Accounts, r.Requests, r.Bytes = w.accounts, n, round(float64(size)/float64(n), 1)
+		b.each(r)
+	}
+	return nil
 }
 
 // cell measures one combination, in two turns with the ceiling.

@@ -108,6 +108,31 @@ func (s *server) stop() error {
 	return s.cmd.Wait()
 }
 
+// size is how many bytes the stopped server's store takes.
+func (s *server) size(ctx context.Context) (n int64, err error) {
+	if len(s.place) > 2 {
+		c, err := pgx.Connect(ctx, s.place[3])
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close(ctx)
+		err = c.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
+		return n, err
+	}
+	files, err := os.ReadDir(s.place[1])
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			return 0, err
+		}
+		n += info.Size()
+	}
+	return n, nil
+}
+
 // drop removes what the stopped server's store leaves outside of its folder.
 func (s *server) drop() {
 	s.stop()
