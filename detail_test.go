@@ -27,6 +27,12 @@ func sameCore(t interface{ Errorf(string, ...any) }, stored []byte) {
 	if a, b := core(&whole), core(&part); err == nil && !reflect.DeepEqual(a, b) {
 		t.Errorf("%s: %+v, and the core %+v", stored, a, b)
 	}
+	var byHand giro.Detail
+	if errByHand := giro.DecodeDetail(stored, &byHand); (err == nil) != (errByHand == nil) {
+		t.Errorf("%s: %v, and by hand %v", stored, err, errByHand)
+	} else if err == nil && !reflect.DeepEqual(whole, byHand) {
+		t.Errorf("%s: %+v, and by hand %+v", stored, whole, byHand)
+	}
 }
 
 func someDetail() giro.Detail {
@@ -57,6 +63,8 @@ func TestTheCoreOfADetail(t *testing.T) {
 		[]byte(`{"account":"01A17EAE-0CF4-7F2D-998D-C02FF12D4119"}`), []byte(`{"account":"01a17eae"}`), []byte(`{"account":"01a17eae-0cf4-7f2d-998d-c02ff12d411g"}`),
 		[]byte(`{"steps":01}`), []byte(`{"steps":-0}`), []byte(`{"steps":-}`), []byte(`{"steps":1.5}`), []byte(`{"steps":9223372036854775808}`), []byte(`{"steps":1e2}`),
 		[]byte(`{"two_phase":truex}`), []byte(`{"metadata":{"a":1}}`), []byte(`{"metadata":{"a":"1",}}`), []byte(`{"attempts":[{"at":1},]}`), []byte(`{"attempts":[]}`),
+		[]byte(`{"bank":{"key":"a"},"bank":{"iban":"b"}}`), []byte(`{"attempts":[{"act":"a"}],"attempts":[{"at":1}]}`), []byte(`{"metadata":{"a":"1","a":"2"},"metadata":{"b":"3"}}`),
+		[]byte(`{"recipient":{"document":{"type":"a"},"document":{"number":"b"}}}`), []byte("{\"description\":\"\xff\"}"), []byte(`{"card":{"token":"a","brand":"b","last4":"c"},"mobile":{"phone":"1"}}`),
 		[]byte(`{"bank":{"method":7}}`), []byte(`{"bank":null}`), []byte(`{"step":{"Movement":{}}}`), []byte("{\"rail\":\"a\x01\"}"),
 	}
 	if more, err := json.Marshal(&exchanged); err != nil {
@@ -92,6 +100,35 @@ func TestTheCoreIsReadWithoutEncodingJSON(t *testing.T) {
 	}); n > 3 {
 		t.Errorf("what is stored takes %v allocations", n)
 	}
+}
+
+// TestADetailIsReadWithoutEncodingJSON: the parts of it are allocated, and texts.
+func TestADetailIsReadWithoutEncodingJSON(t *testing.T) {
+	stored, err := json.Marshal(ptr(someDetail()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	byHand := testing.AllocsPerRun(100, func() { giro.DecodeDetail(stored, new(giro.Detail)) })
+	if whole := testing.AllocsPerRun(100, func() { json.Unmarshal(stored, new(giro.Detail)) }); byHand > whole*3/4 {
+		t.Errorf("%v allocations, and %v by reflection", byHand, whole)
+	}
+}
+
+func BenchmarkDecodeDetail(b *testing.B) {
+	stored, err := json.Marshal(ptr(someDetail()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("reflection", func(b *testing.B) {
+		for b.Loop() {
+			json.Unmarshal(stored, new(giro.Detail))
+		}
+	})
+	b.Run("hand", func(b *testing.B) {
+		for b.Loop() {
+			giro.DecodeDetail(stored, new(giro.Detail))
+		}
+	})
 }
 
 func TestTheCoreOfAnyDetail(t *testing.T) {

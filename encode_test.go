@@ -37,6 +37,13 @@ func TestDetailIsStoredAsItsTagsSay(t *testing.T) {
 		if err != nil || string(got) != string(want) {
 			t.Fatalf("%v\n%s\nwant\n%s", err, got, want)
 		}
+		var whole, byHand Detail
+		if err := json.Unmarshal(got, &whole); err != nil {
+			t.Fatal(err)
+		}
+		if err := DecodeDetail(got, &byHand); err != nil || !reflect.DeepEqual(whole, byHand) {
+			t.Fatalf("%v\n%+v\nwant\n%+v", err, byHand, whole)
+		}
 	}
 	d := Detail{Wire: json.RawMessage(`{`)}
 	if got, err := d.AppendJSON(nil); err == nil {

@@ -528,7 +528,7 @@ func scanMovement(row pgx.CollectableRow) (*giro.Movement, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(detail), &m.Detail); err != nil {
+	if err := giro.DecodeDetail([]byte(detail), &m.Detail); err != nil {
 		return m, fmt.Errorf("%w: detail of %s %s: %w", errScan, m.Kind, m.ID, err)
 	}
 	return m, nil

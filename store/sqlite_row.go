@@ -164,7 +164,7 @@ func (r *row) movement() (*giro.Movement, error) {
 		Created: r.int(), Updated: r.int(), Version: r.int(),
 		Customer: r.id(), Reference: r.text(), Parent: r.id(), Peer: giro.Book(r.int()),
 	}
-	err := json.Unmarshal(r.blob(), &m.Detail)
+	err := giro.DecodeDetail(r.blob(), &m.Detail)
 	if err != nil {
 		return m, fmt.Errorf("detail of %s %s: %w", m.Kind, m.ID, err)
 	}
