@@ -32,6 +32,9 @@ type Store interface {
 	// CountMovements counts what q selects, at most to limit, among the first
 	// ScanMax rows.
 	CountMovements(ctx context.Context, q MovementQuery, limit int64) (int64, error)
+	// Doubts counts a book's movements whose rail's answer is not known, kind by
+	// kind; kinds without one are left out.
+	Doubts(ctx context.Context, book Book) ([]Doubts, error)
 
 	// Rollups returns the cells that q selects, in no order.
 	Rollups(ctx context.Context, q RollupQuery) ([]Rollup, error)
@@ -375,6 +378,7 @@ type DocumentQuery struct {
 	Before    UUID // ids below; zero: from the newest
 	Limit     int
 	Ascending bool
+	IDs       []UUID // only these, in the query's order; nil: any
 }
 
 // AllBooks selects documents of every book.
@@ -457,6 +461,13 @@ type MovementQuery struct {
 	// Scanned receives the last id that was looked at when ScanMax ended the page
 	// or the count.
 	Scanned *UUID
+}
+
+// Doubts are the movements of one kind whose rail's answer is not known.
+type Doubts struct {
+	Kind           Kind
+	Count          int64
+	Oldest, Newest UUID
 }
 
 // AmountRange is a range of amounts in minor units, both ends included.

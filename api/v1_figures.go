@@ -509,7 +509,6 @@ func counts(k giro.Kind) func(c *call) error {
 const (
 	stuckAfter      = 24 * time.Hour
 	stuckCounted    = 100
-	doubtScanned    = 300
 	verifiedWithin  = 36 * time.Hour
 	backedUpWithin  = 26 * time.Hour
 	endpointsListed = 100
@@ -559,15 +558,12 @@ func attention(c *call) error {
 			list = append(list, want{kind: attentionStuck, level: "warning", movement: string(k), count: min(n, stuckCounted), capped: n > stuckCounted, object: oldest[0].ID.ID(k.Prefix()), since: oldest[0].Created})
 		}
 	}
-	for _, k := range giro.Kinds {
-		doubtful, more, err := e.Store.Movements(c.ctx, giro.MovementQuery{Book: book, Kind: k, Statuses: []giro.Status{giro.StatusPending, giro.StatusOnHold}, Limit: stuckCounted,
-			ScanMax: doubtScanned, Match: func(m *giro.Movement) bool { return m.InDoubt }})
-		if err != nil {
-			return err
-		}
-		if n := len(doubtful); n > 0 {
-			list = append(list, want{kind: attentionInDoubt, level: "warning", movement: string(k), count: int64(n), capped: more, object: doubtful[0].ID.ID(k.Prefix()), since: doubtful[n-1].Created})
-		}
+	doubts, err := e.Store.Doubts(c.ctx, book)
+	if err != nil {
+		return err
+	}
+	for _, d := range doubts {
+		list = append(list, want{kind: attentionInDoubt, level: "warning", movement: string(d.Kind), count: d.Count, object: d.Newest.ID(d.Kind.Prefix()), since: giro.Micros(d.Oldest.Time())})
 	}
 	endpoints, err := e.Endpoints(c.ctx, book)
 	if err != nil {

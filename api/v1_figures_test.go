@@ -260,5 +260,18 @@ func TestAttention(t *testing.T) {
 		if got := types("owner"); got["movements_onhold"] != 0 {
 			t.Fatalf("released: %v", got)
 		}
+		// One of which nobody knows what became is found behind any number of others.
+		lost := payout(501)
+		o.want(o.ask(owner, "POST", "/v1/test/payouts/"+lost+"/timeout", ""), 200, "")
+		for range 4 {
+			var bulk []string
+			for range 100 {
+				bulk = append(bulk, `{"amount":1009600,"currency":"brl","provider":"bank","bank":{"method":"pix","key":"ana@example.com"},"recipient":{"name":"Ana"}}`)
+			}
+			o.want(o.ask(owner, "POST", "/v1/payouts/bulk", `{"payouts":[`+strings.Join(bulk, ",")+`]}`), 200, "")
+		}
+		if got := types("owner"); got["movements_in_doubt"] != 1 {
+			t.Fatalf("one is in doubt: %v", got)
+		}
 	})
 }

@@ -333,12 +333,9 @@ func listAccounts(c *call) error {
 	}
 	snapshot := c.query.has("ids")
 	if snapshot {
-		for _, v := range c.query.list("ids") {
-			id, ok := giro.ParseID("acct", v)
-			if !ok {
-				return giro.Refuse(giro.CodeInvalidParameter, "ids", "must be a list of ids that begin with acct_")
-			}
-			q.IDs = append(q.IDs, id)
+		var err error
+		if q.IDs, err = c.idsOf("acct"); err != nil {
+			return err
 		}
 		q.Limit, q.Roles = len(q.IDs), nil
 	} else {

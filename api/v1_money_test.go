@@ -335,7 +335,17 @@ func TestCustomers(t *testing.T) {
 	id := c.text("id")
 	i.do(sk, "POST", "/v1/customers", body).want(200).has("id", id) // the same data: the same customer
 	i.do(sk, "POST", "/v1/customers", `{"name":"Bea","reference":"a-1"}`).want(409, giro.CodeDuplicateReference)
-	i.do(i.live.SecretKey, "POST", "/v1/customers", `{"name":"Bea","reference":"a-1"}`).want(201)
+	other := i.do(i.live.SecretKey, "POST", "/v1/customers", `{"name":"Bea","reference":"a-1"}`).want(201).text("id")
+	second := i.do(sk, "POST", "/v1/customers", `{"name":"Caio"}`).want(201).text("id")
+	third := i.do(sk, "POST", "/v1/customers", `{"name":"Davi"}`).want(201).text("id")
+	named := i.do(sk, "GET", "/v1/customers?ids="+id+","+third+","+other+",cus_01h455vb4pex5vsknk084sn02q,"+id+"&limit=1", "").want(200)
+	named.has("0.id", third, "0.name", "Davi", "1.id", id, "1.name", "Ana", "2", "") // others' are not there, and nothing is twice
+	if named.next() != "" {
+		t.Errorf("there are more than all: %s", named.next())
+	}
+	i.do(sk, "GET", "/v1/customers?ids="+second, "").want(200).has("0.name", "Caio", "1", "")
+	i.do(sk, "GET", "/v1/customers?ids=nobody", "").want(400, giro.CodeInvalidParameter).has("param", "ids")
+	i.do(sk, "GET", "/v1/customers?ids="+strings.Repeat(id+",", 101), "").want(400, giro.CodeTooManyValues)
 	wrong := []byte(cpf)
 	wrong[10] = '0' + (wrong[10]-'0'+1)%10
 	i.do(sk, "POST", "/v1/customers", `{"name":"X","document":{"type":"CPF","number":"`+string(wrong)+`"}}`).want(422, giro.CodeDocumentInvalid).has("param", "/document/number")

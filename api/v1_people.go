@@ -479,7 +479,10 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 		return render(http.StatusCreated)(r.Document)
 	}
 	params := []param{limitParam, cursorParam}
-	if kind == giro.DocSource {
+	switch kind {
+	case giro.DocCustomer:
+		params = append(params, param{name: "ids", kind: paramList, max: 100, about: "Only these, newest first and all at once; those that there are not are left out."})
+	case giro.DocSource:
 		params = append(params, param{name: "customer", kind: paramID, prefix: "cus", about: "Only those of this customer."})
 	}
 	read := func(c *call) (*giro.StoredDocument, error) {
@@ -565,6 +568,22 @@ func lists[T any](kind giro.DocumentKind, show func([]byte, *T) []byte) func(*ca
 	}
 }
 
+// idsOf reads the parameter ids of a list: nil where it was not sent.
+func (c *call) idsOf(prefix string) ([]giro.UUID, error) {
+	if !c.query.has("ids") {
+		return nil, nil
+	}
+	ids := []giro.UUID{}
+	for _, v := range c.query.list("ids") {
+		id, ok := giro.ParseID(prefix, v)
+		if !ok {
+			return nil, giro.Refuse(giro.CodeInvalidParameter, "ids", "must be a list of ids that begin with "+prefix+"_")
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
 func listDocuments(c *call, kind giro.DocumentKind, show func([]byte, *giro.StoredDocument) ([]byte, error)) error {
 	before, err := c.cursor()
 	if err != nil {
@@ -572,7 +591,14 @@ func listDocuments(c *call, kind giro.DocumentKind, show func([]byte, *giro.Stor
 	}
 	limit := c.query.integer("limit", listLimit)
 	parent, _ := giro.ParseID("cus", c.query.text("customer"))
-	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: kind, Book: c.book(), Parent: parent, Before: before, Limit: limit + 1})
+	ids, err := c.idsOf("cus")
+	if err != nil {
+		return err
+	}
+	if ids != nil {
+		limit = len(ids)
+	}
+	docs, err := c.engine().Store.Documents(c.ctx, giro.DocumentQuery{Kind: kind, Book: c.book(), Parent: parent, Before: before, Limit: limit + 1, IDs: ids})
 	if err != nil {
 		return err
 	}

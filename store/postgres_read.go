@@ -428,6 +428,18 @@ func (p *Postgres) CountMovements(ctx context.Context, q giro.MovementQuery, lim
 	return n, err
 }
 
+// Doubts is giro.Store's.
+func (p *Postgres) Doubts(ctx context.Context, book giro.Book) ([]giro.Doubts, error) {
+	const doubtful = " FROM movement WHERE book = $1 AND kind = k AND in_doubt AND NOT deleted"
+	list, err := all(ctx, p.pool, func(row pgx.CollectableRow) (giro.Doubts, error) {
+		var d giro.Doubts
+		err := row.Scan(&d.Kind, &d.Count, (*uuid)(&d.Oldest), (*uuid)(&d.Newest))
+		return d, err
+	}, "SELECT k, (SELECT count(*)"+doubtful+"), (SELECT id"+doubtful+" ORDER BY id LIMIT 1), (SELECT id"+doubtful+" ORDER BY id DESC LIMIT 1) FROM unnest($2::text[]) k",
+		int64(book), column(giro.Kinds, func(k giro.Kind) string { return string(k) }))
+	return slices.DeleteFunc(list, func(d giro.Doubts) bool { return d.Count == 0 }), err
+}
+
 // Head is giro.Store's.
 func (p *Postgres) Head(ctx context.Context, book giro.Book) (*giro.BookHead, error) {
 	return first(ctx, p.pool, scanHead, "SELECT "+pgBookColumns+" FROM book WHERE book = $1", int64(book))
@@ -621,6 +633,9 @@ func (p *Postgres) Documents(ctx context.Context, q giro.DocumentQuery) ([]*giro
 		} else {
 			s.add(" AND id < ?", uuid(q.Before))
 		}
+	}
+	if q.IDs != nil {
+		s.add(" AND id = ANY(?::uuid[])", column(q.IDs, func(u giro.UUID) uuid { return uuid(u) }))
 	}
 	s.add(" ORDER BY id")
 	if !q.Ascending {

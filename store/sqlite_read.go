@@ -483,6 +483,24 @@ func (s *SQLite) CountMovements(ctx context.Context, q giro.MovementQuery, limit
 	return n, nil
 }
 
+// Doubts implements giro.Store.
+func (s *SQLite) Doubts(ctx context.Context, book giro.Book) (list []giro.Doubts, err error) {
+	const doubtful = " FROM movement INDEXED BY movement_doubt WHERE book = ?1 AND kind = value AND in_doubt = 1 AND deleted = 0"
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		list = nil
+		return query(c, "SELECT value, (SELECT count(*)"+doubtful+") AS n, (SELECT id"+doubtful+" ORDER BY id LIMIT 1), (SELECT id"+doubtful+" ORDER BY id DESC LIMIT 1) FROM json_each(?2) WHERE n > 0",
+			func(a *args) { a.int(int64(book)).text(texts(giro.Kinds)) },
+			func(r *row) error {
+				list = append(list, giro.Doubts{Kind: giro.Kind(r.text()), Count: r.int(), Oldest: r.id(), Newest: r.id()})
+				return nil
+			})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count doubts: %w", err)
+	}
+	return list, nil
+}
+
 // Head implements giro.Store.
 func (s *SQLite) Head(ctx context.Context, book giro.Book) (h *giro.BookHead, err error) {
 	err = s.read(ctx, func(c *sqlite.Conn) error {
@@ -774,6 +792,10 @@ func (s *SQLite) Documents(ctx context.Context, q giro.DocumentQuery) (found []*
 	if !q.Parent.IsZero() {
 		w.addID("parent = ?", q.Parent)
 		index = " INDEXED BY document_parent"
+	}
+	if q.IDs != nil {
+		w.addIDs(q.IDs)
+		index = ""
 	}
 	if q.Ascending {
 		w.addID("id > ?", q.Before)
