@@ -174,6 +174,39 @@ func (s *brokenStore) Update(ctx context.Context, keys *giro.Keys, decide func(*
 	return s.Store.Update(ctx, keys, decide)
 }
 
+// slowLog writes lines of the request log once it is let.
+type slowLog struct {
+	giro.Store
+	entered chan struct{}
+	let     chan struct{}
+}
+
+func (s *slowLog) AppendRequests(ctx context.Context, rows []*giro.RequestRow, traffic []*giro.Traffic) error {
+	select {
+	case s.entered <- struct{}{}:
+		<-s.let
+	default: // another one is waited for already
+	}
+	return s.Store.AppendRequests(ctx, rows, traffic)
+}
+
+// TestRequestsOnTheirWay: whoever asks for a request finds it, though somebody
+// else is just about to write it.
+func TestRequestsOnTheirWay(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, inner giro.Store, folder string) {
+		s := &slowLog{inner, make(chan struct{}, 1), make(chan struct{})}
+		h := prepare(t, s, folder)
+		made := h.send(t, "POST /v1/customers", nil, `{"name":"Ana"}`)
+		<-s.entered // the server writes a second later by itself
+		time.AfterFunc(50*time.Millisecond, func() { close(s.let) })
+		found := h.send(t, "GET /v1/requests/"+made.header.Get("Request-Id"), nil, "")
+		if found.status != 200 {
+			t.Errorf("the request that made %s: %d %s", made.text("id"), found.status, found.body)
+		}
+	})
+}
+
 func TestIdempotencyRows(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, inner giro.Store, folder string) {

@@ -31,6 +31,7 @@ const (
 // requestLog gathers what was asked and writes it beside the work, many lines to
 // a commit. No answer waits for it.
 type requestLog struct {
+	writing sync.Mutex // held while lines are on their way into the store
 	mu      sync.Mutex
 	waiting []*giro.RequestRow
 	traffic giro.TrafficCells // of all requests, those that are left out too
@@ -150,8 +151,13 @@ func anyID(s string) giro.UUID {
 // Flush writes what of the request log still waits; for the end of a server.
 func (s *Server) Flush(ctx context.Context) { s.flushRequests(ctx) }
 
+// flushRequests writes what waits, and returns once what somebody else took away
+// to write is written too: who asks afterwards finds it. A reader who goes away
+// takes no lines with them.
 func (s *Server) flushRequests(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
 	l := &s.requests
+	l.writing.Lock()
 	l.mu.Lock()
 	rows, traffic := l.waiting, l.traffic.List(nil)
 	l.waiting, l.traffic, l.timer = nil, giro.TrafficCells{}, false
@@ -165,9 +171,9 @@ func (s *Server) flushRequests(ctx context.Context) {
 	if len(rows) > 0 || len(traffic) > 0 {
 		if err := store.AppendRequests(ctx, rows, traffic); err != nil && !errors.Is(err, giro.ErrClosed) {
 			s.log.Error("write the request log", "lines", len(rows), "error", err)
-			return
 		}
 	}
+	l.writing.Unlock()
 	if sweep {
 		if _, err := store.SweepRequests(ctx, giro.Micros(now.Add(-requestsKept)), requestsMax, 5000); err != nil && !errors.Is(err, giro.ErrClosed) {
 			s.log.Error("sweep the request log", "error", err)
