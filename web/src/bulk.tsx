@@ -17,8 +17,8 @@ export interface Matching {
   query: Query
 }
 
-/** Acts that need nothing but the movement itself, so that many can be done at once. */
-const acts = ['retry', 'credit_back', 'post', 'void', 'release', 'confirm', 'cancel'] as const
+/** Acts that need nothing but the movement itself, so that many can be done at once; a refund gives back what is left. */
+const acts = ['refund', 'retry', 'credit_back', 'post', 'void', 'release', 'confirm', 'cancel'] as const
 type Act = (typeof acts)[number] | 'metadata'
 
 const many = 5000
@@ -57,9 +57,9 @@ export function MovementBulk({ kind, rows, matching, clear }: { kind: KindName; 
 }
 
 /** Sums of amounts per currency; currencies are never added up. */
-function amounts(list: Movement[]): string {
+function amounts(list: Movement[], of: (m: Movement) => number): string {
   const sums = new Map<string, bigint>()
-  for (const m of list) sums.set(m.currency, (sums.get(m.currency) ?? 0n) + BigInt(m.amount))
+  for (const m of list) sums.set(m.currency, (sums.get(m.currency) ?? 0n) + BigInt(of(m)))
   return [...sums].map(([currency, sum]) => money(String(sum), currency)).join(' + ')
 }
 
@@ -118,7 +118,7 @@ function BulkDialog({ kind, chosen, rows, matching, onClose }: { kind: KindName;
       return
     }
     const a = actionOf(m)!
-    await send(a.method ?? 'POST', fill(a.path as Path, a.values(m)), { body: a.body?.(m, { text: {} }), key: `${key}-${m.id}` })
+    await send(a.method ?? 'POST', fill(a.path as Path, a.values(m)), { body: a.body?.(m, { text: {}, amount: a.amount?.(m).max }), key: `${key}-${m.id}` })
   }
   const run = async () => {
     setState('running')
@@ -139,7 +139,7 @@ function BulkDialog({ kind, chosen, rows, matching, onClose }: { kind: KindName;
       }
     }
     await Promise.all(Array.from({ length: atOnce }, worker))
-    changed(`/v1/${kind}`, '/v1/balances')
+    changed(`/v1/${kind}`, '/v1/refunds', '/v1/balances')
     setState('over')
   }
   const busy = state === 'gathering' || state === 'running'
@@ -187,9 +187,10 @@ function BulkDialog({ kind, chosen, rows, matching, onClose }: { kind: KindName;
             <ul className="effects" aria-label={t('effects')}>
               <li>
                 {tn('bulk.objects', count, { n: number(count) })}
-                {fit && fit.length > 0 && ': ' + amounts(fit)}
+                {fit && fit.length > 0 && ': ' + amounts(fit, (m) => actionOf(m)?.amount?.(m).max ?? m.amount)}
               </li>
               {left > 0 && <li>{tn('bulk.left', left)}</li>}
+              {chosen.act === 'refund' && <li>{t('bulk.refund')}</li>}
               {metadata && <li>{t('effect.describe')}</li>}
             </ul>
             {tooMany && <p className="field-error">{t('bulk.too_many', { n: number(many) })}</p>}

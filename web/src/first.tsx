@@ -11,7 +11,7 @@ import { Code, Failure } from './ui/parts.tsx'
 export type FirstKind = 'charges' | 'refunds' | 'payouts' | 'transfers' | 'customers'
 
 /** A request that makes the first of a kind, and the same for giro's command line. */
-function example(kind: FirstKind, currency: string, live: boolean): { body: unknown; command: string } {
+function example(kind: FirstKind, currency: string, live: boolean): { body: object; command: string } {
   const money = `--amount ${decimal(1000, currency)} --currency ${currency}`
   switch (kind) {
     case 'charges': {
@@ -27,6 +27,42 @@ function example(kind: FirstKind, currency: string, live: boolean): { body: unkn
     default:
       return { body: { name: 'Maria', email: 'maria@example.com' }, command: 'giro customers create --name Maria --email maria@example.com' }
   }
+}
+
+const upper = (name: string) => name.replace(/(^|_)(.)/g, (_all, _mark, letter: string) => letter.toUpperCase())
+
+/** A body as a literal of package client, whose fields are named as the API's members. */
+function literal(type: string, body: object): string {
+  const types: Record<string, string> = { card: 'Card', bank: 'Bank', recipient: 'Party' }
+  const fields = Object.entries(body).map(([name, v]) => `${upper(name)}: ${typeof v === 'object' ? literal(types[name]!, v as object) : JSON.stringify(v)}`)
+  return `&client.${type}{${fields.join(', ')}}`
+}
+
+/** The same in Go, as a whole program. */
+function program(kind: FirstKind, body: object, secret?: string): string {
+  const noun = upper(kind.slice(0, -1))
+  return `package main
+
+import (
+\t"context"
+\t"fmt"
+\t"log"${secret ? '' : '\n\t"os"'}
+
+\t"giro/client"
+)
+
+func main() {
+\tc, err := client.New(${JSON.stringify(location.origin)}, ${secret ? JSON.stringify(secret) : 'os.Getenv("GIRO_API_KEY")'}, client.Options{})
+\tif err != nil {
+\t\tlog.Fatal(err)
+\t}
+\tmade, err := c.${upper(kind)}.Create(context.Background(), ${literal(noun + 'Create', body)})
+\tif err != nil {
+\t\tlog.Fatal(err)
+\t}
+\tfmt.Println(made.ID)
+}
+`
 }
 
 /** What stands where nothing is yet: the request that makes the first one, with a key to try it. */
@@ -66,6 +102,10 @@ export function FirstSteps({ kind, children }: { kind: FirstKind; children: Reac
         <p className="muted small">{t('first.command')}</p>
         <Code text={`${secret ? `GIRO_API_KEY=${secret} ` : ''}GIRO_URL=${location.origin} \\\n  ${command}`} label={t('command')} />
       </div>
+      <details>
+        <summary>{t('first.go')}</summary>
+        <Code text={program(kind, body, secret)} label={t('first.go')} />
+      </details>
       {secret && (
         <p className="ok" role="status">
           <Icon name="key" size={14} /> {t('first.key_made', { at: time(instant(key!.expires_at!), 'clock') })}

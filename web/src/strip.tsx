@@ -3,11 +3,18 @@ import type { Path, Schema } from './api/client.ts'
 import { chosenOf, stripQuery } from './asks.ts'
 import { useRead } from './data.ts'
 import { number, time } from './format.ts'
-import { t } from './i18n/index.ts'
+import { type Key, t } from './i18n/index.ts'
 import { ChartTable } from './ui/table.tsx'
 import type { Search } from './url.ts'
 
 type Bar = Schema<'HistogramBar'>
+
+/** The filters that the strip's numbers, which come from roll-ups, do not know. */
+function unheard(search: Search): string[] {
+  const plain: Record<string, Key> = { reference: 'col.reference', customer: 'col.customer', charge: 'col.charge' }
+  const names = Object.keys(search).map((name) => plain[name] ?? (name.startsWith('amount[') ? 'col.amount' : name.startsWith('metadata[') ? 'col.metadata' : undefined))
+  return [...new Set(names.filter((key) => key !== undefined))].map((key) => t(key))
+}
 
 /**
  * How many were created on each day, above their list. Dragging across it
@@ -16,10 +23,10 @@ type Bar = Schema<'HistogramBar'>
 export function Strip({ path, search, set }: { path: string; search: Search; set: (change: Record<string, string | undefined>) => void }) {
   const chosen = chosenOf(search)
   const bars = useRead(`${path}/histogram` as Path as '/v1/charges/histogram', [], stripQuery(search), { keep: true }).data?.data.series ?? []
-  return bars.length > 1 ? <Days bars={bars} chosen={chosen} statuses={search.status?.split(',')} set={set} /> : <div className="strip" />
+  return bars.length > 1 ? <Days bars={bars} chosen={chosen} statuses={search.status?.split(',')} ignored={unheard(search)} set={set} /> : <div className="strip" />
 }
 
-function Days({ bars, chosen, statuses, set }: { bars: Bar[]; chosen: { from?: number; to?: number }; statuses?: string[]; set: (change: Record<string, string | undefined>) => void }) {
+function Days({ bars, chosen, statuses, ignored, set }: { bars: Bar[]; chosen: { from?: number; to?: number }; statuses?: string[]; ignored: string[]; set: (change: Record<string, string | undefined>) => void }) {
   const end = bars.length - 1
   const within = (at: number) => Math.max(0, Math.min(end, at))
   // What the filter says, until a hand or a key says otherwise.
@@ -123,7 +130,9 @@ function Days({ bars, chosen, statuses, set }: { bars: Bar[]; chosen: { from?: n
       </div>
       <p className="strip-foot muted small">
         <span>{name(bars[0]!)}</span>
-        <span className="strip-chosen">{any || moving ? t('strip.chosen', { from: name(bars[a]!), to: name(bars[b]!), n: number(sum) }) : t('strip.hint')}</span>
+        <span className="strip-chosen">{any || moving ? t('strip.chosen', { from: name(bars[a]!), to: name(bars[b]!), n: number(sum) }) : t('strip.hint')}
+          {ignored.length > 0 && <span className="warn"> · {t('strip.ignores', { filters: ignored.join(', ') })}</span>}
+        </span>
         <span>{name(bars[end]!)}</span>
       </p>
       <ChartTable shown={false} label={t('strip')} head={[t('period'), t('value')]} rows={bars.map((x) => [name(x), number(count(x))])} />

@@ -2,9 +2,13 @@
 // web_test.go, which starts a giro of its own. Each check prints a line, "ok
 // name" or "not ok name: why". SHOTS names a folder for a picture of each page,
 // CHECKS a regular expression of the checks to run, while working on some.
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { chromium } from 'playwright-core'
 
 const first = JSON.parse(process.env.GIRO_FIRST)
@@ -138,12 +142,23 @@ await check('an empty giro shows how to begin: a key for an hour, both lines, a 
   await page.waitForSelector('.first pre >> text=sk_test_')
   const curl = await lines.first().innerText()
   const key = curl.match(/sk_test_\w+/)[0]
-  equal(curl.includes(base + '/v1/charges') && (await lines.last().innerText()).includes(`GIRO_API_KEY=${key} GIRO_URL=${base}`), true, 'the real host and the key in both lines')
+  equal(curl.includes(base + '/v1/charges') && (await lines.nth(1).innerText()).includes(`GIRO_API_KEY=${key} GIRO_URL=${base}`), true, 'the real host and the key in both lines')
   const kept = (await api('GET', '/v1/api_keys')).find((k) => key.endsWith(k.hint.slice(-4)))
   const left = Date.parse(kept.expires_at.replace(/Z?$/, 'Z')) - Date.now()
   equal(left > 3_500_000 && left <= 3_600_000, true, `${left} ms left of an hour`)
-  // What the line says, done.
+  // What the line says, done; and what the program says.
   await api('POST', '/v1/charges', JSON.parse(curl.match(/-d '(.*)'/)[1]), key)
+  await page.click('.first summary')
+  const program = await lines.last().innerText()
+  const folder = mkdtempSync(join(tmpdir(), 'giro-go-'))
+  try {
+    writeFileSync(join(folder, 'main.go'), program)
+    writeFileSync(join(folder, 'overlay.json'), JSON.stringify({ Replace: { [join(process.cwd(), 'shown', 'main.go')]: join(folder, 'main.go') } }))
+    const { stdout } = await promisify(execFile)('go', ['run', '-overlay', join(folder, 'overlay.json'), './shown'])
+    equal((await api('GET', '/v1/charges?limit=1'))[0].id, stdout.trim(), 'what the program made')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
   await page.goto(base + '/app/payouts')
   await page.waitForSelector('.first pre >> text=giro payouts create')
   await page.goto(base + '/app/customers')
@@ -304,6 +319,27 @@ async function metadata() {
   await context.close()
 }
 
+/** Several payments are given back at once, each with what is left of it. */
+async function refunds() {
+  const context = await desk()
+  const made = []
+  for (const amount of [1000, 2000, 3000]) made.push(await api('POST', '/v1/charges', { amount, currency: 'brl', provider: 'card', card: { token: 'tok_ok' }, customer: customer.id, metadata: { run: 'refunds' } }))
+  await api('POST', '/v1/refunds', { charge: made[0].id, amount: 400 })
+  await until('three payments, one refunded in part', () => api('GET', '/v1/charges?metadata[run]=refunds'), (list) => list.every((c) => c.status === 'succeeded') && list.some((c) => c.amount_refunded === 400))
+  const page = await open(context, '/payments?metadata[run]=refunds')
+  await page.locator('td[data-label="Customer"] a').first().waitFor()
+  equal(await page.locator('td[data-label="Customer"] a').first().innerText(), customer.name, 'the customer, by name')
+  await page.waitForSelector('.strip-chosen >> text=without the filters: Metadata')
+  await page.click('thead input[type=checkbox]')
+  await page.click('.bulk button:has-text("Refund")')
+  await page.waitForSelector('dialog .effects >> text=3 objects: R$56.00')
+  await page.click('dialog button[type=submit]')
+  await page.waitForSelector('dialog >> text=3 of 3')
+  await until('all three are refunded', () => api('GET', '/v1/charges?metadata[run]=refunds'), (list) => list.every((c) => c.status === 'refunded' && c.amount_refunded === c.amount))
+  equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
+  await context.close()
+}
+
 /** Over a hundred held payouts, whose number has to be typed, are canceled from a list that shows 25. */
 async function bulk() {
   const context = await desk()
@@ -427,9 +463,45 @@ async function webhook() {
   await page.waitForFunction(() => [...document.querySelectorAll('.kpi')].some((k) => /^p95[\d.]+ m?s/.test(k.textContent)))
   await page.goto(base + '/app/developers/webhooks/' + endpoint.id)
   await row.locator('.s-retrying').waitFor()
+  await row.locator('td[data-label="Attempts"] >> text=/^\\d+ of 10$/').waitFor()
+  // Whether a signature fits is found out here; nothing is asked for it.
+  await row.locator('a[data-row]').click()
+  await page.click('.side button:has-text("Check a signature")')
+  const dialog = page.locator('dialog[open]')
+  const verdict = async (text) => {
+    await dialog.locator('button[type=submit]').click()
+    await dialog.locator(`[role=status] >> text=${text}`).waitFor()
+  }
+  await dialog.getByLabel('Secret of the endpoint').fill(endpoint.secret)
+  await verdict('The signature is right')
+  const body = await dialog.getByLabel('Body').inputValue()
+  await dialog.getByLabel('Body').fill(body + ' ')
+  await verdict('does not fit')
+  await dialog.getByLabel('Body').fill(body)
+  const headers = await dialog.getByLabel('Headers').inputValue()
+  await dialog.getByLabel('Headers').fill(headers.replace(/^webhook-id:.*$/im, ''))
+  await verdict('no header webhook-id')
+  await dialog.getByLabel('Headers').fill(headers)
+  await dialog.getByLabel('Secret of the endpoint').fill('whsec_?')
+  await verdict('no secret')
+  await dialog.getByLabel('Secret of the endpoint').fill('whsec_' + btoa('another secret of theirs'))
+  await verdict('does not fit')
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'detached' })
   receives = 204
   await row.locator('button:has-text("Resend")').click()
   await row.locator('.s-delivered').waitFor()
+  // The list of endpoints sends a test event too.
+  await page.goto(base + '/app/developers/webhooks')
+  await page.locator('tbody tr').first().locator('button').click()
+  await page.click('[role=menuitem]:has-text("Send test event")')
+  await dialog.locator('.s-delivered').waitFor()
+  await dialog.locator('button[type=submit]').click()
+  await dialog.waitFor({ state: 'detached' })
+  await page.locator('tbody tr').first().locator('button').click()
+  await page.click('[role=menuitem]:has-text("Recover")')
+  await dialog.locator('button[type=submit]').click()
+  await page.waitForSelector('.toast')
   await context.close()
 }
 
@@ -681,6 +753,7 @@ await Promise.all([
 ])
 await check('nine tabs share one stream, and none loses it', tabs)
 await Promise.all([check('test and live are apart; keys, search and cURL', live), check('customers, payouts, exports and views are made; people are written down', makes), check('metadata is changed where it stands, and nobody else\'s change is lost', metadata)])
+await check('payments are given back from the list, and it names their customers', refunds)
 await check('a page asks early, and nothing twice', early)
 // It writes more lines into the audit log than a page shows.
 await check('all that match are exported and canceled, once their number is typed', bulk)

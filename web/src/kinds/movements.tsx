@@ -2,11 +2,11 @@ import { lazy, Suspense } from 'react'
 import type { AnyMovement, Movement, Payout, Refund, Transfer } from '../actions.tsx'
 import type { Path } from '../api/client.ts'
 import { countsQuery, type KindName, movementFilters, statuses } from '../asks.ts'
-import { useRead } from '../data.ts'
+import { useCustomer, useRead } from '../data.ts'
 import { type Key, label, t } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
 import { type Column, type List, ListView } from '../list.tsx'
-import { useSearch } from '../nav.tsx'
+import { A, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
 import { Strip } from '../strip.tsx'
 import { Icon } from '../ui/icon.tsx'
@@ -41,6 +41,17 @@ export function statusNote(m: Movement): string | undefined {
   return undefined
 }
 
+function Customer({ id }: { id: string }) {
+  const c = useCustomer(id)
+  return c?.name ? (
+    <A href={'/customers/' + id} className="clip">
+      {c.name}
+    </A>
+  ) : (
+    <ID value={id} />
+  )
+}
+
 const common: Record<string, Column<Movement>> = {
   amount: { id: 'amount', header: 'col.amount', end: true, cell: (m) => <Money amount={m.amount} currency={m.currency} /> },
   status: { id: 'status', header: 'col.status', cell: (m) => <Status value={m.status} note={statusNote(m)} /> },
@@ -52,7 +63,7 @@ const common: Record<string, Column<Movement>> = {
   refunded: { id: 'refunded', header: 'col.refunded', off: true, end: true, cell: (m) => <Money amount={m.amount_refunded} currency={m.currency} /> },
   fee: { id: 'fee', header: 'col.fee', off: true, end: true, cell: (m) => <Money amount={m.fee} currency={m.currency} /> },
   description: { id: 'description', header: 'col.description', off: true, cell: (m) => <span className="clip">{m.description ?? '—'}</span> },
-  customer: { id: 'customer', header: 'col.customer', off: true, cell: (m) => (m.customer ? <ID value={m.customer} /> : '—') },
+  customer: { id: 'customer', header: 'col.customer', cell: (m) => (m.customer ? <Customer id={m.customer} /> : '—') },
   rail: { id: 'rail', header: 'col.rail', off: true, cell: (m) => m.rail ?? '—' },
   id: { id: 'id', header: 'col.id', off: true, cell: (m) => <ID value={m.id} link={false} /> },
   method: { id: 'method', header: 'col.method', cell: (m) => method(m) },
@@ -64,9 +75,9 @@ const common: Record<string, Column<Movement>> = {
 }
 
 export const columns: Record<KindName, Column<Movement>[]> = {
-  charges: ['amount', 'status', 'method', 'reference', 'reason', 'created', 'customer', 'description', 'captured', 'refunded', 'fee', 'rail', 'updated', 'id'].map((n) => common[n]!),
+  charges: ['amount', 'status', 'method', 'customer', 'reference', 'reason', 'created', 'description', 'captured', 'refunded', 'fee', 'rail', 'updated', 'id'].map((n) => common[n]!),
   refunds: ['amount', 'status', 'charge', 'why', 'created', 'reason', 'reference', 'description', 'rail', 'updated', 'id'].map((n) => (n === 'reason' ? { ...common[n]!, off: true } : common[n]!)),
-  payouts: ['amount', 'status', 'recipient', 'method', 'reference', 'reason', 'created', 'customer', 'description', 'fee', 'rail', 'updated', 'id'].map((n) => common[n]!),
+  payouts: ['amount', 'status', 'recipient', 'method', 'reference', 'reason', 'created', 'customer', 'description', 'fee', 'rail', 'updated', 'id'].map((n) => (n === 'customer' ? { ...common[n]!, off: true } : common[n]!)),
   transfers: ['amount', 'status', 'from', 'to', 'reference', 'created', 'description', 'updated', 'id'].map((n) => common[n]!),
 }
 

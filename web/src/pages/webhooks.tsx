@@ -9,11 +9,13 @@ import { label, t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { useGo, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
+import { SignatureDialog } from '../signature.tsx'
 import { Bars, bucketName, Legend, SparkBars } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { Item, Menu } from '../ui/menu.tsx'
 import { Ago, Card, Code, Copy, copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
 import { Arrivals, useWebhookFigures } from '../ui/arrivals.tsx'
-import { deliveryStatus, endpointName as name } from '../ui/deliveries.tsx'
+import { attemptsOf, deliveryStatus, endpointName as name } from '../ui/deliveries.tsx'
 import { Secret } from './keys.tsx'
 
 type Endpoint = Schema<'WebhookEndpoint'>
@@ -76,6 +78,9 @@ export function WebhooksPage() {
   const may = useMay()
   const [making, setMaking] = useState(false)
   const [secret, setSecret] = useState('')
+  const [signature, setSignature] = useState(false)
+  const [recovering, setRecovering] = useState<Endpoint>()
+  const [tested, setTested] = useState<DeliveryDetail>()
   const figures = useWebhookFigures()
   const of = (e: Endpoint) => figures?.endpoints.find((f) => f.endpoint === e.id)
   return (
@@ -92,6 +97,9 @@ export function WebhooksPage() {
           <>
             <button type="button" className="not-small" onClick={() => void copy(listen)} title={t('copy')}>
               <code>{listen}</code> <Icon name="copy" size={13} />
+            </button>
+            <button type="button" className="not-small" onClick={() => setSignature(true)}>
+              <Icon name="shield" size={14} /> {t('signature')}
             </button>
             {may('developers.write') && (
               <button type="button" className="primary" onClick={() => setMaking(true)}>
@@ -110,6 +118,30 @@ export function WebhooksPage() {
           { id: 'since', off: true, header: 'webhooks.failing_since', cell: (e) => (e.failing_since ? <Ago at={e.failing_since} /> : '—') },
           { id: 'created', header: 'col.created', off: true, cell: (e) => <Time at={e.created} /> },
           { id: 'description', header: 'col.description', off: true, cell: (e) => <span className="clip">{e.description ?? '—'}</span> },
+          ...(may('developers.write')
+            ? [
+                {
+                  id: 'act',
+                  header: 'actions' as const,
+                  cell: (e: Endpoint) => (
+                    <Menu label={t('more')} current={name(e)} icon="more" className="quiet square small" end>
+                      {(close) => {
+                        const run = (f: () => void) => () => {
+                          close()
+                          f()
+                        }
+                        return (
+                          <>
+                            {e.url && e.enabled && <Item onSelect={run(() => void sendTest(e.id, setTested))}>{t('webhooks.test')}</Item>}
+                            <Item onSelect={run(() => setRecovering(e))}>{t('webhooks.recover')}…</Item>
+                          </>
+                        )
+                      }}
+                    </Menu>
+                  ),
+                },
+              ]
+            : []),
         ]}
         empty={
           <div className="first">
@@ -120,7 +152,51 @@ export function WebhooksPage() {
       />
       {making && <EndpointForm onClose={() => setMaking(false)} onSecret={setSecret} />}
       {secret && <Secret value={secret} title={t('webhooks.secret')} onClose={() => setSecret('')} />}
+      {signature && <SignatureDialog onClose={() => setSignature(false)} />}
+      {recovering && <Recover endpoint={recovering} onClose={() => setRecovering(undefined)} />}
+      {tested && <Tested d={tested} onClose={() => setTested(undefined)} />}
     </>
+  )
+}
+
+/** Sends a test event and shows how it was taken. */
+async function sendTest(endpoint: string, show: (d: DeliveryDetail) => void) {
+  try {
+    show((await post('/v1/webhook_endpoints/{id}/test', [endpoint], {})).data)
+    changed('/v1/webhook_endpoints')
+  } catch (err) {
+    toast(err instanceof Error ? err.message : String(err))
+  }
+}
+
+function Tested({ d, onClose }: { d: DeliveryDetail; onClose: () => void }) {
+  return (
+    <Confirm title={t('webhooks.test')} label={t('close')} onClose={onClose} run={async () => undefined}>
+      <DeliveryView d={d} />
+    </Confirm>
+  )
+}
+
+/** Sends again what an endpoint has not taken since some time. */
+function Recover({ endpoint, onClose }: { endpoint: Endpoint; onClose: () => void }) {
+  const [since, setSince] = useState(() => new Date(Date.now() - 86_400_000).toISOString().slice(0, 16))
+  return (
+    <Confirm
+      title={t('webhooks.recover')}
+      label={t('webhooks.recover')}
+      onClose={onClose}
+      run={async () => {
+        const r = await post('/v1/webhook_endpoints/{id}/recover', [endpoint.id], { since: new Date(since + 'Z').toISOString() })
+        changed('/v1/webhook_endpoints')
+        toast(tn('webhooks.recovered', (r.data as Schema<'Recovered'>).recovered))
+      }}
+    >
+      <p>
+        <b>{name(endpoint)}</b>
+      </p>
+      <p>{t('webhooks.recover_note')}</p>
+      <Field label={t('webhooks.since')}>{(id) => <input id={id} type="datetime-local" required value={since} onChange={(e) => setSince(e.target.value)} />}</Field>
+    </Confirm>
   )
 }
 
@@ -163,7 +239,6 @@ export function WebhookPage() {
   const [editing, setEditing] = useState(false)
   const [secret, setSecret] = useState('')
   const [recovering, setRecovering] = useState(false)
-  const [since, setSince] = useState(() => new Date(Date.now() - 86_400_000).toISOString().slice(0, 16))
   const [tested, setTested] = useState<DeliveryDetail>()
   const e = q.data?.data
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
@@ -180,13 +255,6 @@ export function WebhookPage() {
     },
     { id: 'delete', label: 'delete', may: may_write, danger: true, when: () => true, effect: () => [t('webhooks.delete_note')], method: 'DELETE', path, values: (o) => [o.id], done: 'done.deleted', touches, then: () => go('/developers/webhooks') },
   ]
-  const test = async () => {
-    try {
-      setTested((await post('/v1/webhook_endpoints/{id}/test', [id], {})).data)
-    } catch (err) {
-      toast(err instanceof Error ? err.message : String(err))
-    }
-  }
   return (
     <>
       <Detail
@@ -212,7 +280,7 @@ export function WebhookPage() {
                     {t('edit')}…
                   </button>
                   {e.url && e.enabled && (
-                    <button type="button" className="small" onClick={() => void test()}>
+                    <button type="button" className="small" onClick={() => void sendTest(id, setTested)}>
                       {t('webhooks.test')}
                     </button>
                   )}
@@ -243,26 +311,8 @@ export function WebhookPage() {
       </Detail>
       {editing && <EndpointForm endpoint={e} onClose={() => setEditing(false)} />}
       {secret && <Secret value={secret} title={t('webhooks.secret')} onClose={() => setSecret('')} />}
-      {recovering && (
-        <Confirm
-          title={t('webhooks.recover')}
-          label={t('webhooks.recover')}
-          onClose={() => setRecovering(false)}
-          run={async () => {
-            const r = await post('/v1/webhook_endpoints/{id}/recover', [id], { since: new Date(since + 'Z').toISOString() })
-            changed(`/v1/webhook_endpoints/${id}`)
-            toast(tn('webhooks.recovered', (r.data as Schema<'Recovered'>).recovered))
-          }}
-        >
-          <p>{t('webhooks.recover_note')}</p>
-          <Field label={t('webhooks.since')}>{(fid) => <input id={fid} type="datetime-local" required value={since} onChange={(x) => setSince(x.target.value)} />}</Field>
-        </Confirm>
-      )}
-      {tested && (
-        <Confirm title={t('webhooks.test')} label={t('close')} onClose={() => setTested(undefined)} run={async () => undefined}>
-          <DeliveryView d={tested} />
-        </Confirm>
-      )}
+      {recovering && <Recover endpoint={e} onClose={() => setRecovering(false)} />}
+      {tested && <Tested d={tested} onClose={() => setTested(undefined)} />}
     </>
   )
 }
@@ -317,7 +367,7 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
           columns={[
             { id: 'type', header: 'col.type', cell: (d) => <code>{d.type}</code> },
             { id: 'state', header: 'col.status', cell: (d) => <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : d.error ? label('delivery_error', d.error) : undefined} /> },
-            { id: 'attempts', header: 'webhooks.attempts', end: true, cell: (d) => number(d.attempts) },
+            { id: 'attempts', header: 'webhooks.attempts', end: true, cell: (d) => attemptsOf(d, endpoint) },
             { id: 'next', header: 'webhooks.next', cell: (d) => (d.next_attempt_at ? <Ago at={d.next_attempt_at} /> : '—') },
             { id: 'last', header: 'webhooks.last', cell: (d) => <Time at={d.last_attempt_at} /> },
             ...(may('developers.write') && endpoint.url
@@ -363,6 +413,7 @@ const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"
 
 /** What was sent and what was answered: text from outside, shown as text. */
 function DeliveryView({ d }: { d: DeliveryDetail }) {
+  const [signature, setSignature] = useState(false)
   const headers = Object.entries((d.request?.headers as Record<string, string> | undefined) ?? {})
   const curl = d.request?.url ? [`curl -X POST ${quote(d.request.url)}`, ...headers.map(([k, v]) => `-H ${quote(`${k}: ${v}`)}`), `--data-binary ${quote(d.request.body)}`].join(' \\\n  ') : ''
   return (
@@ -410,6 +461,14 @@ function DeliveryView({ d }: { d: DeliveryDetail }) {
           <Copy text={curl} label={t('copy_curl')} /> {t('copy_curl')}
         </p>
       )}
+      {headers.length > 0 && (
+        <p className="row">
+          <button type="button" className="small" onClick={() => setSignature(true)}>
+            <Icon name="shield" size={13} /> {t('signature')}
+          </button>
+        </p>
+      )}
+      {signature && <SignatureDialog headers={headers.map(([k, v]) => `${k}: ${v}`).join('\n')} body={d.request!.body} onClose={() => setSignature(false)} />}
     </div>
   )
 }

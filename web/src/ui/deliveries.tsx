@@ -1,5 +1,6 @@
 import { post, type Schema } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
+import { number } from '../format.ts'
 import { t, tn } from '../i18n/index.ts'
 import { A } from '../nav.tsx'
 import { useMay } from '../session.ts'
@@ -10,6 +11,14 @@ type Delivery = Schema<'Delivery'>
 
 /** What people know an endpoint by. */
 export const endpointName = (e: Endpoint) => e.url ?? e.description ?? t('webhooks.listener')
+
+/** How often a message is sent by itself before it is given up; docs/webhooks.md says when. */
+const attemptsMax = 10
+
+/** Which attempt it was, of how many. What is sent again by hand counts on; a listener takes when it comes. */
+export function attemptsOf(d: Delivery, endpoint: Endpoint): string {
+  return endpoint.url && d.attempts <= attemptsMax ? t('webhooks.attempts_of', { n: d.attempts, max: attemptsMax }) : number(d.attempts)
+}
 
 /** A delivery's state in a word that tells waiting from trying again. */
 export function deliveryStatus(d: Delivery): string {
