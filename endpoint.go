@@ -74,15 +74,15 @@ func (p *Endpoint) AppendJSON(b []byte) []byte {
 	w.bool("enabled", p.Enabled)
 	w.opt("disabled_reason", p.DisabledReason)
 	if p.DisabledAt != 0 {
-		w.str("disabled_at", wireTime(p.DisabledAt))
+		w.time("disabled_at", p.DisabledAt)
 	} else {
 		w.opt("disabled_at", "")
 	}
 	w.bool("livemode", p.Book.Live())
 	w.any("metadata", orEmpty(p.Metadata))
 	w.num("created", p.Created/1_000_000)
-	w.str("created_at", wireTime(p.Created))
-	w.str("updated_at", wireTime(p.Updated))
+	w.time("created_at", p.Created)
+	w.time("updated_at", p.Updated)
 	w.num("version", p.Version)
 	w.raw('}')
 	return w.b

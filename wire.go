@@ -19,8 +19,8 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 	w.opt("failure_message", d.FailureMessage)
 	w.bool("in_doubt", m.InDoubt)
 	w.bool("livemode", m.Book.Live())
-	w.str("created_at", wireTime(m.Created))
-	w.str("updated_at", wireTime(m.Updated))
+	w.time("created_at", m.Created)
+	w.time("updated_at", m.Updated)
 	w.opt("description", d.Description)
 	w.opt("reference", m.Reference)
 	w.id("customer", "cus", m.Customer)
@@ -97,11 +97,14 @@ func (m *Movement) appendHead(w *writer) {
 	w.str("status", string(m.Status))
 }
 
-// wireTime writes a time as the seeds do: UTC without a zone, whole seconds.
-func wireTime(micros int64) string { return WireTime(TimeOf(micros)) }
+// WireTime is the seeds' form of a time: UTC without a zone, whole seconds.
+func WireTime(t time.Time) string { return string(appendWireTime(nil, t)) }
 
-// WireTime is the seeds' form of a time.
-func WireTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
+// appendWireTime leaves the zone out of RFC 3339, for which time has a short way.
+func appendWireTime(b []byte, t time.Time) []byte {
+	b = t.UTC().AppendFormat(b, time.RFC3339)
+	return b[:len(b)-len("Z")]
+}
 
 func orEmpty(m map[string]string) map[string]string {
 	if m == nil {
@@ -122,6 +125,13 @@ func (w *writer) key(k string) {
 	w.b = append(w.b, '"')
 	w.b = append(w.b, k...)
 	w.b = append(w.b, '"', ':')
+}
+
+func (w *writer) time(k string, micros int64) {
+	w.key(k)
+	w.raw('"')
+	w.b = appendWireTime(w.b, TimeOf(micros))
+	w.raw('"')
 }
 
 func (w *writer) str(k, v string) {

@@ -68,7 +68,7 @@ func createBulk(k giro.Kind) func(c *call) error {
 					}
 					a.number("status", status)
 					a.key(string(k))
-					a.b = r.Result.Movement.AppendJSON(a.b)
+					a.b = append(a.b, r.Result.JSON()...)
 				}
 				b = a.close()
 			}
