@@ -98,6 +98,11 @@ type Overload struct {
 	NormalP99 float64 `json:"normal_p99_ms"`              // before, at half of Peak
 	Recovered int     `json:"recovered_after_s"`          // seconds after the flood whose p99 was still beyond normal
 	AfterP99  float64 `json:"p99_ms_of_the_first_second"` // after the flood, at half of Peak
+
+	// The same flood again, of clients who wait after a refusal as long as they are told.
+	ObeyingGoodput   float64 `json:"obeying_goodput_ratio"`
+	ObeyingRefused   int     `json:"obeying_refused"`
+	ObeyingRefuseP99 float64 `json:"obeying_refuse_p99_ms"`
 }
 
 // Run measures every cell and hands over each as it is done. An error: a

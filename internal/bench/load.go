@@ -27,6 +27,7 @@ type load struct {
 	warm     time.Duration
 	duration time.Duration
 	cut      bool // what could not be sent by the end is left out
+	obey     bool // a connection that was refused waits as long as Retry-After says
 }
 
 // sample is what one run of the generator saw.
@@ -145,6 +146,9 @@ func drive(ctx context.Context, address string, l load, next request) (sample, e
 					s.all = append(s.all, took)
 				case err == nil && (status == 429 || status == 503):
 					s.refused = append(s.refused, now.Sub(sent))
+					if l.obey {
+						time.Sleep(min(c.after, time.Until(end)))
+					}
 				default:
 					s.errors++
 					if s.unexpected == "" {
@@ -221,9 +225,10 @@ func appendCreated(ids []string, status int, body []byte) (all []string, ok bool
 // conn is a kept-alive connection that speaks just enough HTTP/1.1.
 type conn struct {
 	net.Conn
-	out []byte
-	in  []byte
-	n   int // bytes in in
+	out   []byte
+	in    []byte
+	n     int           // bytes in in
+	after time.Duration // Retry-After of the last refusal
 }
 
 func dial(address string) (*conn, error) {
@@ -264,9 +269,16 @@ func (c *conn) answer() (status int, body []byte, err error) {
 		return 0, nil, errNoAnswer
 	}
 	status, _ = strconv.Atoi(string(header[9:12]))
-	length, err := contentLength(header)
+	length, err := number(header, "\r\nContent-Length: ")
 	if err != nil {
 		return status, nil, err
+	}
+	if status == 429 || status == 503 {
+		seconds, err := number(header, "\r\nRetry-After: ")
+		if err != nil {
+			return status, nil, err
+		}
+		c.after = time.Duration(seconds) * time.Second
 	}
 	total := head + len(headerEnd) + length
 	if total > len(c.in) {
@@ -280,13 +292,12 @@ func (c *conn) answer() (status int, body []byte, err error) {
 	return status, c.in[head+len(headerEnd) : total], nil
 }
 
-func contentLength(header []byte) (int, error) {
-	const name = "\r\nContent-Length: "
-	i := bytes.Index(header, []byte(name))
-	if i < 0 {
-		return 0, errors.New("an answer without Content-Length")
+// number reads a header that an answer must have.
+func number(header []byte, name string) (int, error) {
+	_, v, ok := bytes.Cut(header, []byte(name))
+	if !ok {
+		return 0, fmt.Errorf("an answer without %s", name[2:])
 	}
-	v := header[i+len(name):]
 	if end := bytes.IndexByte(v, '\r'); end >= 0 {
 		v = v[:end]
 	}

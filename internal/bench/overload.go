@@ -13,7 +13,8 @@ const watched = 8
 
 // overload floods the server with payouts, four times as many as it can take,
 // and looks at what it still does, how soon it refuses the rest and how long it
-// takes to answer as before. With count each phase sends so many requests.
+// takes to answer as before; then the same of clients who wait after a refusal as
+// long as they are told. With count each phase sends so many requests.
 func (w *world) overload(ctx context.Context, hot bool, clients, count int, duration time.Duration, r *Result) error {
 	run := func(l load) (sample, error) {
 		s, err := drive(ctx, w.server.address, l, w.requests("payouts", hot))
@@ -66,5 +67,13 @@ func (w *world) overload(ctx context.Context, hot bool, clients, count int, dura
 			o.Recovered = i + 1
 		}
 	}
+
+	obeying, err := run(load{clients: clients, rate: floodTimes * o.Peak, count: count, duration: duration, cut: true, obey: true})
+	if err != nil {
+		return err
+	}
+	var polite Result
+	obeying.fill(&polite)
+	o.ObeyingGoodput, o.ObeyingRefused, o.ObeyingRefuseP99 = round(polite.PerSecond/o.Peak, 3), polite.Refused, polite.RefuseP99
 	return nil
 }
