@@ -13,12 +13,12 @@ import (
 // under load, for a twelfth of the server's work. Thousands of connections live in
 // stacks: a limit that left them no room would have Go do nothing but collect.
 const (
-	garbageRoom = 96 << 20  // bytes of garbage that may gather
-	garbageMin  = 64 << 20  // bytes of it for which there is room whatever lives
-	memoryLimit = 192 << 20 // bytes at which Go collects whatever the room, unless that leaves less than garbageMin
-	memoryLook  = time.Second
-	memoryIdle  = 1 << 20 // bytes asked for between two looks: below, nothing is going on
-	idleLooks   = 5       // so many of them, and what is free goes back to the system
+	garbageRoom = 96 << 20               // bytes of garbage that may gather
+	garbageMin  = 64 << 20               // bytes of it for which there is room whatever lives
+	memoryLimit = 192 << 20              // bytes at which Go collects whatever the room, unless that leaves less than garbageMin
+	memoryLook  = 250 * time.Millisecond // a flood fills it in less than a second
+	memoryIdle  = 256 << 10              // bytes asked for between two looks: below, nothing is going on
+	idleLooks   = 20                     // so many of them, and what is free goes back to the system
 )
 
 // keepMemory lets garbage gather while there is work and gives memory back when
@@ -30,7 +30,7 @@ func keepMemory(ctx context.Context) {
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
 	}
 	bytes := func(i int) uint64 { return sample[i].Value.Uint64() }
-	var asked uint64
+	var asked, ceiling uint64
 	idle, given, percent := 0, false, 0
 	tick := time.NewTicker(memoryLook)
 	defer tick.Stop()
@@ -54,8 +54,9 @@ func keepMemory(ctx context.Context) {
 				percent = want
 				debug.SetGCPercent(percent)
 			}
-			if limit {
-				debug.SetMemoryLimit(int64(max(memoryLimit, live+beside+garbageMin)))
+			if want := max(memoryLimit, live+beside+garbageMin); limit && (want > ceiling*17/16 || want < ceiling*3/4) {
+				ceiling = want
+				debug.SetMemoryLimit(int64(ceiling))
 			}
 		case !given:
 			if idle++; idle >= idleLooks {
