@@ -144,9 +144,13 @@ func TestClosedAccount(t *testing.T) {
 		if _, err := b.AdvanceClock(ctx, b.call, 2*time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.After(20 * time.Second); b.balance(t, giro.RolePending) != pending-700; {
+		for deadline := time.After(20 * time.Second); ; {
+			committed := b.Committed() // before looking, so that no commit falls between
+			if b.balance(t, giro.RolePending) == pending-700 {
+				break
+			}
 			select {
-			case <-b.Committed():
+			case <-committed:
 			case <-deadline:
 				t.Fatal("the charge was never settled")
 			}
