@@ -26,6 +26,7 @@ type checkpointer struct {
 	file    *os.File // the database; closed after all connections, whose locks in it end with it
 	commits atomic.Int64
 	next    atomic.Int64 // commits at which to checkpoint
+	restart int64        // frames at which the log is begun anew
 	frames  int64        // of the log, at the last checkpoint
 	last    int64        // of the log, when that was planned
 	counted int64        // commits then
@@ -49,7 +50,7 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 		c.Close()
 		return nil, err
 	}
-	l := &checkpointer{conn: c, file: f, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	l := &checkpointer{conn: c, file: f, restart: restartFrames, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(firstCheckpoint)
 	go func() {
 		defer close(l.ended)
@@ -84,7 +85,7 @@ func (l *checkpointer) run(s *SQLite) {
 	for pass, rest := 0, int64(restartFrames); pass < restartPasses && rest > restartRest; pass++ {
 		before := l.frames
 		frames, err := l.checkpoint()
-		if err != nil || frames < restartFrames {
+		if err != nil || frames < l.restart {
 			return
 		}
 		// SQLite syncs the database where all of the log is copied, which is below,
