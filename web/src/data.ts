@@ -17,6 +17,8 @@ export const client = new QueryClient({
 
 interface Options {
   enabled?: boolean
+  /** Coming back to the tab reads nothing again: what is new is counted, and rows stay where they are. */
+  still?: boolean
   /** The page before stays on the screen while the next one comes. */
   keep?: boolean
   /** Milliseconds; for what no event tells of. A function decides by what was answered last. */
@@ -30,6 +32,7 @@ export function useRead<P extends Path>(path: P, values: string[] = [], query?: 
     queryKey: askKey(scopeKey(currentScope()), path, values, query),
     queryFn: ({ signal }) => read(path, values, query, signal),
     enabled: options.enabled ?? true,
+    refetchOnWindowFocus: !options.still,
     placeholderData: options.keep ? (keepPreviousData as unknown as undefined) : undefined,
     refetchInterval: (q) => (typeof options.poll === 'function' ? options.poll(q.state.data?.data) : options.poll) || (paused && 10_000),
   })

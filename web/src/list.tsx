@@ -88,7 +88,7 @@ export function ListView<T extends object>(list: List<T>) {
   // Several inner lists stand on one page, and on the way to another: their places have names of their own.
   const placeName = (pager: string) => (list.inner ? `${list.name}.${pager}` : pager)
   const query = list.unpaged ? apiQuery(filters, search, list.fixed) : listQuery(filters, search, { fixed: list.fixed, size: list.pageSize, places: pagers.map((name) => [name, search[placeName(name)]]) })
-  const q = useRead(list.path, list.values, query, { keep: true, poll: list.poll })
+  const q = useRead(list.path, list.values, query, { keep: true, still: !!list.adds, poll: list.poll })
   const rows = (q.data?.data as T[] | undefined) ?? []
   const next = q.data?.next
   const url = fill(list.path, list.values)

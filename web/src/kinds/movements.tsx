@@ -44,7 +44,7 @@ export function statusNote(m: Movement): string | undefined {
 function Customer({ id }: { id: string }) {
   const c = useCustomer(id)
   return c?.name ? (
-    <A href={'/customers/' + id} className="clip">
+    <A href={'/customers/' + id} className="clip short">
       {c.name}
     </A>
   ) : (
