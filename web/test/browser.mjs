@@ -328,8 +328,8 @@ async function refunds() {
   await api('POST', '/v1/refunds', { charge: made[0].id, amount: 400 })
   await until('three payments, one refunded in part', () => api('GET', '/v1/charges?metadata[run]=refunds'), (list) => list.every((c) => c.status === 'succeeded') && list.some((c) => c.amount_refunded === 400))
   const page = await open(context, '/payments?metadata[run]=refunds')
-  await page.locator('td[data-label="Customer"] a').first().waitFor()
-  equal(await page.locator('td[data-label="Customer"] a').first().innerText(), customer.name, 'the customer, by name')
+  // The id stands there until the name has come.
+  await becomes(customer.name, 'the customer, by name', () => page.locator('td[data-label="Customer"] a').first().innerText())
   await page.waitForSelector('.strip-chosen >> text=without the filters: Metadata')
   await page.click('thead input[type=checkbox]')
   await page.click('.bulk button:has-text("Refund")')
