@@ -23,6 +23,7 @@ import (
 	"giro/api"
 	"giro/internal/need"
 	"giro/money"
+	"giro/webhook"
 )
 
 // modules installs what package-lock.json names, once per run, unless it is
@@ -232,6 +233,15 @@ func TestCurrencies(t *testing.T) {
 	}
 	if known < 100 {
 		t.Fatalf("only %d currencies are known", known)
+	}
+}
+
+// TestAttempts: the dashboard counts the attempts of the schedule.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	source := read(t, filepath.Join("src", "ui", "deliveries.tsx"))
+	if want := fmt.Sprintf("\nconst attemptsMax = %d\n", webhook.Standard.Attempts()); !strings.Contains(string(source), want) {
+		t.Errorf("src/ui/deliveries.tsx has no line %q", want)
 	}
 }
 
