@@ -81,17 +81,26 @@ func (r *Rollup) Add(o *Rollup, sign int64) {
 	}
 }
 
+// RollupCells gathers roll-ups, cell by cell.
+type RollupCells map[RollupKey]*Rollup
+
+// Add adds to the roll-up's cell, or takes from it, and returns the cell.
+func (cells RollupCells) Add(r *Rollup, sign int64) *Rollup {
+	c := cells[r.RollupKey]
+	if c == nil {
+		c = &Rollup{RollupKey: r.RollupKey}
+		cells[r.RollupKey] = c
+	}
+	c.Add(r, sign)
+	return c
+}
+
 // rollups returns what the batch adds to the cells, merged and in one order.
 func (b *Batch) rollups(into []Rollup) []Rollup {
-	cells := map[RollupKey]*Rollup{}
+	cells := RollupCells{}
 	add := func(list []Rollup, sign int64) {
 		for i := range list {
-			c := cells[list[i].RollupKey]
-			if c == nil {
-				c = &Rollup{RollupKey: list[i].RollupKey}
-				cells[list[i].RollupKey] = c
-			}
-			c.Add(&list[i], sign)
+			cells.Add(&list[i], sign)
 		}
 	}
 	for id, m := range b.movements {

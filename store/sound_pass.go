@@ -31,7 +31,7 @@ type pass struct {
 	residents []resident // the window
 	seat      int        // the next one to be taken
 	seats     map[giro.UUID]int
-	open      map[giro.RollupKey]*giro.Rollup
+	open      giro.RollupCells
 	lately    [len(kindsInOrder) * 8][2]*giro.Rollup // cells that were added to last, of the hour and of all hours
 	suspects  []suspect
 	heard     []*resident
@@ -109,7 +109,7 @@ func newPass(w *whole, from prover) *pass {
 		tally:        tally{counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]int64{}, cells: map[giro.Book]*cellSums{}},
 		accountPages: make([]pageAccount, w.page), entryPages: make([]giro.Entry, w.page),
 		transactionPages: make([]pageTransaction, w.page), eventPages: make([]pageEvent, w.page),
-		residents: make([]resident, w.window), seats: make(map[giro.UUID]int, w.window), open: map[giro.RollupKey]*giro.Rollup{},
+		residents: make([]resident, w.window), seats: make(map[giro.UUID]int, w.window), open: giro.RollupCells{},
 	}
 	for i := range p.movementPages {
 		p.movementPages[i] = make([]pageMovement, w.page)
@@ -561,13 +561,7 @@ func (p *pass) cell(m *giro.Movement) {
 		p.closeCells()
 	}
 	for i, r := range m.Rollups() {
-		c := p.open[r.RollupKey]
-		if c == nil {
-			c = &giro.Rollup{RollupKey: r.RollupKey}
-			p.open[r.RollupKey] = c
-		}
-		c.Add(&r, 1)
-		if i < 2 {
+		if c := p.open.Add(&r, 1); i < 2 {
 			slot[i] = c
 		}
 	}

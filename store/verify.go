@@ -66,8 +66,8 @@ type audit struct {
 	accounts map[giro.UUID]*auditedAccount
 	counts   map[giro.Book]*[4]int64 // movements that are not deleted, in the order of giro.Kinds
 	reserved map[bucket]reservation
-	cells    map[giro.RollupKey]*giro.Rollup // as the movements say
-	total    map[giro.Book]int64             // of their amounts, which stops at giro.RollupMax
+	cells    giro.RollupCells    // as the movements say
+	total    map[giro.Book]int64 // of their amounts, which stops at giro.RollupMax
 }
 
 type bucket struct {
@@ -135,7 +135,7 @@ func verify(from, beside audited) (*giro.Report, error) {
 		heads: map[giro.Book]*giro.BookHead{}, accounts: map[giro.UUID]*auditedAccount{},
 		counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]reservation{},
 		spans: map[giro.Book]eventSpan{},
-		cells: map[giro.RollupKey]*giro.Rollup{}, total: map[giro.Book]int64{},
+		cells: giro.RollupCells{}, total: map[giro.Book]int64{},
 	}
 	err := inOrder(a.loadHeads, a.loadAccounts)
 	if err != nil && err != errFaults {
@@ -550,12 +550,7 @@ func (a *audit) checkMovements() error {
 // count adds a movement to the counters of its books and to what is reserved.
 func (a *audit) count(m *giro.Movement) {
 	for _, r := range m.Rollups() {
-		c := a.cells[r.RollupKey]
-		if c == nil {
-			c = &giro.Rollup{RollupKey: r.RollupKey}
-			a.cells[r.RollupKey] = c
-		}
-		c.Add(&r, 1)
+		a.cells.Add(&r, 1)
 		a.total[r.Book] = min(giro.RollupMax, a.total[r.Book]+r.Amount)
 	}
 	k := bucket{m.Book, m.Currency}
