@@ -750,8 +750,11 @@ func (c *call) send(status int, contentType []string, body []byte) {
 	}
 }
 
-// sendJSON writes a JSON answer.
-func (c *call) sendJSON(status int, body []byte) { c.send(status, valueJSON, body) }
+// sendJSON writes a JSON answer. The QR codes in it are drawn for the caller alone.
+func (c *call) sendJSON(status int, body []byte) {
+	c.send(status, valueJSON, giro.WithQR(body))
+	c.answered = body
+}
 
 // refuse renders an error in the dialect of the request.
 func (c *call) refuse(err error) {

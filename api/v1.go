@@ -69,7 +69,7 @@ func (c *call) command(answer func(result any) giro.Answer, run func(g *giro.Cal
 		c.send(a.Status, valueProblem, a.Body)
 		return nil
 	}
-	c.sendJSON(a.Status, giro.WithQR(a.Body))
+	c.sendJSON(a.Status, a.Body)
 	return nil
 }
 
@@ -177,7 +177,7 @@ func (c *call) linkNext(id giro.UUID) {
 // sendList sends a bare JSON array.
 func sendList[T any](c *call, items []T, appendItem func([]byte, T) []byte) error {
 	c.buffer = appendList(c.buffer[:0], items, appendItem)
-	c.sendJSON(http.StatusOK, giro.WithQR(c.buffer))
+	c.sendJSON(http.StatusOK, c.buffer)
 	return nil
 }
 

@@ -240,7 +240,7 @@ func retrieveMovement(k giro.Kind) func(c *call) error {
 		etag := `"` + strconv.FormatInt(m.Version, 10) + `"`
 		c.w.Header()["Etag"] = []string{etag}
 		c.buffer = m.AppendJSON(c.buffer[:0])
-		c.sendJSON(http.StatusOK, giro.WithQR(c.buffer))
+		c.sendJSON(http.StatusOK, c.buffer)
 		return nil
 	}
 }
@@ -554,7 +554,7 @@ func (c *call) movementPage(q giro.MovementQuery, filtered bool) error {
 		a.flag("total_is_capped", true)
 	}
 	c.buffer = a.close()
-	c.sendJSON(http.StatusOK, giro.WithQR(c.buffer))
+	c.sendJSON(http.StatusOK, c.buffer)
 	return nil
 }
 
