@@ -175,7 +175,7 @@ func (c *Client) LookUp(ctx context.Context, text string) error {
 		return nil
 	}
 	for _, addr := range addrs {
-		if c.config.Policy.checkAddr(addr) != nil || c.config.Policy.isOwn(addr.Unmap().String(), port) {
+		if c.config.Policy.checkPeer(netip.AddrPortFrom(addr, port)) != nil {
 			return giro.Refuse(giro.CodeURLForbidden, "", "the host has an address that nothing may be sent to")
 		}
 	}
@@ -230,11 +230,8 @@ func (c *Client) control(_ context.Context, _, address string, _ syscall.RawConn
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrBlocked, err)
 	}
-	if err := c.config.Policy.checkAddr(at.Addr()); err != nil {
+	if err := c.config.Policy.checkPeer(at); err != nil {
 		return fmt.Errorf("%w: %w", ErrBlocked, err)
-	}
-	if c.config.Policy.isOwn(at.Addr().Unmap().String(), at.Port()) {
-		return fmt.Errorf("%w: this is giro's own address", ErrBlocked)
 	}
 	return nil
 }

@@ -35,7 +35,8 @@ const (
 )
 
 // watch sees whether payments leave processor time, and room in the engine's
-// commits. Where they do not they come first: attempts go out at a pace that they can bear, and the rest later.
+// commits. Where they do not they come first: attempts go out at a pace that they
+// can bear, and the rest later.
 func (d *Dispatcher) watch(ctx context.Context) {
 	tick := time.NewTicker(paceLook)
 	defer tick.Stop()

@@ -246,3 +246,14 @@ func (p Policy) checkAddr(addr netip.Addr) error {
 	}
 	return nil
 }
+
+// checkPeer judges what is about to be connected to.
+func (p Policy) checkPeer(at netip.AddrPort) error {
+	if err := p.checkAddr(at.Addr()); err != nil {
+		return err
+	}
+	if p.isOwn(at.Addr().Unmap().String(), at.Port()) {
+		return errors.New("this is giro's own address")
+	}
+	return nil
+}
