@@ -347,7 +347,7 @@ func Print(w io.Writer, r Result) error { return json.NewEncoder(w).Encode(r) }
 
 // verify runs giro verify on a store that nobody serves any more.
 func (b *bench) verify(ctx context.Context, s *server) error {
-	args := append([]string{"verify", "--json"}, s.place...)
+	args := append([]string{"verify", "--json"}, s.place()...)
 	out, err := exec.CommandContext(ctx, b.Giro, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("giro verify: %w\n%s", err, out)

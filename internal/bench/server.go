@@ -20,13 +20,13 @@ import (
 
 // server is a process that serves: giro, or the ceiling.
 type server struct {
-	cmd     *exec.Cmd
-	address string
-	key     string // secret test key
-	admin   string
-	place   []string // the flags that say where its store is
-	stopped bool
-	after   func() // removes what the store leaves
+	cmd              *exec.Cmd
+	address          string
+	key              string // secret test key
+	admin            string
+	folder, database string // of its store; no database: SQLite
+	stopped          bool
+	after            func() // removes what the store leaves
 }
 
 // start serves an empty store, or the one that Data names.
@@ -36,25 +36,26 @@ func (b *bench) start(ctx context.Context, pause bool) (*server, error) {
 	if pause {
 		args = append(args, "--pause-jobs")
 	}
-	folder := b.Data
-	if folder == "" {
-		var err error
-		if folder, err = b.folderFor("store"); err != nil {
-			return nil, err
+	s.folder, s.database = b.Data, b.Database
+	var err error
+	if b.Data == "" {
+		if s.folder, err = b.folderFor("store"); err == nil && b.Database != "" {
+			s.database, s.after, err = scratchDatabase(ctx, b.Database)
 		}
 	}
-	s.place = []string{"--data", folder}
-	if b.Database != "" {
-		database := b.Database
-		if b.Data == "" {
-			var err error
-			if database, s.after, err = scratchDatabase(ctx, b.Database); err != nil {
-				return nil, err
-			}
-		}
-		s.place = append(s.place, "--database", database)
+	if err != nil {
+		return nil, err
 	}
-	return s, s.run(exec.CommandContext(ctx, b.Giro, append(args, s.place...)...))
+	return s, s.run(exec.CommandContext(ctx, b.Giro, append(args, s.place()...)...))
+}
+
+// place are the flags that say where the server's store is.
+func (s *server) place() []string {
+	flags := []string{"--data", s.folder}
+	if s.database != "" {
+		flags = append(flags, "--database", s.database)
+	}
+	return flags
 }
 
 func startCeiling(ctx context.Context, giro, folder string) (*server, error) {
@@ -110,8 +111,8 @@ func (s *server) stop() error {
 
 // size is how many bytes the stopped server's store takes.
 func (s *server) size(ctx context.Context) (n int64, err error) {
-	if len(s.place) > 2 {
-		c, err := pgx.Connect(ctx, s.place[3])
+	if s.database != "" {
+		c, err := pgx.Connect(ctx, s.database)
 		if err != nil {
 			return 0, err
 		}
@@ -119,7 +120,7 @@ func (s *server) size(ctx context.Context) (n int64, err error) {
 		err = c.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
 		return n, err
 	}
-	files, err := os.ReadDir(s.place[1])
+	files, err := os.ReadDir(s.folder)
 	if err != nil {
 		return 0, err
 	}
