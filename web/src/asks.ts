@@ -88,7 +88,7 @@ export function figuresQuery(search: Search): Query {
   if (search.from || search.to) {
     if (search.from) q.from = search.from + 'T00:00:00Z'
     if (search.to) q.to = search.to + 'T23:59:59Z'
-  } else if (search.range === '24h') q.from = String(Math.floor(Date.now() / 3_600_000 - 24) * 3600)
+  } else if (search.range === '24h') q.from = String(rangeStart(search.range))
   else if (search.range && hours[search.range]) {
     // Whole days of the reader, today included.
     const today = new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(Date.now())

@@ -6,6 +6,7 @@ import { milliseconds } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { Card, Code, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/parts.tsx'
+import { parseSearch } from '../url.ts'
 
 type Line = Schema<'RequestLine'>
 
@@ -60,7 +61,7 @@ export function LogPage() {
   const l = q.data?.data
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
   if (!l) return <Loading />
-  const query = l.query ? Object.fromEntries(new URLSearchParams(l.query)) : undefined
+  const query = l.query ? parseSearch(l.query) : undefined
   return (
     <Detail
       object={l}
