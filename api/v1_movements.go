@@ -274,9 +274,17 @@ func listMovements(k giro.Kind) func(c *call) error {
 		if q.Before, err = c.cursor(); err != nil {
 			return err
 		}
+		none, err := c.none(&q)
+		if err != nil {
+			return err
+		}
+		var list []*giro.Movement
+		var more bool
 		var scanned giro.UUID
 		q.Scanned = &scanned
-		list, more, err := c.engine().Store.Movements(c.ctx, q)
+		if !none {
+			list, more, err = c.engine().Store.Movements(c.ctx, q)
+		}
 		for range leapsMax {
 			if err != nil || len(list) > 0 || scanned.IsZero() || !countable(&q) {
 				break
@@ -369,6 +377,23 @@ func countable(q *giro.MovementQuery) bool {
 // rolledUp reports whether the roll-ups count what q selects.
 func rolledUp(q *giro.MovementQuery) bool {
 	return countable(q) && q.From.IsZero() && q.To.IsZero() && q.Since == 0 && q.Until == 0 && q.Before.IsZero()
+}
+
+// none reports whether the roll-ups say that nothing was ever there of what q
+// would look for row by row.
+func (c *call) none(q *giro.MovementQuery) (bool, error) {
+	if !q.Sifts() || !countable(q) {
+		return false, nil
+	}
+	n, err := c.countEver(q)
+	return n == 0, err
+}
+
+// countEver returns how many movements q selects, but for its bounds; q is
+// countable.
+func (c *call) countEver(q *giro.MovementQuery) (int64, error) {
+	cells, err := c.engine().Store.Rollups(c.ctx, giro.RollupQuery{Book: q.Book, Kinds: q.AllKinds(), Currency: q.Currency})
+	return countIn(q, cells), err
 }
 
 // leapsMax is how often one page looks elsewhere for what it did not find.
@@ -487,11 +512,11 @@ func (c *call) movementPage(q giro.MovementQuery, filtered bool) error {
 			all = *head.Count(q.Kind)
 		}
 	case rolled:
-		cells, err := store.Rollups(c.ctx, giro.RollupQuery{Book: q.Book, Kinds: q.AllKinds(), Currency: q.Currency})
+		n, err := c.countEver(&q)
 		if err != nil {
 			return err
 		}
-		all = countIn(&q, cells)
+		all = n
 	default:
 		// There is no cursor to go on from, so more rows are looked at.
 		var scanned giro.UUID
