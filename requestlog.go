@@ -12,12 +12,27 @@ type RequestRow struct {
 	Data   []byte // JSON, secrets left out
 }
 
+// RequestWrites is what the request log writes at once.
+type RequestWrites struct {
+	Rows    []*RequestRow
+	Traffic []*Traffic
+	Uses    []KeyUse
+}
+
+// KeyUse says when an API key last asked for something, and from where.
+type KeyUse struct {
+	Key     UUID
+	At      int64  // µs
+	Address string // without the port
+}
+
 // RequestQuery selects lines of a book, newest first.
 type RequestQuery struct {
 	Book     Book
 	ID       UUID // this one alone
 	Object   UUID
 	Before   UUID
-	From, To int // statuses, inclusive; 0: all
+	Since    UUID // this line and those that came later
+	From, To int  // statuses, inclusive; 0: all
 	Limit    int
 }

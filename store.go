@@ -100,9 +100,11 @@ type Store interface {
 	// nothing, if another process has done that.
 	AddTerms(ctx context.Context, book Book, from, to int64, terms []Term) error
 
-	// AppendRequests writes lines of the request log, one that is there stays, and
-	// adds to the cells of traffic: together or not at all.
-	AppendRequests(ctx context.Context, rows []*RequestRow, traffic []*Traffic) error
+	// AppendRequests writes lines of the request log, one that is there stays, adds
+	// to the cells of traffic, and notes later uses of keys: together or not at all.
+	AppendRequests(ctx context.Context, w RequestWrites) error
+	// KeyUses returns the last uses of those of the keys that were used.
+	KeyUses(ctx context.Context, keys []UUID) ([]KeyUse, error)
 	Requests(ctx context.Context, q RequestQuery) ([]*RequestRow, error)
 	// SweepRequests removes lines from before a time (µs), and the oldest beyond
 	// keep, at most limit of each.

@@ -181,13 +181,13 @@ type slowLog struct {
 	let     chan struct{}
 }
 
-func (s *slowLog) AppendRequests(ctx context.Context, rows []*giro.RequestRow, traffic []*giro.Traffic) error {
+func (s *slowLog) AppendRequests(ctx context.Context, w giro.RequestWrites) error {
 	select {
 	case s.entered <- struct{}{}:
 		<-s.let
 	default: // another one is waited for already
 	}
-	return s.Store.AppendRequests(ctx, rows, traffic)
+	return s.Store.AppendRequests(ctx, w)
 }
 
 // TestRequestsOnTheirWay: whoever asks for a request finds it, though somebody

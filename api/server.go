@@ -226,7 +226,7 @@ func New(config Config) (*Server, error) {
 	if s.config.Authenticate == nil {
 		s.config.Authenticate = s.keyHolder
 	}
-	s.requests.traffic = giro.TrafficCells{}
+	s.requests.traffic, s.requests.uses = giro.TrafficCells{}, map[giro.UUID]use{}
 	s.requests.limiter = rate.NewLimiter(requestsRate, requestsBurst)
 	s.calls.New = func() any { return &call{s: s} }
 	if s.dialect, err = newDialectRoutes(config.Hosts); err != nil {

@@ -51,6 +51,8 @@ var keyAnswer = &schema{kind: kindObject, name: "APIKey", fields: []field{
 	{name: "id", schema: idOf("key")}, {name: "object", schema: oneOf("api_key")}, {name: "name", schema: null(plainText)}, {name: "hint", schema: plainText},
 	{name: "publishable", schema: flagSchema}, {name: "livemode", schema: flagSchema}, {name: "scopes", schema: &schema{kind: kindList, item: plainText}},
 	{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "expires_at", schema: null(plainText)}, {name: "revoked_at", schema: null(plainText)},
+	{name: "last_used_at", optional: true, schema: null(plainText), about: "When it last asked for something, to the second or so; where keys are listed or retrieved."},
+	{name: "last_used_address", optional: true, schema: null(plainText), about: "Where that came from."},
 	{name: "secret", schema: plainText, optional: true, about: "Once, when it is created."},
 }}
 
@@ -125,7 +127,7 @@ var peopleRoutes = slices.Concat([]*route{
 	{method: "POST", path: "/v1/api_keys", id: "createKey", tag: "api_keys", summary: "Create an API key", access: accessSecret, body: keyCreateSchema, sealed: true, status: 201, answer: keyAnswer,
 		about: "Of the same merchant and mode. Its secret is answered this once. A restricted key makes no key with more scopes than its own.", handler: createKey},
 	{method: "GET", path: "/v1/api_keys", id: "listKeys", tag: "api_keys", summary: "List API keys, newest first", access: accessSecret, params: []param{limitParam, cursorParam}, status: 200, answer: &schema{kind: kindList, item: keyAnswer},
-		handler: lists(giro.DocKey, func(b []byte, k *giro.APIKey) []byte { return appendKey(b, k, "") })},
+		handler: listKeys},
 	{method: "GET", path: "/v1/api_keys/{id}", id: "retrieveKey", tag: "api_keys", summary: "Retrieve an API key", access: accessSecret, status: 200, answer: keyAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
 			id, err := c.pathID("key", "key")
@@ -136,7 +138,11 @@ var peopleRoutes = slices.Concat([]*route{
 			if err != nil {
 				return err
 			}
-			c.sendJSON(http.StatusOK, appendKey(nil, k, ""))
+			uses, err := c.keyUses(id)
+			if err != nil {
+				return err
+			}
+			c.sendJSON(http.StatusOK, appendUsedKey(nil, k, uses[id]))
 			return nil
 		}},
 	{method: "POST", path: "/v1/api_keys/{id}/roll", id: "rollKey", tag: "api_keys", summary: "Replace an API key", access: accessSecret, body: keyRollSchema, bare: true, sealed: true, status: 201, answer: keyAnswer,
@@ -418,7 +424,52 @@ func rollKey(c *call) error {
 	})
 }
 
+// listKeys shows each key with its last use.
+func listKeys(c *call) error {
+	var uses map[giro.UUID]giro.KeyUse
+	return listDocuments(c, giro.DocKey, func(docs []*giro.StoredDocument) (err error) {
+		ids := make([]giro.UUID, len(docs))
+		for i, d := range docs {
+			ids[i] = d.ID
+		}
+		uses, err = c.keyUses(ids...)
+		return err
+	}, func(b []byte, d *giro.StoredDocument) ([]byte, error) {
+		var k giro.APIKey
+		if err := json.Unmarshal(d.Data, &k); err != nil {
+			return nil, err
+		}
+		return appendUsedKey(b, &k, uses[k.ID]), nil
+	})
+}
+
+// keyUses returns when keys were last used; those of a moment ago too.
+func (c *call) keyUses(keys ...giro.UUID) (map[giro.UUID]giro.KeyUse, error) {
+	c.s.flushRequests(c.ctx)
+	found, err := c.engine().Store.KeyUses(c.ctx, keys)
+	uses := make(map[giro.UUID]giro.KeyUse, len(found))
+	for _, u := range found {
+		uses[u.Key] = u
+	}
+	return uses, err
+}
+
+func appendUsedKey(b []byte, k *giro.APIKey, u giro.KeyUse) []byte {
+	a := keyFields(b, k)
+	a.maybe("last_used_at", instant(u.At))
+	a.maybe("last_used_address", u.Address)
+	return a.close()
+}
+
 func appendKey(b []byte, k *giro.APIKey, secret string) []byte {
+	a := keyFields(b, k)
+	if secret != "" {
+		a.text("secret", secret)
+	}
+	return a.close()
+}
+
+func keyFields(b []byte, k *giro.APIKey) appender {
 	a := appender{b: b}
 	a.text("id", k.ID.ID("key"))
 	a.text("object", "api_key")
@@ -430,10 +481,7 @@ func appendKey(b []byte, k *giro.APIKey, secret string) []byte {
 	a.created(k.Created)
 	a.maybe("expires_at", instant(k.Expires))
 	a.maybe("revoked_at", instant(k.Revoked))
-	if secret != "" {
-		a.text("secret", secret)
-	}
-	return a.close()
+	return a
 }
 
 func instant(micros int64) string {
@@ -510,7 +558,7 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 				return c.command(made, func(g *giro.Call) (any, error) { return c.engine().CreateDocument(c.ctx, g, d, same(d), taken) })
 			}},
 		{method: "GET", path: path, id: "list" + name + "s", tag: tag, summary: "List " + tag + ", newest first", access: accessSecret, params: params, status: 200,
-			answer: &schema{kind: kindList, item: answer}, handler: func(c *call) error { return listDocuments(c, kind, show) }},
+			answer: &schema{kind: kindList, item: answer}, handler: func(c *call) error { return listDocuments(c, kind, nil, show) }},
 		{method: "GET", path: path + "/{id}", id: "retrieve" + name, tag: tag, summary: "Retrieve a " + noun, access: accessSecret, status: 200, answer: answer, errors: []giro.Code{giro.CodeNotFound},
 			handler: func(c *call) error {
 				d, err := read(c)
@@ -558,7 +606,7 @@ func documentRoutes(kind giro.DocumentKind, noun, prefix string, create, update,
 // lists is the handler that lists documents of one kind by their stored form.
 func lists[T any](kind giro.DocumentKind, show func([]byte, *T) []byte) func(*call) error {
 	return func(c *call) error {
-		return listDocuments(c, kind, func(b []byte, d *giro.StoredDocument) ([]byte, error) {
+		return listDocuments(c, kind, nil, func(b []byte, d *giro.StoredDocument) ([]byte, error) {
 			var v T
 			if err := json.Unmarshal(d.Data, &v); err != nil {
 				return nil, err
@@ -584,7 +632,9 @@ func (c *call) idsOf(prefix string) ([]giro.UUID, error) {
 	return ids, nil
 }
 
-func listDocuments(c *call, kind giro.DocumentKind, show func([]byte, *giro.StoredDocument) ([]byte, error)) error {
+// listDocuments answers a page of documents; gather, if there is one, is shown the
+// page before show is shown its lines.
+func listDocuments(c *call, kind giro.DocumentKind, gather func([]*giro.StoredDocument) error, show func([]byte, *giro.StoredDocument) ([]byte, error)) error {
 	before, err := c.cursor()
 	if err != nil {
 		return err
@@ -605,6 +655,11 @@ func listDocuments(c *call, kind giro.DocumentKind, show func([]byte, *giro.Stor
 	if len(docs) > limit {
 		docs = docs[:limit]
 		c.linkNext(docs[limit-1].ID)
+	}
+	if gather != nil {
+		if err := gather(docs); err != nil {
+			return err
+		}
 	}
 	b := append(c.buffer[:0], '[')
 	for i, d := range docs {

@@ -35,10 +35,17 @@ type requestLog struct {
 	mu      sync.Mutex
 	waiting []*giro.RequestRow
 	traffic giro.TrafficCells // of all requests, those that are left out too
+	uses    map[giro.UUID]use // the last of each key
 	timer   bool
 	limiter *rate.Limiter
 	left    int64 // out, since the last line
 	swept   time.Time
+}
+
+// use is the last request of a key, as it is noted.
+type use struct {
+	at   time.Time
+	peer string
 }
 
 // requestLine is what a line of the log holds.
@@ -58,20 +65,24 @@ type requestLine struct {
 	Replayed  bool            `json:"replayed,omitempty"`
 	Request   json.RawMessage `json:"request,omitempty"`
 	Response  json.RawMessage `json:"response,omitempty"`
+	Target    string          `json:"target,omitempty"`
 	LeftOut   int64           `json:"left_out,omitempty"`
 }
 
 // keep notes a request of a merchant's key, or a change that a person made, in
-// the log. What the dashboard only reads is not in it.
+// the log. What the dashboard only reads is not in it, unless the server failed.
 func (s *Server) keep(c *call, took time.Duration) {
 	if c.route == nil || c.caller == nil || c.caller.Merchant == nil || s.config.Engine == nil || c.route.media == "text/event-stream" ||
-		c.caller.In != nil && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
+		c.caller.In != nil && c.status < 500 && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
 		return
 	}
 	l, book, at := &s.requests, giro.BookOf(c.caller.Merchant.Number, c.caller.Live), giro.Micros(c.at)
 	l.mu.Lock()
 	for _, step := range trafficSteps {
 		l.traffic.At(giro.RequestsOf(book), step, at).Note(c.status, took.Microseconds())
+	}
+	if !c.caller.Key.IsZero() {
+		l.uses[c.caller.Key] = use{c.at, c.r.RemoteAddr}
 	}
 	s.writeSoon()
 	if len(l.waiting) >= requestsWaiting || !l.limiter.AllowN(c.at, 1) {
@@ -106,11 +117,14 @@ func (s *Server) keep(c *call, took time.Duration) {
 		line.Response = withoutSecrets(c.answered)
 		var made struct{ ID string }
 		if json.Unmarshal(c.answered, &made) == nil {
-			object = anyID(made.ID)
+			object, line.Target = anyID(made.ID), made.ID
 		}
 	}
 	if object.IsZero() && len(c.path) > 0 {
-		object = anyID(c.path[0])
+		object, line.Target = anyID(c.path[0]), c.path[0]
+	}
+	if object.IsZero() {
+		line.Target = "" // whatever stands there, it is no id
 	}
 	data, err := json.Marshal(&line)
 	if err != nil {
@@ -159,8 +173,11 @@ func (s *Server) flushRequests(ctx context.Context) {
 	l := &s.requests
 	l.writing.Lock()
 	l.mu.Lock()
-	rows, traffic := l.waiting, l.traffic.List(nil)
-	l.waiting, l.traffic, l.timer = nil, giro.TrafficCells{}, false
+	w := giro.RequestWrites{Rows: l.waiting, Traffic: l.traffic.List(nil)}
+	for key, u := range l.uses {
+		w.Uses = append(w.Uses, giro.KeyUse{Key: key, At: giro.Micros(u.at), Address: host(u.peer)})
+	}
+	l.waiting, l.traffic, l.uses, l.timer = nil, giro.TrafficCells{}, map[giro.UUID]use{}, false
 	now := s.config.Now()
 	sweep := now.Sub(l.swept) > requestsSweep
 	if sweep {
@@ -168,9 +185,9 @@ func (s *Server) flushRequests(ctx context.Context) {
 	}
 	l.mu.Unlock()
 	store := s.config.Engine.Store
-	if len(rows) > 0 || len(traffic) > 0 {
-		if err := store.AppendRequests(ctx, rows, traffic); err != nil && !errors.Is(err, giro.ErrClosed) {
-			s.log.Error("write the request log", "lines", len(rows), "error", err)
+	if len(w.Rows) > 0 || len(w.Traffic) > 0 {
+		if err := store.AppendRequests(ctx, w); err != nil && !errors.Is(err, giro.ErrClosed) {
+			s.log.Error("write the request log", "lines", len(w.Rows), "error", err)
 		}
 	}
 	l.writing.Unlock()
@@ -234,7 +251,7 @@ var requestAnswer = &schema{kind: kindObject, name: "RequestLine", fields: []fie
 	{name: "id", schema: plainText, about: "The Request-Id."}, {name: "object", schema: oneOf("request")}, {name: "method", schema: plainText}, {name: "path", schema: plainText}, {name: "query", schema: null(plainText)},
 	{name: "operation", schema: plainText}, {name: "status", schema: plainInteger}, {name: "took_us", schema: plainInteger}, {name: "code", schema: null(plainText)}, {name: "param", schema: null(plainText)},
 	{name: "key", schema: null(plainText)}, {name: "person", schema: null(plainText)}, {name: "address", schema: null(plainText)}, {name: "user_agent", schema: null(plainText)},
-	{name: "idempotency_key", schema: null(plainText)}, {name: "replayed", schema: flagSchema}, {name: "target", schema: null(plainText), about: "The object that the request named or made, as a bare UUID."},
+	{name: "idempotency_key", schema: null(plainText)}, {name: "replayed", schema: flagSchema}, {name: "target", schema: null(plainText), about: "The id of the object that the request named or made."},
 	{name: "left_out", schema: plainInteger, about: "Requests before this one that were not written down, because there were too many at once."},
 	{name: "request", schema: &schema{kind: kindAny}, optional: true, about: "One request alone: its body up to 8 KiB, secrets left out."}, {name: "response", schema: &schema{kind: kindAny}, optional: true},
 	{name: "livemode", schema: flagSchema}, {name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime},
@@ -251,7 +268,10 @@ var requestRoutes = []*route{
 			{name: "status", kind: paramList, max: 1, enum: []string{"2xx", "4xx", "5xx"}, about: "Only answers of this class."},
 			{name: "method", kind: paramList, max: 5, enum: []string{"GET", "POST", "PUT", "DELETE"}, about: "Only these methods."},
 			{name: "operation", kind: paramText, max: 64, about: "Only this operation."}, {name: "key", kind: paramID, prefix: "key", about: "Only requests of this key."},
-			{name: "target", kind: paramText, max: 64, about: "Only requests that named or made this object."}},
+			{name: "target", kind: paramText, max: 64, about: "Only requests that named or made this object."},
+			{name: "path", kind: paramText, max: 255, about: "Only paths that begin so."}, {name: "address", kind: paramText, max: 64, about: "Only requests from this address."},
+			{name: "idempotency_key", kind: paramText, max: 255, about: "Only requests with this Idempotency-Key."},
+			createdParam, {name: "took_us", kind: paramAmounts, about: "Only answers that took so many microseconds: took_us[gte], [gt], [lte], [lt]."}},
 		handler: listRequests},
 	{method: "GET", path: "/v1/requests/{id}", id: "retrieveRequest", tag: "requests", summary: "One request with its bodies", access: accessSecret, status: 200, answer: requestAnswer, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
@@ -297,10 +317,19 @@ func listRequests(c *call) error {
 			return sendList(c, []int{}, func(b []byte, _ int) []byte { return b })
 		}
 	}
-	methods, operation := c.query.list("method"), c.query.text("operation")
-	key, _ := giro.ParseID("key", c.query.text("key"))
-	if len(methods) == 0 && operation == "" && key.IsZero() {
+	if from, to, given := c.query.times("created"); given {
+		// The id of a request carries the millisecond at which it came.
+		if from > 0 {
+			q.Since = giro.FirstUUID(giro.TimeOf(from))
+		}
+		if end := giro.FirstUUID(giro.TimeOf(max(to, 0)).Add(time.Millisecond)); to < 1<<62 && (before.IsZero() || slices.Compare(before[:], end[:]) > 0) {
+			q.Before = end
+		}
+	}
+	fits := c.lineFilter()
+	if fits == nil {
 		q.Limit = limit + 1
+		fits = func(*requestLine) bool { return true }
 	}
 	b := append(c.buffer[:0], '[')
 	sent, seen := 0, 0
@@ -317,7 +346,7 @@ func listRequests(c *call) error {
 			if err := json.Unmarshal(r.Data, &line); err != nil {
 				return err
 			}
-			if len(methods) > 0 && !slices.Contains(methods, line.Method) || operation != "" && line.Operation != operation || !key.IsZero() && line.Key != key {
+			if !fits(&line) {
 				continue
 			}
 			if sent > 0 {
@@ -341,6 +370,38 @@ func listRequests(c *call) error {
 	return nil
 }
 
+// lineFilter is what of the query no index knows; nil: nothing.
+func (c *call) lineFilter() func(*requestLine) bool {
+	var tests []func(*requestLine) bool
+	if methods := c.query.list("method"); len(methods) > 0 {
+		tests = append(tests, func(l *requestLine) bool { return slices.Contains(methods, l.Method) })
+	}
+	if c.query.has("key") {
+		key, _ := giro.ParseID("key", c.query.text("key"))
+		tests = append(tests, func(l *requestLine) bool { return l.Key == key })
+	}
+	same := func(name string, of func(*requestLine) string) {
+		if v := c.query.text(name); v != "" {
+			tests = append(tests, func(l *requestLine) bool { return of(l) == v })
+		}
+	}
+	same("operation", func(l *requestLine) string { return l.Operation })
+	same("address", func(l *requestLine) string { return l.Address })
+	same("idempotency_key", func(l *requestLine) string { return l.IdemKey })
+	if v := c.query.text("path"); v != "" {
+		tests = append(tests, func(l *requestLine) bool { return strings.HasPrefix(l.Path, v) })
+	}
+	if low, high, given := c.query.amounts("took_us"); given {
+		tests = append(tests, func(l *requestLine) bool { return low <= l.TookUS && l.TookUS <= high })
+	}
+	if len(tests) == 0 {
+		return nil
+	}
+	return func(l *requestLine) bool {
+		return !slices.ContainsFunc(tests, func(fits func(*requestLine) bool) bool { return !fits(l) })
+	}
+}
+
 func appendRequest(b []byte, r *giro.RequestRow, line *requestLine, whole bool) []byte {
 	a := appender{b: b}
 	a.text("id", r.ID.String())
@@ -359,11 +420,7 @@ func appendRequest(b []byte, r *giro.RequestRow, line *requestLine, whole bool) 
 	a.maybe("user_agent", line.Agent)
 	a.maybe("idempotency_key", line.IdemKey)
 	a.flag("replayed", line.Replayed)
-	target := ""
-	if !r.Object.IsZero() {
-		target = r.Object.String()
-	}
-	a.maybe("target", target)
+	a.maybe("target", line.Target)
 	a.number("left_out", line.LeftOut)
 	if whole && len(line.Request) > 0 {
 		a.raw("request", line.Request)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"giro"
 	"giro/bank"
@@ -152,6 +153,45 @@ func TestRequestLog(t *testing.T) {
 		}
 		if len(list("?status=4xx")) != 3 || len(list("?status=2xx&method=GET")) != 1 || len(list("?operation=createKey")) != 1 || len(list("?limit=3")) != 3 {
 			t.Error("the filters do not filter")
+		}
+		if about[1].Target != charge.text("id") {
+			t.Errorf("the request that made %s names %s", charge.text("id"), about[1].Target)
+		}
+		now := time.Now().Unix()
+		for query, want := range map[string]int{
+			"path=/v1/charges/": 1, "path=/v1/ch": 5, "path=charges": 0, "idempotency_key=k-1": 1, "idempotency_key=k-2": 0, "address=127.0.0.1": 7, "address=127.0.0.2": 0,
+			"took_us[gte]=0": 7, "took_us[lt]=1": 0, "key=" + about[1].Key: 6, "key=" + made.text("id"): 0,
+			fmt.Sprintf("created[gte]=%d", now-3600): 7, fmt.Sprintf("created[lt]=%d", now-3600): 0, fmt.Sprintf("created[gte]=%d&created[lte]=%d&status=5xx", now-3600, now+3600): 1, fmt.Sprintf("created[gt]=%d", now+3600): 0,
+		} {
+			if n := len(list("?" + query)); n != want {
+				t.Errorf("%s: %d lines, want %d", query, n, want)
+			}
+		}
+		// A page of a stretch leads to the rest of the stretch.
+		page := o.want(o.ask(developer, "GET", fmt.Sprintf("/v1/requests?limit=4&created[gte]=%d&created[lte]=%d", now-3600, now+3600), ""), 200, "")
+		next, _, _ := strings.Cut(strings.TrimPrefix(page.Header.Get("Link"), "<"), ">")
+		if a := o.want(o.ask(developer, "GET", next, ""), 200, ""); strings.Count(string(a.body), `"object":"request"`) != 3 {
+			t.Errorf("after %s comes %s", next, a.body)
+		}
+		// A key says when it was last used, and from where.
+		type keyLine struct {
+			ID      string
+			At      *string `json:"last_used_at"`
+			Address *string `json:"last_used_address"`
+		}
+		var keys []keyLine
+		if err := json.Unmarshal(o.want(o.ask(developer, "GET", "/v1/api_keys", ""), 200, "").body, &keys); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			known := k.At != nil && k.Address != nil && *k.Address == "127.0.0.1"
+			if (k.ID == about[1].Key) != known {
+				t.Errorf("of %s the last use is %v", k.ID, k)
+			}
+		}
+		used := o.want(o.ask(developer, "GET", "/v1/api_keys/"+about[1].Key, ""), 200, "")
+		if at, err := time.Parse(time.RFC3339, used.text("last_used_at")); err != nil || at.Unix() < now-60 {
+			t.Errorf("%s: %v", used.body, err)
 		}
 		var all strings.Builder
 		for _, l := range list("") {

@@ -45,10 +45,13 @@ func (c *call) sessionToken() string {
 func (c *call) secure() bool { return c.r.TLS != nil || c.s.config.Secure }
 
 // peer returns the address of who is connected, without its port.
-func (c *call) peer() string {
-	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+func (c *call) peer() string { return host(c.r.RemoteAddr) }
+
+// host returns an address without its port.
+func host(address string) string {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return c.r.RemoteAddr
+		return address
 	}
 	return host
 }

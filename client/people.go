@@ -79,17 +79,19 @@ type SourceUpdate struct {
 
 // APIKey is a credential of one merchant and mode.
 type APIKey struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
-	Hint        string   `json:"hint"` // its first and last characters
-	Publishable bool     `json:"publishable"`
-	Livemode    bool     `json:"livemode"`
-	Scopes      []string `json:"scopes"` // empty: all
-	Created     int64    `json:"created"`
-	CreatedAt   string   `json:"created_at"`
-	ExpiresAt   string   `json:"expires_at"`
-	RevokedAt   string   `json:"revoked_at"`
-	Secret      string   `json:"secret"` // once, when it is made
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Hint         string   `json:"hint"` // its first and last characters
+	Publishable  bool     `json:"publishable"`
+	Livemode     bool     `json:"livemode"`
+	Scopes       []string `json:"scopes"` // empty: all
+	Created      int64    `json:"created"`
+	CreatedAt    string   `json:"created_at"`
+	ExpiresAt    string   `json:"expires_at"`
+	RevokedAt    string   `json:"revoked_at"`
+	LastUsedAt   string   `json:"last_used_at"` // empty: never, or not asked for
+	LastUsedFrom string   `json:"last_used_address"`
+	Secret       string   `json:"secret"` // once, when it is made
 }
 
 // APIKeyCreate asks for a key of the caller's merchant and mode.

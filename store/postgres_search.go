@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -107,7 +108,8 @@ func (p *Postgres) AddTerms(ctx context.Context, book giro.Book, from, to int64,
 }
 
 // AppendRequests is giro.Store's.
-func (p *Postgres) AppendRequests(ctx context.Context, rows []*giro.RequestRow, traffic []*giro.Traffic) error {
+func (p *Postgres) AppendRequests(ctx context.Context, w giro.RequestWrites) error {
+	rows := w.Rows
 	type T = *giro.RequestRow
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		q := new(pgx.Batch)
@@ -118,9 +120,25 @@ func (p *Postgres) AppendRequests(ctx context.Context, rows []*giro.RequestRow, 
 			column(rows, func(r T) int64 { return int64(r.Status) }),
 			column(rows, func(r T) uuid { return uuid(r.Object) }),
 			column(rows, func(r T) []byte { return r.Data }))
-		writeTraffic(q, traffic)
+		writeTraffic(q, w.Traffic)
+		if len(w.Uses) > 0 {
+			// In one order, so that two processes never wait for each other.
+			uses := slices.SortedFunc(slices.Values(w.Uses), func(a, b giro.KeyUse) int { return slices.Compare(a.Key[:], b.Key[:]) })
+			q.Queue("INSERT INTO key_use (key, at, address) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[]) ON CONFLICT (key) DO UPDATE SET at = excluded.at, address = excluded.address WHERE excluded.at > key_use.at",
+				column(uses, func(u giro.KeyUse) uuid { return uuid(u.Key) }),
+				column(uses, func(u giro.KeyUse) int64 { return u.At }),
+				column(uses, func(u giro.KeyUse) string { return u.Address }))
+		}
 		return tx.SendBatch(ctx, q).Close()
 	})
+}
+
+// KeyUses is giro.Store's.
+func (p *Postgres) KeyUses(ctx context.Context, keys []giro.UUID) ([]giro.KeyUse, error) {
+	return all(ctx, p.pool, func(row pgx.CollectableRow) (u giro.KeyUse, err error) {
+		err = row.Scan((*uuid)(&u.Key), &u.At, &u.Address)
+		return u, err
+	}, "SELECT key, at, address FROM key_use WHERE key = ANY($1::uuid[])", column(keys, func(id giro.UUID) uuid { return uuid(id) }))
 }
 
 // Requests is giro.Store's.
@@ -135,6 +153,9 @@ func (p *Postgres) Requests(ctx context.Context, q giro.RequestQuery) ([]*giro.R
 	}
 	if !q.Before.IsZero() {
 		s.add(" AND id < ?", uuid(q.Before))
+	}
+	if !q.Since.IsZero() {
+		s.add(" AND id >= ?", uuid(q.Since))
 	}
 	if q.From != 0 || q.To != 0 {
 		s.add(" AND status BETWEEN ? AND ?", int64(q.From), int64(q.To))

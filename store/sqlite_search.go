@@ -17,6 +17,7 @@ const (
 var (
 	insertTerm    = newInsertion("term", termColumns, " ON CONFLICT DO NOTHING")
 	insertRequest = newInsertion("request", requestColumns, " ON CONFLICT DO NOTHING")
+	saveKeyUse    = newInsertion("key_use", "key, at, address", " ON CONFLICT (key) DO UPDATE SET at = excluded.at, address = excluded.address WHERE excluded.at > key_use.at")
 )
 
 func saveTerms(c *sqlite.Conn, terms []giro.Term) error {
@@ -117,17 +118,39 @@ func (r *row) request() *giro.RequestRow {
 }
 
 // AppendRequests implements giro.Store.
-func (s *SQLite) AppendRequests(ctx context.Context, rows []*giro.RequestRow, traffic []*giro.Traffic) error {
+func (s *SQLite) AppendRequests(ctx context.Context, w giro.RequestWrites) error {
 	return s.write(ctx, func(c *sqlite.Conn) (bool, error) {
-		err := insertRequest.rows(c, len(rows), func(a *args, i int) {
-			r := rows[i]
+		err := insertRequest.rows(c, len(w.Rows), func(a *args, i int) {
+			r := w.Rows[i]
 			a.int(int64(r.Book)).id(r.ID).int(r.At).int(int64(r.Status)).orNull(r.Object).blob(r.Data)
 		})
 		if err != nil {
 			return false, fmt.Errorf("write the request log: %w", err)
 		}
-		return true, saveTraffic(c, traffic)
+		err = saveKeyUse.rows(c, len(w.Uses), func(a *args, i int) {
+			a.id(w.Uses[i].Key).int(w.Uses[i].At).text(w.Uses[i].Address)
+		})
+		if err != nil {
+			return false, fmt.Errorf("write the uses of keys: %w", err)
+		}
+		return true, saveTraffic(c, w.Traffic)
 	})
+}
+
+// KeyUses implements giro.Store.
+func (s *SQLite) KeyUses(ctx context.Context, keys []giro.UUID) (found []giro.KeyUse, err error) {
+	err = s.read(ctx, func(c *sqlite.Conn) error {
+		for _, key := range keys {
+			some, err := many(c, "SELECT key, at, address FROM key_use WHERE key = ?", func(a *args) { a.id(key) },
+				plain(func(r *row) giro.KeyUse { return giro.KeyUse{Key: r.id(), At: r.int(), Address: r.text()} }))
+			if err != nil {
+				return fmt.Errorf("read the uses of keys: %w", err)
+			}
+			found = append(found, some...)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // Requests implements giro.Store.
@@ -137,6 +160,7 @@ func (s *SQLite) Requests(ctx context.Context, q giro.RequestQuery) (found []*gi
 	w.add("book = ?", func(a *args) { a.int(int64(q.Book)) })
 	w.addID("id = ?", q.ID)
 	w.addID("id < ?", q.Before)
+	w.addID("id >= ?", q.Since)
 	if q.From != 0 || q.To != 0 {
 		w.add("status BETWEEN ? AND ?", func(a *args) { a.int(int64(q.From)).int(int64(q.To)) })
 	}

@@ -28,12 +28,12 @@ func TestTraffic(t *testing.T) {
 		}
 		row := &giro.RequestRow{Book: giro.BookOf(3, true), ID: ids(clock), At: giro.Micros(clock), Status: 200, Data: []byte("{}")}
 		for _, n := range []int64{1, 2} {
-			err := s.AppendRequests(ctx, []*giro.RequestRow{row}, []*giro.Traffic{cell(book, 60, hour+120, n), cell(book, 3600, hour, n), cell(book, 3600, hour+3600, n)})
+			err := s.AppendRequests(ctx, giro.RequestWrites{Rows: []*giro.RequestRow{row}, Traffic: []*giro.Traffic{cell(book, 60, hour+120, n), cell(book, 3600, hour, n), cell(book, 3600, hour+3600, n)}})
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.AppendRequests(ctx, nil, []*giro.Traffic{cell(book, 3600, hour, 4)}); err != nil {
+		if err := s.AppendRequests(ctx, giro.RequestWrites{Traffic: []*giro.Traffic{cell(book, 3600, hour, 4)}}); err != nil {
 			t.Fatal(err)
 		}
 		// An attempt is counted in the commit that records it.

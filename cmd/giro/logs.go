@@ -25,10 +25,13 @@ type narrowing struct {
 	Operation string   `help:"Only this operation: createPayout." placeholder:"NAME"`
 	Key       string   `name:"of-key" help:"Only requests of this key." placeholder:"key_…"`
 	Target    string   `help:"Only requests that named or made this object." placeholder:"ID"`
+	Path      string   `help:"Only paths that begin so: /v1/payouts." placeholder:"PATH"`
+	Address   string   `help:"Only requests from this address." placeholder:"IP"`
+	Attempt   string   `name:"with-idempotency-key" help:"Only requests with this Idempotency-Key." placeholder:"KEY"`
 }
 
 func (n *narrowing) query() url.Values {
-	return given(map[string]string{"status": n.Status, "method": strings.ToUpper(strings.Join(n.Method, ",")), "operation": n.Operation, "key": n.Key, "target": n.Target})
+	return given(map[string]string{"status": n.Status, "method": strings.ToUpper(strings.Join(n.Method, ",")), "operation": n.Operation, "key": n.Key, "target": n.Target, "path": n.Path, "address": n.Address, "idempotency_key": n.Attempt})
 }
 
 type logsListCommand struct {

@@ -47,7 +47,7 @@ var nouns = map[string]*noun{
 			}
 			return p.money(&tree{kind: '0', text: strconv.FormatInt(sum, 10)}, row.at("currency").string())
 		}}, plain("CURRENCY", "currency"), moment("CREATED", "created"), wide(plain("HASH", "hash"))}},
-	"keys":        {"key", "/v1/api_keys", []column{plain("ID", "id"), text("NAME", "name"), plain("HINT", "hint"), plain("PUBLISHABLE", "publishable"), text("SCOPES", "scopes"), plain("EXPIRES", "expires_at"), plain("REVOKED", "revoked_at"), moment("CREATED", "created")}},
+	"keys":        {"key", "/v1/api_keys", []column{plain("ID", "id"), text("NAME", "name"), plain("HINT", "hint"), plain("PUBLISHABLE", "publishable"), text("SCOPES", "scopes"), plain("EXPIRES", "expires_at"), plain("REVOKED", "revoked_at"), plain("USED", "last_used_at"), wide(plain("FROM", "last_used_address")), moment("CREATED", "created")}},
 	"clients":     {"client", "/v1/oauth_clients", []column{plain("ID", "id"), plain("CLIENT_ID", "client_id"), plain("PROFILE", "profile"), moment("CREATED", "created")}},
 	"views":       {"view", "/v1/views", []column{plain("ID", "id"), text("NAME", "name"), plain("PAGE", "page"), text("QUERY", "query"), plain("SHARED", "shared"), text("BY", "saved_by"), wide(text("COLUMNS", "columns")), moment("CREATED", "created")}},
 	"providers":   {"provider", "/v1/providers", []column{plain("NAME", "name"), plain("RAIL", "rail"), plain("SET", "set")}},
