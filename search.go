@@ -144,11 +144,11 @@ func TermsOf(data []byte) ([]string, error) {
 }
 
 // Holders returns ids among which are those of all movements of a book that have
-// metadata, by the longest word of its values. It is nil where that cannot be
+// the texts in what is searched, by the longest word of them. It is nil where that cannot be
 // said: there are too many, or too much was written since terms were.
-func (e *Engine) Holders(ctx context.Context, book Book, metadata map[string]string) ([]UUID, error) {
+func (e *Engine) Holders(ctx context.Context, book Book, texts []string) ([]UUID, error) {
 	word := ""
-	for _, v := range metadata {
+	for _, v := range texts {
 		for _, w := range Words(Fold(v)) {
 			if len(w) > len(word) || len(w) == len(word) && w < word {
 				word = w

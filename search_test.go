@@ -65,7 +65,7 @@ func TestHolders(t *testing.T) {
 					continue
 				}
 				for _, call := range []*giro.Call{b.call, theirs} {
-					ids, err := b.Holders(t.Context(), call.Book(), wanted)
+					ids, err := b.Holders(t.Context(), call.Book(), slices.Collect(maps.Values(wanted)))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -2,12 +2,14 @@ package api
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"giro"
 )
@@ -110,14 +112,28 @@ var movementParams = []param{limitParam, cursorParam, pageParam, perPageParam,
 	{name: "currency", kind: paramCurrency, about: "ISO 4217."},
 	{name: "customer", kind: paramID, prefix: "cus", about: "A saved customer."},
 	{name: "reference", kind: paramText, max: 255, about: "The caller's own id, exactly."},
+	{name: "references", kind: paramList, max: 100, about: "Any of the caller's own ids, exactly; none of them holds a comma."},
 	createdParam, amountParam, metaParam}
 
-// movementParamsOf are the filters of a kind's list: refunds have their charge.
+// movementParamsOf are the filters of a kind's list: what its movements do not
+// have, they are not narrowed by.
 func movementParamsOf(k giro.Kind) []param {
-	if k != giro.KindRefund {
-		return movementParams
+	list := slices.Clone(movementParams)
+	if k == giro.KindRefund {
+		list = append(list, param{name: "charge", kind: paramID, prefix: "ch", about: "Refunds of this charge."})
 	}
-	return append(slices.Clone(movementParams), param{name: "charge", kind: paramID, prefix: "ch", about: "Refunds of this charge."})
+	if k == giro.KindCharge || k == giro.KindPayout {
+		list = append(list, param{name: "provider", kind: paramList, max: 5, about: "One or several providers: card, mobile, bank."},
+			param{name: "method", kind: paramList, max: 20, about: "One or several methods of provider bank: pix, boleto, spei, …"})
+	}
+	if k != giro.KindTransfer {
+		list = append(list, param{name: "rail", kind: paramText, max: 64, about: "The rail that carries it."},
+			param{name: "failure_code", kind: paramText, max: 64, about: "Why it failed."})
+	}
+	if k == giro.KindPayout {
+		list = append(list, param{name: "document", kind: paramText, max: 64, about: "The number of the recipient's identity document, with its punctuation or without."})
+	}
+	return list
 }
 
 func movementPage(k giro.Kind) *schema {
@@ -329,6 +345,16 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	if v := p.text("reference"); v != "" {
 		q.References = []string{v}
 	}
+	if list := p.list("references"); len(list) > 0 {
+		slices.Sort(list)
+		list = slices.Compact(list)
+		if len(q.References) > 0 {
+			list = slices.DeleteFunc(list, func(v string) bool { return v != q.References[0] })
+		}
+		if q.References = list; len(list) == 0 {
+			q.References = []string{""} // which nothing has
+		}
+	}
 	if from, to, given := p.times("created"); given {
 		// The id of a movement carries the millisecond of its creation.
 		if from > 0 {
@@ -348,13 +374,16 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 		q.Amounts = &giro.AmountRange{From: from, To: to}
 	}
 	if q.Metadata = p.metadata("metadata"); len(q.Metadata) > 0 {
-		if q.IDs, err = c.engine().Holders(c.ctx, q.Book, q.Metadata); err != nil {
+		if q.IDs, err = c.engine().Holders(c.ctx, q.Book, slices.Collect(maps.Values(q.Metadata))); err != nil {
 			return q, false, err
 		}
 	}
-	if c.caller.Publishable {
-		q.Match = func(m *giro.Movement) bool { return m.Detail.Publishable }
+	if document := documentNumber(p.text("document")); document != "" && len(q.Metadata) == 0 {
+		if q.IDs, err = c.engine().Holders(c.ctx, q.Book, []string{document}); err != nil {
+			return q, false, err
+		}
 	}
+	q.Match = c.movementMatch()
 	q.ScanMax = scanMax
 	if !q.Sifts() {
 		q.ScanMax = 0
@@ -367,6 +396,52 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 		}
 	}
 	return q, filtered || c.caller.Publishable, nil
+}
+
+// documentNumber is the number of an identity document as movements keep it.
+func documentNumber(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToUpper(r)
+		}
+		return -1
+	}, s)
+}
+
+// movementMatch is what of the query is looked for in each movement; nil: nothing.
+func (c *call) movementMatch() func(*giro.Movement) bool {
+	p := &c.query
+	var tests []func(*giro.Movement) bool
+	among := func(name string, of func(*giro.Movement) string) {
+		if list := p.list(name); len(list) > 0 {
+			tests = append(tests, func(m *giro.Movement) bool { return slices.Contains(list, of(m)) })
+		}
+	}
+	exactly := func(name string, of func(*giro.Movement) string) {
+		if v := p.text(name); v != "" {
+			tests = append(tests, func(m *giro.Movement) bool { return of(m) == v })
+		}
+	}
+	among("provider", func(m *giro.Movement) string { return m.Detail.Provider })
+	among("method", func(m *giro.Movement) string { return m.Detail.Method })
+	exactly("rail", func(m *giro.Movement) string { return m.Detail.Rail })
+	exactly("failure_code", func(m *giro.Movement) string { return m.Detail.FailureCode })
+	if p.has("document") {
+		number := documentNumber(p.text("document"))
+		tests = append(tests, func(m *giro.Movement) bool {
+			r := m.Detail.Recipient
+			return r != nil && r.Document != nil && documentNumber(r.Document.Number) == number
+		})
+	}
+	if c.caller.Publishable {
+		tests = append(tests, func(m *giro.Movement) bool { return m.Detail.Publishable })
+	}
+	if len(tests) == 0 {
+		return nil
+	}
+	return func(m *giro.Movement) bool {
+		return !slices.ContainsFunc(tests, func(fits func(*giro.Movement) bool) bool { return !fits(m) })
+	}
 }
 
 // countable reports whether the roll-ups count what q selects, but for its bounds.

@@ -8,6 +8,7 @@ import (
 
 	"giro"
 	"giro/api"
+	"giro/bank"
 )
 
 // TestPagesFarDown: pages by number are the parts of the list that cursors walk
@@ -128,6 +129,70 @@ func TestPagesFarDown(t *testing.T) {
 		}
 		if found, pages := walk("/v1/events?types=payout.created&after=100"); len(found) != 1 || found[0].Type != "payout.created" || pages < 2 || pages > 4 {
 			t.Errorf("%v on %d pages", found, pages)
+		}
+	})
+}
+
+// TestFiltersWithoutIndex: movements are found by their method, rail, reason,
+// the recipient's document and any of several references.
+func TestFiltersWithoutIndex(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
+		h := prepare(t, s, folder, func(e *giro.Engine, _ *api.Config) { e.Paused = nil })
+		make := func(path, body string) {
+			t.Helper()
+			if a := h.send(t, "POST "+path, nil, body); a.status >= 300 {
+				t.Fatalf("%s %s: %d %s", path, body, a.status, a.body)
+			}
+		}
+		make("/v1/test/fund", `{"currency":"brl","amount":1000000}`)
+		make("/v1/test/fund", `{"currency":"mxn","amount":1000000}`)
+		make("/v1/charges", `{"amount":700,"currency":"brl","provider":"card","card":{"token":"tok_ok"},"reference":"c-1"}`)
+		make("/v1/charges", `{"amount":701,"currency":"brl","provider":"card","card":{"token":"tok_insufficient_funds"},"reference":"c-2"}`)
+		make("/v1/charges", `{"amount":702,"currency":"brl","provider":"bank","bank":{"method":"pix"},"reference":"c-3"}`)
+		number := h.vars["cpf"]
+		for i, p := range []struct{ currency, bank, document string }{
+			{"brl", `{"method":"pix","key":"ana@example.com"}`, number}, {"brl", `{"method":"pix","key":"ana@example.com"}`, ""}, {"mxn", `{"method":"spei","account":"` + bank.Sample("clabe", 1) + `"}`, ""},
+		} {
+			document := ""
+			if p.document != "" {
+				document = `,"document":{"type":"CPF","country":"BR","number":"` + p.document + `"}`
+			}
+			make("/v1/payouts", fmt.Sprintf(`{"amount":%d,"currency":%q,"provider":"bank","bank":%s,"recipient":{"name":"Ana"%s},"reference":"p-%d"}`, 500+i, p.currency, p.bank, document, i))
+		}
+		dotted := number[:3] + "." + number[3:6] + "." + number[6:9] + "-" + number[9:]
+		for query, want := range map[string]string{
+			"charges?provider=card": "c-2 c-1 order-1", "charges?provider=bank": "c-3", "charges?provider=bank,card&status=succeeded": "c-1 order-1", "charges?method=pix": "c-3", "charges?method=boleto,pix": "c-3", "charges?method=ted": "",
+			"charges?failure_code=insufficient_funds": "c-2", "charges?failure_code=insufficient_funds&status=succeeded": "", "charges?rail=sandbox": "c-3 c-2 c-1 order-1", "charges?rail=manual": "",
+			"charges?references=c-1,c-3,c-9": "c-3 c-1", "charges?references=c-1,c-3&reference=c-3": "c-3", "charges?references=c-1&reference=c-3": "", "charges?references=c-1,c-2&limit=1": "c-2 c-1",
+			"payouts?method=spei": "p-2", "payouts?method=pix&currency=brl": "p-1 p-0", "payouts?document=" + number: "p-0", "payouts?document=" + dotted: "p-0", "payouts?document=" + number[1:]: "", "payouts?document=-": "",
+		} {
+			var got []string
+			for next := "/v1/" + query; next != ""; {
+				a := h.send(t, "GET "+next, nil, "")
+				var some []struct{ Reference string }
+				if err := json.Unmarshal(a.body, &some); a.status != 200 || err != nil {
+					t.Fatalf("%s: %d %v %.200s", next, a.status, err, a.body)
+				}
+				for _, o := range some {
+					got = append(got, o.Reference)
+				}
+				next, _, _ = strings.Cut(strings.TrimPrefix(a.header.Get("Link"), "<"), ">")
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: %v, want %s", query, got, want)
+			}
+			kind, filters, _ := strings.Cut(query, "?")
+			if !strings.Contains(filters, "limit") && !strings.Contains(filters, "status") {
+				if a := h.send(t, "GET /v1/"+kind+"/counts?"+filters, nil, ""); a.text("all") != fmt.Sprint(len(got)) {
+					t.Errorf("%s are counted as %s", query, a.body)
+				}
+			}
+		}
+		for _, query := range []string{"refunds?method=pix", "transfers?rail=sandbox", "charges?document=1", "charges?references=" + strings.Repeat("a,", 100) + "a"} {
+			if a := h.send(t, "GET /v1/"+query, nil, ""); a.status != 400 {
+				t.Errorf("%.60s: %d", query, a.status)
+			}
 		}
 	})
 }

@@ -37,6 +37,9 @@ var (
 		{name: "delivered_first", schema: plainInteger, about: "At the first attempt."}, {name: "delivered_second", schema: plainInteger}, {name: "delivered_later", schema: plainInteger, about: "At the third or a later one."},
 		{name: "given_up", schema: plainInteger, about: "Deliveries that did not arrive at any attempt; they can be sent again by hand."},
 	})
+	tookAnswer = &schema{kind: kindObject, name: "TookPart", fields: []field{
+		{name: "up_to_us", schema: null(plainInteger), about: "Longer than the part before, and at most this; null: any longer time."}, {name: "count", schema: plainInteger},
+	}}
 	requestFiguresAnswer = trafficAnswer("Request", answerFields, []string{"minute", "ten_minutes", "hour", "day"}, nil)
 	webhookFiguresAnswer = trafficAnswer("Webhook", deliveredFields, []string{"hour", "day"}, func(totals, bars *schema) []field {
 		return []field{{name: "endpoints", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "EndpointFigures", fields: []field{
@@ -53,6 +56,7 @@ func trafficAnswer(name string, fields []field, intervals []string, more func(to
 	bars := &schema{kind: kindList, item: &schema{kind: kindObject, name: name + "Bar", fields: slices.Concat(barFields, fields)}}
 	all := slices.Concat([]field{{name: "object", schema: oneOf("figures")}}, stretchFields(intervals...), []field{
 		{name: "totals", schema: totals}, {name: "series", schema: bars},
+		{name: "took", schema: &schema{kind: kindList, item: tookAnswer}, about: "How many took how long, shortest first."},
 	})
 	if more != nil {
 		all = append(all, more(totals, bars)...)
@@ -96,6 +100,7 @@ func requestFigures(c *call) error {
 	a.text("object", "figures")
 	a.stretch(span, cut, now)
 	a.bars(bars, now, (*appender).requests)
+	a.took(bars)
 	c.buffer = a.close()
 	c.sendJSON(http.StatusOK, c.buffer)
 	return nil
@@ -135,6 +140,7 @@ func webhookFigures(c *call) error {
 	a.text("object", "figures")
 	a.stretch(span, cut, now)
 	a.bars(all, now, (*appender).attempts)
+	a.took(all)
 	a.key("endpoints")
 	a.b = append(a.b, '[')
 	for i, p := range endpoints {
@@ -163,10 +169,7 @@ func webhookFigures(c *call) error {
 
 // bars writes the bars of a chart of traffic, and what they come to.
 func (a *appender) bars(bars []giro.TrafficBar, now int64, show func(*appender, *giro.Traffic)) {
-	var total giro.Traffic
-	for i := range bars {
-		total.Add(&bars[i].Traffic)
-	}
+	total := together(bars)
 	a.key("totals")
 	sum := appender{b: a.b}
 	show(&sum, &total)
@@ -178,6 +181,28 @@ func (a *appender) bars(bars []giro.TrafficBar, now int64, show func(*appender, 
 		show(&one, &bar.Traffic)
 		return one.close()
 	})
+}
+
+// took writes into which parts of time the answers of all bars fall.
+func (a *appender) took(bars []giro.TrafficBar) {
+	total, part := together(bars), 0
+	a.key("took")
+	a.b = appendList(a.b, total.Took[:], func(b []byte, n int64) []byte {
+		one := appender{b: b}
+		last := part == len(giro.TookBounds)
+		one.maybeNumber("up_to_us", giro.TookBounds[min(part, len(giro.TookBounds)-1)], !last)
+		one.number("count", n)
+		part++
+		return one.close()
+	})
+}
+
+// together adds bars up.
+func together(bars []giro.TrafficBar) (total giro.Traffic) {
+	for i := range bars {
+		total.Add(&bars[i].Traffic)
+	}
+	return total
 }
 
 // requests writes the traffic of requests.

@@ -14,8 +14,12 @@ type trafficReply struct {
 	Interval      string
 	From, To, Now int64
 	trafficNumbers
-	Totals    trafficNumbers
-	Series    []trafficNumbers
+	Totals trafficNumbers
+	Series []trafficNumbers
+	Took   []struct {
+		UpTo  *int64 `json:"up_to_us"`
+		Count int64
+	}
 	Endpoints []struct {
 		Endpoint string
 		Next     *string `json:"next_attempt_at"`
@@ -49,6 +53,15 @@ func (o *office) traffic(path string, headers ...string) (f trafficReply) {
 	a := o.want(o.ask(nil, "GET", path, "", append(headers, "Authorization: Bearer "+o.secret)...), 200, "")
 	if err := json.Unmarshal(a.body, &f); err != nil {
 		o.t.Fatal(err)
+	}
+	var took int64
+	for i, part := range f.Took {
+		if took += part.Count; (part.UpTo == nil) != (i == len(giro.TookBounds)) || part.UpTo != nil && *part.UpTo != giro.TookBounds[i] {
+			o.t.Fatalf("%s: %s", path, a.body)
+		}
+	}
+	if took != f.Totals.Count || len(f.Took) != len(giro.TookBounds)+1 {
+		o.t.Fatalf("%s: %d took some time, of %d", path, took, f.Totals.Count)
 	}
 	for i, s := range f.Series {
 		if i == 0 && s.From != f.From || i > 0 && s.From != f.Series[i-1].To || s.To <= s.From || s.Complete != (s.To <= f.Now) || s.Count != s.C2+s.C3+s.C4+s.C5+s.None {

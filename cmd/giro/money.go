@@ -100,13 +100,18 @@ type movementListCommand struct {
 	Reference string            `aliases:"transaction-id" help:"The merchant's own id, exactly." placeholder:"TEXT"`
 	Since     string            `help:"Created at or after: a time, a day, or how long ago (36h, 7d)." placeholder:"TIME"`
 	Until     string            `help:"Created before." placeholder:"TIME"`
+	Failure   string            `help:"Why it failed: account_closed." placeholder:"CODE"`
+	Method    []string          `help:"Of charges and payouts: pix, boleto, spei, …" placeholder:"METHOD"`
+	Rail      string            `help:"The rail that carries it." placeholder:"NAME"`
+	Document  string            `help:"Of payouts: the number of the recipient's identity document." placeholder:"NUMBER"`
 	AmountMin int64             `help:"At least so many minor units." placeholder:"N"`
 	AmountMax int64             `help:"At most so many minor units." placeholder:"N"`
 	Metadata  map[string]string `help:"key=value." placeholder:"K=V"`
 }
 
 func (c *movementListCommand) Run(s *session, n *noun) error {
-	q := given(map[string]string{"status": strings.Join(c.Status, ","), "currency": c.Currency, "customer": c.Customer, "reference": c.Reference})
+	q := given(map[string]string{"status": strings.Join(c.Status, ","), "currency": c.Currency, "customer": c.Customer, "reference": c.Reference,
+		"failure_code": c.Failure, "method": strings.Join(c.Method, ","), "rail": c.Rail, "document": c.Document})
 	if err := s.times(q, "created[gte]", c.Since, "created[lt]", c.Until); err != nil {
 		return err
 	}
