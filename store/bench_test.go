@@ -1,13 +1,19 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"giro"
 	"giro/bank"
@@ -15,8 +21,11 @@ import (
 	"giro/store"
 )
 
+var batchMax = flag.Int("batch", 100, "commands in one batch of BenchmarkCreate")
+
 // BenchmarkCreate is the whole path of a creation but HTTP: engine, decision,
-// rows and a synced commit, in batches of at most 100, with jobs paused.
+// rows and a synced commit, in batches of at most -batch, with jobs paused. On
+// PostgreSQL db-cpu-µs/op is what the database's own processes use.
 func BenchmarkCreate(b *testing.B) {
 	for _, database := range []string{"sqlite", "postgresql"} {
 		for _, kind := range []string{"payout", "transfer"} {
@@ -24,25 +33,28 @@ func BenchmarkCreate(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%s/%d", database, kind, accounts), func(b *testing.B) {
 					var s giro.Store
 					var err error
+					databaseCPU := func() time.Duration { return 0 }
 					if database == "sqlite" {
 						s, err = store.OpenSQLite(b.TempDir(), store.Options{Salt: giro.Salt})
 					} else {
-						s, err = store.OpenPostgres(b.Context(), pgtest.Durable(b), store.Options{Salt: giro.Salt})
+						url := pgtest.Durable(b)
+						databaseCPU = func() time.Duration { return postgresCPU(b, url) }
+						s, err = store.OpenPostgres(b.Context(), url, store.Options{Salt: giro.Salt})
 					}
 					if err != nil {
 						b.Fatal(err)
 					}
 					defer s.Close()
-					benchmarkCreate(b, s, kind, accounts)
+					benchmarkCreate(b, s, databaseCPU, kind, accounts)
 				})
 			}
 		}
 	}
 }
 
-func benchmarkCreate(b *testing.B, s giro.Store, kind string, accounts int) {
+func benchmarkCreate(b *testing.B, s giro.Store, databaseCPU func() time.Duration, kind string, accounts int) {
 	ctx := context.Background()
-	e := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), BatchMax: 100, Paused: func() bool { return true }}
+	e := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), BatchMax: *batchMax, Paused: func() bool { return true }}
 	e.Start()
 	defer e.Stop()
 	m, err := e.CreateMerchant(ctx, nil, giro.Merchant{Name: "Benchmark", Currency: "BRL"})
@@ -68,7 +80,7 @@ func benchmarkCreate(b *testing.B, s giro.Store, kind string, accounts int) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	batches, commands := e.BatchStats()
-	cpu := cpuTime()
+	cpu, database := cpuTime(), databaseCPU()
 	each(b, b.N, func(i int) error {
 		call := &giro.Call{Merchant: m, Idempotent: &giro.Idempotent{
 			Key: fmt.Sprintf("key-%d-%d", i%64, i), Fingerprint: make([]byte, 32),
@@ -99,6 +111,9 @@ func benchmarkCreate(b *testing.B, s giro.Store, kind string, accounts int) {
 		b.ReportMetric(float64(c2-commands)/float64(b2-batches), "commands/batch")
 	}
 	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/op") // steadier than time on a shared machine
+	if used := databaseCPU() - database; used > 0 {
+		b.ReportMetric(float64(used.Microseconds())/float64(b.N), "db-cpu-µs/op")
+	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "creates/s")
 }
 
@@ -109,6 +124,35 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// postgresCPU is what the database's processes have used that live now, to the
+// hundredth of a second; 0 where there is no /proc.
+func postgresCPU(b *testing.B, url string) (used time.Duration) {
+	c, err := pgx.Connect(b.Context(), url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close(b.Context())
+	rows, err := c.Query(b.Context(), "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, pid := range pids {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		// After the name in parentheses: state is field 3, utime 14, stime 15.
+		if fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:]); len(fields) > 12 {
+			for _, field := range fields[11:13] {
+				ticks, _ := strconv.ParseInt(string(field), 10, 64)
+				used += time.Duration(ticks) * 10 * time.Millisecond
+			}
+		}
+	}
+	return used
 }
 
 // each runs f for 0 to n-1 on 200 goroutines.

@@ -41,6 +41,7 @@ const (
 type Postgres struct {
 	sorting      chan struct{} // holds a token while a whole list is sorted
 	pool         *pgxpool.Pool
+	writers      *pgxpool.Pool // for Update: reads never take the connection that commits, nor its plans
 	options      Options
 	settleWithin time.Duration
 	closed       atomic.Bool
@@ -59,7 +60,7 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 		return nil, fmt.Errorf("read the database's URL: %w", err)
 	}
 	if !strings.Contains(url, "pool_max_conns") {
-		config.MaxConns = 16 // one writes, the others read
+		config.MaxConns = 16
 	}
 	parameters := config.ConnConfig.RuntimeParams
 	for name, value := range map[string]string{
@@ -83,9 +84,27 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	p := &Postgres{pool: pool, options: o.complete(), settleWithin: settleTimeout, verifying: make(chan struct{}, 1), sorting: make(chan struct{}, 1)}
-	if err := p.migrate(ctx); err != nil {
+	// One commits, as long as nobody calls Update side by side.
+	config = config.Copy()
+	config.MinConns, config.MaxConns = 0, 4
+	for name, value := range map[string]string{
+		"default_transaction_isolation": "read committed",
+		// Rows are found by whole keys and written by arrays: a plan for other
+		// values would be the same, and is not made again for each batch.
+		"plan_cache_mode": "force_generic_plan", "enable_bitmapscan": "off",
+	} {
+		if config.ConnConfig.RuntimeParams[name] == "" {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	writers, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
 		pool.Close()
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	p := &Postgres{pool: pool, writers: writers, options: o.complete(), settleWithin: settleTimeout, verifying: make(chan struct{}, 1), sorting: make(chan struct{}, 1)}
+	if err := p.migrate(ctx); err != nil {
+		p.Close()
 		return nil, err
 	}
 	return p, nil
@@ -94,6 +113,7 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 // Close waits for running calls and closes all connections.
 func (p *Postgres) Close() error {
 	if !p.closed.Swap(true) {
+		p.writers.Close()
 		p.pool.Close()
 	}
 	return nil
@@ -257,7 +277,7 @@ func (p *Postgres) update(ctx context.Context, keys *giro.Keys, decide func(*gir
 		return false, nil
 	case refused(err):
 		rollback(ctx, c)
-		if sqlState(err) == "22012" { // see queueUpdate
+		if sqlState(err) == "22012" { // see pgUpdate
 			return false, fmt.Errorf("write: a row to update does not exist: %w", err)
 		}
 		return transient(err), fmt.Errorf("write: %w", err)
@@ -276,7 +296,7 @@ func (p *Postgres) update(ctx context.Context, keys *giro.Keys, decide func(*gir
 func (p *Postgres) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
-	return p.pool.Acquire(ctx)
+	return p.writers.Acquire(ctx)
 }
 
 // send runs statements in one round trip.

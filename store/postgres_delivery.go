@@ -15,6 +15,8 @@ const (
 	pgDeliveryColumns = "endpoint, sequence, book, event, type, state, attempts, failed, due, at, detail"
 )
 
+var pgInsertDelivery = pgInsert("delivery", pgDeliveryColumns, "uuid bigint bigint uuid text text bigint bigint bigint bigint text")
+
 func scanDispatch(row pgx.CollectableRow) (*giro.Dispatch, error) {
 	d := new(giro.Dispatch)
 	err := row.Scan((*uuid)(&d.Endpoint), &d.Book, &d.On, &d.Cursor, &d.Failing)
@@ -83,8 +85,7 @@ func writeDeliveries(q *pgx.Batch, w *giro.Writes) error {
 				return fmt.Errorf("write delivery %d of endpoint %s: %w", d.Sequence, d.Endpoint, err)
 			}
 		}
-		q.Queue("INSERT INTO delivery ("+pgDeliveryColumns+") SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])"+
-			" ON CONFLICT (endpoint, sequence) DO UPDATE SET "+group.conflict,
+		q.Queue(pgInsertDelivery+" ON CONFLICT (endpoint, sequence) DO UPDATE SET "+group.conflict,
 			column(rows, func(d T) uuid { return uuid(d.Endpoint) }),
 			column(rows, func(d T) int64 { return d.Sequence }),
 			column(rows, func(d T) int64 { return int64(d.Book) }),

@@ -16,20 +16,24 @@ func scanRollup(row pgx.CollectableRow) (giro.Rollup, error) {
 	return v, err
 }
 
-// writeRollups adds to the cells, whose books the transaction has locked. Sums
-// stop at ±2^62: an addition of two such numbers stays within bigint, and no
-// figure ever refuses a payment.
+// pgAddRollup adds to the cells. Sums stop at ±2^62: an addition of two such
+// numbers stays within bigint, and no figure ever refuses a payment.
+var pgAddRollup = func() string {
+	const most = "4611686018427387904"
+	bounded := func(name string) string {
+		return name + " = greatest(-" + most + ", least(" + most + ", rollup." + name + " + excluded." + name + "))"
+	}
+	return pgInsert("rollup", pgRollupColumns, "bigint text text bigint text text bigint bigint bigint bigint bigint") +
+		" ON CONFLICT (book, kind, currency, hour, status, reason) DO UPDATE SET n = rollup.n + excluded.n, " + bounded("amount") + ", " + bounded("captured") + ", " + bounded("refunded") + ", " + bounded("fee")
+}()
+
+// writeRollups adds to the cells, whose books the transaction has locked.
 func writeRollups(q *pgx.Batch, cells []giro.Rollup) {
 	if len(cells) == 0 {
 		return
 	}
 	type T = giro.Rollup
-	const most = "4611686018427387904"
-	bounded := func(name string) string {
-		return name + " = greatest(-" + most + ", least(" + most + ", rollup." + name + " + excluded." + name + "))"
-	}
-	q.Queue("INSERT INTO rollup ("+pgRollupColumns+") SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])"+
-		" ON CONFLICT (book, kind, currency, hour, status, reason) DO UPDATE SET n = rollup.n + excluded.n, "+bounded("amount")+", "+bounded("captured")+", "+bounded("refunded")+", "+bounded("fee"),
+	q.Queue(pgAddRollup,
 		column(cells, func(v T) int64 { return int64(v.Book) }),
 		column(cells, func(v T) string { return string(v.Kind) }),
 		column(cells, func(v T) string { return string(v.Currency) }),

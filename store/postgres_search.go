@@ -15,6 +15,8 @@ const (
 	pgRequestColumns = "book, id, at, status, object, data"
 )
 
+var pgInsertRequest = pgInsert("request", pgRequestColumns, "bigint uuid bigint bigint uuid bytea") + " ON CONFLICT DO NOTHING"
+
 func scanTerm(row pgx.CollectableRow) (giro.Term, error) {
 	var t giro.Term
 	err := row.Scan(&t.Book, &t.Term, (*uuid)(&t.ID), &t.Kind)
@@ -27,11 +29,14 @@ func scanRequest(row pgx.CollectableRow) (*giro.RequestRow, error) {
 	return r, err
 }
 
-// termsInsert and its arguments write terms; those that exist stay. Rows go in
-// in one order, so that two processes never wait for each other.
-func termsInsert(terms []giro.Term) (string, []any) {
+// pgInsertTerms writes terms; those that exist stay. Rows go in in one order, so
+// that two processes never wait for each other.
+var pgInsertTerms = pgInsert("term", pgTermColumns, "bigint text uuid text") + " ORDER BY book, term, id ON CONFLICT DO NOTHING"
+
+// termArguments are those of pgInsertTerms.
+func termArguments(terms []giro.Term) []any {
 	type T = giro.Term
-	return "INSERT INTO term (" + pgTermColumns + ") SELECT * FROM unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[]) v (book, term, id, kind) ORDER BY book, term, id ON CONFLICT DO NOTHING", []any{
+	return []any{
 		column(terms, func(t T) int64 { return int64(t.Book) }),
 		column(terms, func(t T) string { return t.Term }),
 		column(terms, func(t T) uuid { return uuid(t.ID) }),
@@ -41,8 +46,7 @@ func termsInsert(terms []giro.Term) (string, []any) {
 
 func writeTerms(q *pgx.Batch, terms []giro.Term) {
 	if len(terms) > 0 {
-		sql, arguments := termsInsert(terms)
-		q.Queue(sql, arguments...)
+		q.Queue(pgInsertTerms, termArguments(terms)...)
 	}
 }
 
@@ -101,8 +105,7 @@ func (p *Postgres) AddTerms(ctx context.Context, book giro.Book, from, to int64,
 		if err != nil || tag.RowsAffected() == 0 || len(terms) == 0 {
 			return err
 		}
-		sql, arguments := termsInsert(terms)
-		_, err = tx.Exec(ctx, sql, arguments...)
+		_, err = tx.Exec(ctx, pgInsertTerms, termArguments(terms)...)
 		return err
 	})
 }
@@ -113,7 +116,7 @@ func (p *Postgres) AppendRequests(ctx context.Context, w giro.RequestWrites) err
 	type T = *giro.RequestRow
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		q := new(pgx.Batch)
-		q.Queue("INSERT INTO request ("+pgRequestColumns+") SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::bytea[]) ON CONFLICT DO NOTHING",
+		q.Queue(pgInsertRequest,
 			column(rows, func(r T) int64 { return int64(r.Book) }),
 			column(rows, func(r T) uuid { return uuid(r.ID) }),
 			column(rows, func(r T) int64 { return r.At }),

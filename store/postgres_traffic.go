@@ -10,13 +10,7 @@ import (
 	"giro"
 )
 
-var trafficInsert = "INSERT INTO traffic (" + trafficColumns + ") SELECT * FROM unnest($1::uuid[], " + func() string {
-	var arrays []string
-	for i := range len(trafficNumbers) + 2 {
-		arrays = append(arrays, fmt.Sprintf("$%d::bigint[]", i+2))
-	}
-	return strings.Join(arrays, ", ")
-}() + ") " + trafficAdds
+var trafficInsert = pgInsert("traffic", trafficColumns, "uuid"+strings.Repeat(" bigint", len(trafficNumbers)+2)) + " " + trafficAdds
 
 func writeTraffic(q *pgx.Batch, cells []*giro.Traffic) {
 	type T = *giro.Traffic

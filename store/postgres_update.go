@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,6 +30,79 @@ const (
 	pgJobColumns         = "object, kind, book, movement_kind, due, leased, owner"
 )
 
+// Those of an UPDATE: what finds a row, and what may change.
+const (
+	pgAccountChanges  = "id, name, balance, negative, closed, version, metadata"
+	pgMovementChanges = "book, kind, id, status, sent, in_doubt, deleted, amount, amount_captured, amount_refunded, fee, reserved, updated, version, customer, detail"
+)
+
+// What writes rows, given as one array per column.
+var (
+	pgInsertBook        = pgInsert("book", pgBookColumns, "bigint uuid bigint bytea bigint bigint bigint bigint bigint bigint bigint")
+	pgInsertAccount     = pgInsert("account", pgAccountColumns, "uuid bigint text text uuid text bigint boolean boolean bigint bigint text")
+	pgInsertMovement    = pgInsert("movement", pgMovementColumns, "bigint text uuid text boolean boolean boolean bigint bigint bigint bigint bigint text bigint bigint bigint uuid text uuid bigint text")
+	pgInsertTransaction = pgInsert("ledger_transaction", pgTransactionColumns+", debits, credits", "bigint bigint uuid bigint text uuid text text bytea bytea bigint bigint")
+	pgInsertEntry       = pgInsert("entry", pgEntryColumns, "uuid bigint bigint bigint bigint bigint")
+	pgInsertEvent       = pgInsert("event", pgEventColumns, "bigint bigint uuid text uuid bigint bytea bytea")
+	pgInsertIdempotency = pgInsert("idempotency", pgIdempotencyColumns, "bigint text bytea text boolean uuid bigint bytea bigint text text uuid bigint")
+	pgInsertSandbox     = pgInsert("sandbox", pgSandboxColumns, "text bigint bigint text uuid bigint bigint boolean text text bigint boolean bigint")
+	pgInsertJob         = pgInsert("job", pgJobColumns, "uuid text bigint text bigint bigint uuid")
+
+	pgUpsertIdempotency = pgInsertIdempotency + pgReplace("book, key", pgIdempotencyColumns)
+	pgUpsertDocument    = pgInsert("document", pgDocumentColumns, "text uuid bigint text uuid bigint bigint bigint bytea") + pgReplace("kind, id", pgDocumentColumns)
+	pgUpsertJob         = pgInsertJob + pgReplace("object, kind", pgJobColumns)
+
+	pgUpdateBook     = pgUpdate("book", "book", pgBookColumns, "bigint uuid bigint bytea bigint bigint bigint bigint bigint bigint bigint")
+	pgUpdateAccount  = pgUpdate("account", "id", pgAccountChanges, "uuid text bigint boolean boolean bigint text")
+	pgUpdateMovement = pgUpdate("movement", "book, kind, id", pgMovementChanges, "bigint text uuid text boolean boolean boolean bigint bigint bigint bigint bigint bigint bigint uuid text")
+	pgUpdateSandbox  = pgUpdate("sandbox", "instruction", pgSandboxColumns, "text bigint bigint text uuid bigint bigint boolean text text bigint boolean bigint")
+)
+
+// pgRows is the SELECT of rows that are given as one array per column. Arrays
+// in the list of a SELECT are walked in step; in FROM each would be copied to a
+// table of its own first.
+func pgRows(columns, types string) string {
+	names := strings.Split(columns, ", ")
+	list := make([]string, len(names))
+	for i, t := range strings.Fields(types) {
+		list[i] = fmt.Sprintf("unnest($%d::%s[]) AS %s", i+1, t, names[i])
+	}
+	return "SELECT " + strings.Join(list, ", ")
+}
+
+// pgInsert inserts rows.
+func pgInsert(table, columns, types string) string {
+	return "INSERT INTO " + table + " (" + columns + ") " + pgRows(columns, types)
+}
+
+// pgReplace makes an INSERT one that replaces the row that has the key.
+func pgReplace(key, columns string) string {
+	return " ON CONFLICT (" + key + ") DO UPDATE SET " + pgSet(key, columns, "excluded")
+}
+
+// pgUpdate changes rows that exist. Its last argument is how many they are:
+// where one of them does not exist the statement divides by zero, because by the
+// time an answer could be looked at COMMIT has been sent.
+func pgUpdate(table, key, columns, types string) string {
+	var same []string
+	for _, name := range strings.Split(key, ", ") {
+		same = append(same, table+"."+name+" = v."+name)
+	}
+	update := "UPDATE " + table + " SET " + pgSet(key, columns, "v") + " FROM (" + pgRows(columns, types) + ") v WHERE " + strings.Join(same, " AND ")
+	return fmt.Sprintf("WITH changed AS (%s RETURNING 1) SELECT 1 / (count(*) = $%d::bigint)::int FROM changed", update, len(strings.Fields(types))+1)
+}
+
+// pgSet sets all columns but the key's to those of another row.
+func pgSet(key, columns, row string) string {
+	var list []string
+	for _, name := range strings.Split(columns, ", ") {
+		if !slices.Contains(strings.Split(key, ", "), name) {
+			list = append(list, name+" = "+row+"."+name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // pgIdempotencySelect reads a body from the event that has it.
 const pgIdempotencySelect = "SELECT book, key, fingerprint, members, executing, owner, status," +
 	" CASE event WHEN 0 THEN body ELSE (SELECT e.data FROM event e WHERE e.book = idempotency.book AND e.sequence = idempotency.event) END," +
@@ -42,7 +116,7 @@ var errScan = errors.New("a stored row cannot be read")
 // the lock see what the previous holder committed.
 func loadKeys(ctx context.Context, c *pgxpool.Conn, keys *giro.Keys, b *giro.Batch) error {
 	var q pgx.Batch
-	q.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	q.Queue("BEGIN")
 	if len(keys.Books) > 0 {
 		// Always in one order, so that two batches never wait for each other.
 		queueLoad(&q, scanHead, b.PutHead, "SELECT "+pgBookColumns+" FROM book WHERE book = ANY($1::bigint[]) ORDER BY book FOR UPDATE",
@@ -195,14 +269,6 @@ func queueWrites(b *giro.Batch, w *giro.Writes) (*pgx.Batch, error) {
 	return q, nil
 }
 
-// queueUpdate updates n rows. Where one of them does not exist the statement
-// divides by zero, because by the time an answer could be looked at COMMIT has
-// been sent.
-func queueUpdate(q *pgx.Batch, n int, update string, arguments []any) {
-	arguments = append(arguments, n)
-	q.Queue("WITH changed AS ("+update+" RETURNING 1) SELECT 1 / (count(*) = $"+strconv.Itoa(len(arguments))+"::bigint)::int FROM changed", arguments...)
-}
-
 func writeHeads(q *pgx.Batch, heads []*giro.BookHead) {
 	inserts, updates := split(heads, func(h *giro.BookHead) bool { return h.New })
 	values := func(rows []*giro.BookHead) []any {
@@ -220,112 +286,113 @@ func writeHeads(q *pgx.Batch, heads []*giro.BookHead) {
 			column(rows, func(h *giro.BookHead) int64 { return h.Clock }),
 		}
 	}
-	const table = "unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])"
 	if len(inserts) > 0 {
-		q.Queue("INSERT INTO book ("+pgBookColumns+") SELECT * FROM "+table, values(inserts)...)
+		q.Queue(pgInsertBook, values(inserts)...)
 	}
 	if len(updates) > 0 {
-		queueUpdate(q, len(updates), "UPDATE book SET merchant = v.merchant, sequence = v.sequence, hash = v.hash, ledger_at = v.ledger_at, events = v.events, charges = v.charges, refunds = v.refunds, payouts = v.payouts, transfers = v.transfers, clock = v.clock FROM "+
-			table+" v ("+pgBookColumns+") WHERE book.book = v.book", values(updates))
+		q.Queue(pgUpdateBook, append(values(updates), len(updates))...)
 	}
 }
 
 func writeAccounts(q *pgx.Batch, accounts []*giro.Account) error {
-	inserts, updates := split(accounts, func(a *giro.Account) bool { return a.New })
-	values := func(rows []*giro.Account) ([]any, error) {
-		metadata := make([]string, len(rows))
+	type T = *giro.Account
+	inserts, updates := split(accounts, func(a T) bool { return a.New })
+	ids := func(rows []T) []uuid { return column(rows, func(a T) uuid { return uuid(a.ID) }) }
+	names := func(rows []T) []string { return column(rows, func(a T) string { return a.Name }) }
+	balances := func(rows []T) []int64 { return column(rows, func(a T) int64 { return a.Balance }) }
+	negative := func(rows []T) []bool { return column(rows, func(a T) bool { return a.Negative }) }
+	closed := func(rows []T) []bool { return column(rows, func(a T) bool { return a.Closed }) }
+	versions := func(rows []T) []int64 { return column(rows, func(a T) int64 { return a.Version }) }
+	metadata := func(rows []T) ([]string, error) {
+		texts := make([]string, len(rows))
 		for i, a := range rows {
-			metadata[i] = "{}"
+			texts[i] = "{}"
 			if len(a.Metadata) > 0 {
 				var err error
-				if metadata[i], err = encode(a.Metadata); err != nil {
+				if texts[i], err = encode(a.Metadata); err != nil {
 					return nil, fmt.Errorf("write account %s: %w", a.ID, err)
 				}
 			}
 		}
-		return []any{
-			column(rows, func(a *giro.Account) uuid { return uuid(a.ID) }),
-			column(rows, func(a *giro.Account) int64 { return int64(a.Book) }),
-			column(rows, func(a *giro.Account) string { return string(a.Currency) }),
-			column(rows, func(a *giro.Account) string { return string(a.Role) }),
-			column(rows, func(a *giro.Account) uuid { return uuid(a.Parent) }),
-			column(rows, func(a *giro.Account) string { return a.Name }),
-			column(rows, func(a *giro.Account) int64 { return a.Balance }),
-			column(rows, func(a *giro.Account) bool { return a.Negative }),
-			column(rows, func(a *giro.Account) bool { return a.Closed }),
-			column(rows, func(a *giro.Account) int64 { return a.Created }),
-			column(rows, func(a *giro.Account) int64 { return a.Version }),
-			metadata,
-		}, nil
+		return texts, nil
 	}
-	const table = "unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::bigint[], $8::boolean[], $9::boolean[], $10::bigint[], $11::bigint[], $12::text[])"
-	if len(inserts) > 0 {
-		arguments, err := values(inserts)
+	if rows := inserts; len(rows) > 0 {
+		texts, err := metadata(rows)
 		if err != nil {
 			return err
 		}
-		q.Queue("INSERT INTO account ("+pgAccountColumns+") SELECT * FROM "+table, arguments...)
+		q.Queue(pgInsertAccount, ids(rows),
+			column(rows, func(a T) int64 { return int64(a.Book) }),
+			column(rows, func(a T) string { return string(a.Currency) }),
+			column(rows, func(a T) string { return string(a.Role) }),
+			column(rows, func(a T) uuid { return uuid(a.Parent) }),
+			names(rows), balances(rows), negative(rows), closed(rows),
+			column(rows, func(a T) int64 { return a.Created }),
+			versions(rows), texts)
 	}
-	if len(updates) > 0 {
-		arguments, err := values(updates)
+	if rows := updates; len(rows) > 0 {
+		texts, err := metadata(rows)
 		if err != nil {
 			return err
 		}
-		queueUpdate(q, len(updates), "UPDATE account SET name = v.name, balance = v.balance, negative = v.negative, closed = v.closed, version = v.version, metadata = v.metadata FROM "+
-			table+" v ("+pgAccountColumns+") WHERE account.id = v.id", arguments)
+		q.Queue(pgUpdateAccount, ids(rows), names(rows), balances(rows), negative(rows), closed(rows), versions(rows), texts, len(rows))
 	}
 	return nil
 }
 
 func writeMovements(q *pgx.Batch, movements []*giro.Movement) error {
-	inserts, updates := split(movements, func(m *giro.Movement) bool { return m.New })
-	values := func(rows []*giro.Movement) ([]any, error) {
-		details := make([]string, len(rows))
+	type T = *giro.Movement
+	inserts, updates := split(movements, func(m T) bool { return m.New })
+	// Both begin with the same columns, up to what is reserved.
+	begin := func(rows []T) []any {
+		return []any{
+			column(rows, func(m T) int64 { return int64(m.Book) }),
+			column(rows, func(m T) string { return string(m.Kind) }),
+			column(rows, func(m T) uuid { return uuid(m.ID) }),
+			column(rows, func(m T) string { return string(m.Status) }),
+			column(rows, func(m T) bool { return m.Sent }),
+			column(rows, func(m T) bool { return m.InDoubt }),
+			column(rows, func(m T) bool { return m.Deleted }),
+			column(rows, func(m T) int64 { return m.Amount }),
+			column(rows, func(m T) int64 { return m.Captured }),
+			column(rows, func(m T) int64 { return m.Refunded }),
+			column(rows, func(m T) int64 { return m.Fee }),
+			column(rows, func(m T) int64 { return m.Reserved }),
+		}
+	}
+	changed := func(rows []T) []int64 { return column(rows, func(m T) int64 { return m.Updated }) }
+	versions := func(rows []T) []int64 { return column(rows, func(m T) int64 { return m.Version }) }
+	customers := func(rows []T) []uuid { return column(rows, func(m T) uuid { return uuid(m.Customer) }) }
+	details := func(rows []T) ([]string, error) {
+		texts := make([]string, len(rows))
 		for i, m := range rows {
 			var err error
-			if details[i], err = encodeDetail(m); err != nil {
+			if texts[i], err = encodeDetail(m); err != nil {
 				return nil, fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 			}
 		}
-		return []any{
-			column(rows, func(m *giro.Movement) int64 { return int64(m.Book) }),
-			column(rows, func(m *giro.Movement) string { return string(m.Kind) }),
-			column(rows, func(m *giro.Movement) uuid { return uuid(m.ID) }),
-			column(rows, func(m *giro.Movement) string { return string(m.Status) }),
-			column(rows, func(m *giro.Movement) bool { return m.Sent }),
-			column(rows, func(m *giro.Movement) bool { return m.InDoubt }),
-			column(rows, func(m *giro.Movement) bool { return m.Deleted }),
-			column(rows, func(m *giro.Movement) int64 { return m.Amount }),
-			column(rows, func(m *giro.Movement) int64 { return m.Captured }),
-			column(rows, func(m *giro.Movement) int64 { return m.Refunded }),
-			column(rows, func(m *giro.Movement) int64 { return m.Fee }),
-			column(rows, func(m *giro.Movement) int64 { return m.Reserved }),
-			column(rows, func(m *giro.Movement) string { return string(m.Currency) }),
-			column(rows, func(m *giro.Movement) int64 { return m.Created }),
-			column(rows, func(m *giro.Movement) int64 { return m.Updated }),
-			column(rows, func(m *giro.Movement) int64 { return m.Version }),
-			column(rows, func(m *giro.Movement) uuid { return uuid(m.Customer) }),
-			column(rows, func(m *giro.Movement) string { return m.Reference }),
-			column(rows, func(m *giro.Movement) uuid { return uuid(m.Parent) }),
-			column(rows, func(m *giro.Movement) int64 { return int64(m.Peer) }),
-			details,
-		}, nil
+		return texts, nil
 	}
-	const table = "unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[], $5::boolean[], $6::boolean[], $7::boolean[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::uuid[], $18::text[], $19::uuid[], $20::bigint[], $21::text[])"
-	if len(inserts) > 0 {
-		arguments, err := values(inserts)
+	if rows := inserts; len(rows) > 0 {
+		texts, err := details(rows)
 		if err != nil {
 			return err
 		}
-		q.Queue("INSERT INTO movement ("+pgMovementColumns+") SELECT * FROM "+table, arguments...)
+		q.Queue(pgInsertMovement, append(begin(rows),
+			column(rows, func(m T) string { return string(m.Currency) }),
+			column(rows, func(m T) int64 { return m.Created }),
+			changed(rows), versions(rows), customers(rows),
+			column(rows, func(m T) string { return m.Reference }),
+			column(rows, func(m T) uuid { return uuid(m.Parent) }),
+			column(rows, func(m T) int64 { return int64(m.Peer) }),
+			texts)...)
 	}
-	if len(updates) > 0 {
-		arguments, err := values(updates)
+	if rows := updates; len(rows) > 0 {
+		texts, err := details(rows)
 		if err != nil {
 			return err
 		}
-		queueUpdate(q, len(updates), "UPDATE movement SET status = v.status, sent = v.sent, in_doubt = v.in_doubt, deleted = v.deleted, amount = v.amount, amount_captured = v.amount_captured, amount_refunded = v.amount_refunded, fee = v.fee, reserved = v.reserved, updated = v.updated, version = v.version, customer = v.customer, detail = v.detail FROM "+
-			table+" v ("+pgMovementColumns+") WHERE movement.book = v.book AND movement.kind = v.kind AND movement.id = v.id", arguments)
+		q.Queue(pgUpdateMovement, append(begin(rows), changed(rows), versions(rows), customers(rows), texts, len(rows))...)
 	}
 	return nil
 }
@@ -339,7 +406,7 @@ func writeLedger(q *pgx.Batch, w *giro.Writes) error {
 	}
 	transactions, entries := w.Transactions, w.Entries
 	if len(transactions) > 0 {
-		q.Queue("INSERT INTO ledger_transaction ("+pgTransactionColumns+", debits, credits) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::bigint[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bigint[])",
+		q.Queue(pgInsertTransaction,
 			column(transactions, func(t T) int64 { return t.Book }),
 			column(transactions, func(t T) int64 { return t.Sequence }),
 			column(transactions, func(t T) uuid { return uuid(t.ID) }),
@@ -354,7 +421,7 @@ func writeLedger(q *pgx.Batch, w *giro.Writes) error {
 			column(sums, func(s sides) int64 { return s.credits }))
 	}
 	if len(entries) > 0 {
-		q.Queue("INSERT INTO entry ("+pgEntryColumns+") SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])",
+		q.Queue(pgInsertEntry,
 			column(entries, func(e giro.Entry) uuid { return uuid(e.Account) }),
 			column(entries, func(e giro.Entry) int64 { return e.Sequence }),
 			column(entries, func(e giro.Entry) int64 { return int64(e.N) }),
@@ -369,7 +436,7 @@ func writeEvents(q *pgx.Batch, events []giro.Event) {
 	if len(events) == 0 {
 		return
 	}
-	q.Queue("INSERT INTO event ("+pgEventColumns+") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::bytea[], $8::bytea[])",
+	q.Queue(pgInsertEvent,
 		column(events, func(e giro.Event) int64 { return int64(e.Book) }),
 		column(events, func(e giro.Event) int64 { return e.Sequence }),
 		column(events, func(e giro.Event) uuid { return uuid(e.ID) }),
@@ -390,25 +457,29 @@ func present(b []byte) []byte {
 
 func writeIdempotency(q *pgx.Batch, rows []*giro.Idempotency) {
 	type T = *giro.Idempotency
-	rows = latest(rows, idempotencyKey)
-	if len(rows) == 0 {
-		return
+	first, again := split(latest(rows, idempotencyKey), func(r T) bool { return r.New })
+	for _, some := range []struct {
+		sql  string
+		rows []T
+	}{{pgInsertIdempotency, first}, {pgUpsertIdempotency, again}} {
+		if len(some.rows) == 0 {
+			continue
+		}
+		q.Queue(some.sql,
+			column(some.rows, func(r T) int64 { return int64(r.Book) }),
+			column(some.rows, func(r T) string { return r.Key }),
+			column(some.rows, func(r T) []byte { return present(r.Fingerprint) }),
+			column(some.rows, func(r T) string { return r.Members }),
+			column(some.rows, func(r T) bool { return r.Executing }),
+			column(some.rows, func(r T) uuid { return uuid(r.Owner) }),
+			column(some.rows, func(r T) int64 { return int64(r.Status) }),
+			column(some.rows, func(r T) []byte { return present(ownBody(r)) }),
+			column(some.rows, func(r T) int64 { return r.Event }),
+			column(some.rows, func(r T) string { return r.Location }),
+			column(some.rows, func(r T) string { return string(r.Kind) }),
+			column(some.rows, func(r T) uuid { return uuid(r.Object) }),
+			column(some.rows, func(r T) int64 { return r.Created }))
 	}
-	q.Queue("INSERT INTO idempotency ("+pgIdempotencyColumns+") SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::boolean[], $6::uuid[], $7::bigint[], $8::bytea[], $9::bigint[], $10::text[], $11::text[], $12::uuid[], $13::bigint[])"+
-		" ON CONFLICT (book, key) DO UPDATE SET fingerprint = excluded.fingerprint, members = excluded.members, executing = excluded.executing, owner = excluded.owner, status = excluded.status, body = excluded.body, event = excluded.event, location = excluded.location, kind = excluded.kind, object = excluded.object, created = excluded.created",
-		column(rows, func(r T) int64 { return int64(r.Book) }),
-		column(rows, func(r T) string { return r.Key }),
-		column(rows, func(r T) []byte { return present(r.Fingerprint) }),
-		column(rows, func(r T) string { return r.Members }),
-		column(rows, func(r T) bool { return r.Executing }),
-		column(rows, func(r T) uuid { return uuid(r.Owner) }),
-		column(rows, func(r T) int64 { return int64(r.Status) }),
-		column(rows, func(r T) []byte { return present(ownBody(r)) }),
-		column(rows, func(r T) int64 { return r.Event }),
-		column(rows, func(r T) string { return r.Location }),
-		column(rows, func(r T) string { return string(r.Kind) }),
-		column(rows, func(r T) uuid { return uuid(r.Object) }),
-		column(rows, func(r T) int64 { return r.Created }))
 }
 
 func writeDocuments(q *pgx.Batch, documents []*giro.StoredDocument) {
@@ -421,8 +492,7 @@ func writeDocuments(q *pgx.Batch, documents []*giro.StoredDocument) {
 		q.Queue("DELETE FROM document WHERE (kind, id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))", kinds(gone), ids(gone))
 	}
 	if len(rows) > 0 {
-		q.Queue("INSERT INTO document ("+pgDocumentColumns+") SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bytea[])"+
-			" ON CONFLICT (kind, id) DO UPDATE SET book = excluded.book, lookup = excluded.lookup, parent = excluded.parent, version = excluded.version, created = excluded.created, updated = excluded.updated, data = excluded.data",
+		q.Queue(pgUpsertDocument,
 			kinds(rows), ids(rows),
 			column(rows, func(d T) int64 { return int64(d.Book) }),
 			column(rows, func(d T) string { return d.Lookup }),
@@ -454,13 +524,11 @@ func writeSandbox(q *pgx.Batch, rows []*giro.SandboxRow) {
 			column(rows, func(r T) int64 { return r.At }),
 		}
 	}
-	const table = "unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::bigint[])"
 	if len(inserts) > 0 {
-		q.Queue("INSERT INTO sandbox ("+pgSandboxColumns+") SELECT * FROM "+table, values(inserts)...)
+		q.Queue(pgInsertSandbox, values(inserts)...)
 	}
 	if len(updates) > 0 {
-		queueUpdate(q, len(updates), "UPDATE sandbox SET submits = v.submits, lookups = v.lookups, done = v.done, verdict = v.verdict, code = v.code, ready = v.ready, absent = v.absent, at = v.at FROM "+
-			table+" v ("+pgSandboxColumns+") WHERE sandbox.instruction = v.instruction", values(updates))
+		q.Queue(pgUpdateSandbox, append(values(updates), len(updates))...)
 	}
 }
 
@@ -474,25 +542,29 @@ func writeJobs(q *pgx.Batch, w *giro.Writes) {
 			column(w.DropJobs, func(k giro.JobKey) uuid { return uuid(k.Object) }),
 			column(w.DropJobs, func(k giro.JobKey) string { return string(k.Kind) }))
 	}
-	var jobs []T
-	for _, j := range w.Jobs {
-		if j.Due >= 0 { // below: dropped again in this batch
-			jobs = append(jobs, j)
+	made := make(map[giro.UUID]bool, len(w.Movements))
+	for _, m := range w.Movements {
+		made[m.ID] = m.New
+	}
+	jobs := latest(w.Jobs, func(j T) giro.JobKey { return j.JobKey })
+	jobs = slices.DeleteFunc(jobs, func(j T) bool { return j.Due < 0 }) // dropped by the batch that wrote it
+	first, again := split(jobs, func(j T) bool { return made[j.Object] })
+	for _, some := range []struct {
+		sql  string
+		rows []T
+	}{{pgInsertJob, first}, {pgUpsertJob, again}} {
+		if len(some.rows) == 0 {
+			continue
 		}
+		q.Queue(some.sql,
+			column(some.rows, func(j T) uuid { return uuid(j.Object) }),
+			column(some.rows, func(j T) string { return string(j.Kind) }),
+			column(some.rows, func(j T) int64 { return int64(j.Book) }),
+			column(some.rows, func(j T) string { return string(j.MovementKind) }),
+			column(some.rows, func(j T) int64 { return j.Due }),
+			column(some.rows, func(j T) int64 { return j.Leased }),
+			column(some.rows, func(j T) uuid { return uuid(j.Owner) }))
 	}
-	jobs = latest(jobs, func(j T) giro.JobKey { return j.JobKey })
-	if len(jobs) == 0 {
-		return
-	}
-	q.Queue("INSERT INTO job ("+pgJobColumns+") SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::uuid[])"+
-		" ON CONFLICT (object, kind) DO UPDATE SET book = excluded.book, movement_kind = excluded.movement_kind, due = excluded.due, leased = excluded.leased, owner = excluded.owner",
-		column(jobs, func(j T) uuid { return uuid(j.Object) }),
-		column(jobs, func(j T) string { return string(j.Kind) }),
-		column(jobs, func(j T) int64 { return int64(j.Book) }),
-		column(jobs, func(j T) string { return string(j.MovementKind) }),
-		column(jobs, func(j T) int64 { return j.Due }),
-		column(jobs, func(j T) int64 { return j.Leased }),
-		column(jobs, func(j T) uuid { return uuid(j.Owner) }))
 }
 
 // The scan functions return a row that cannot be decoded with errScan, as far
