@@ -66,11 +66,20 @@ func reservedSide(m *Merchant, sub *Account) Account {
 	return a
 }
 
-// reservedSideID derives the id of a sub-account's reserved side: the
-// sub-account's own as a UUID of version 8, which no source of ids makes. The two
-// stand side by side in every table and index, and nearly every payment touches
-// both.
+// reservedSideID derives the id of a sub-account's reserved side: the one after
+// the sub-account's own, which is even. The two stand side by side in every table
+// and index, and nearly every payment touches both.
 func reservedSideID(sub UUID) UUID {
-	sub[6] = 0x80 | sub[6]&0x0f
+	sub[15] |= 1
 	return sub
+}
+
+// subAccountID makes an id whose next one is nobody's: all of sub-accounts are
+// even.
+func (b *Batch) subAccountID(book Book) UUID {
+	for {
+		if id := b.newID(b.now(book)); id[15]&1 == 0 {
+			return id
+		}
+	}
 }

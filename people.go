@@ -334,7 +334,7 @@ func (e *Engine) CreateAccount(ctx context.Context, call *Call, name string, cur
 	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{call.Book()}}, decide: func(b *Batch) (any, error) {
 		book := call.Book()
 		b.head(book, call.Merchant.ID)
-		a := b.account(Account{ID: b.newID(b.now(book)), Book: book, Currency: currency, Role: RoleSub, Name: name, Negative: negative, Metadata: metadata})
+		a := b.account(Account{ID: b.subAccountID(book), Book: book, Currency: currency, Role: RoleSub, Name: name, Negative: negative, Metadata: metadata})
 		c := *a
 		return &c, nil
 	}})
