@@ -353,3 +353,21 @@ func TestADatabaseOfALaterBinaryOpens(t *testing.T) {
 	s = openSQLite(t, dir)
 	newBooks(t, s, 1).charge(1)
 }
+
+func TestReservedSidesOfBeforeAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, tampering := range []string{
+		"role = 'sub', id = unhex(substr(hex(id), 1, 31) || 'B')",
+		"role = 'sub_reserved', id = unhex(substr(hex(id), 1, 12) || '8' || substr(hex(id), 14))",
+	} {
+		dir := sound(t)
+		tamper(t, dir, "UPDATE account SET "+tampering+" WHERE id = (SELECT min(id) FROM account)")
+		tamper(t, dir, "DELETE FROM migration WHERE version >= (SELECT version FROM migration WHERE name = '0021_reserved_side.sql')")
+		if s, err := store.OpenSQLite(dir, options()); err == nil {
+			s.Close()
+			t.Errorf("%s: opened", tampering)
+		} else if !strings.Contains(err.Error(), "before the first release") {
+			t.Errorf("%s: %v", tampering, err)
+		}
+	}
+}
