@@ -52,5 +52,5 @@ func (c *benchCommand) Run() error {
 	if c.Data != "" && c.Key == "" {
 		return exitError{exitUsage, fmt.Errorf("--data needs --key, a secret test key of that store")}
 	}
-	return bench.Run(ctx, config, func(r bench.Result) { bench.Print(os.Stdout, r) })
+	return bench.Run(ctx, config, func(r bench.Result) error { return bench.Print(os.Stdout, r) })
 }

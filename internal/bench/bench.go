@@ -106,8 +106,8 @@ type Overload struct {
 }
 
 // Run measures every cell and hands over each as it is done. An error: a
-// server did not start, or what it acknowledged is not there.
-func Run(ctx context.Context, c Config, each func(Result)) error {
+// server did not start, what it acknowledged is not there, or each failed.
+func Run(ctx context.Context, c Config, each func(Result) error) error {
 	for _, w := range c.Works {
 		if !slices.Contains(Works, w) {
 			return fmt.Errorf("there is no work %q; choose from %s", w, strings.Join(Works, ", "))
@@ -133,7 +133,9 @@ func Run(ctx context.Context, c Config, each func(Result)) error {
 		if err != nil {
 			return fmt.Errorf("rows without HTTP: %w", err)
 		}
-		each(r)
+		if err := each(r); err != nil {
+			return err
+		}
 	}
 	var paused, settling []string
 	for _, w := range c.Works {
@@ -157,7 +159,7 @@ func Run(ctx context.Context, c Config, each func(Result)) error {
 type bench struct {
 	Config
 	folder  string
-	each    func(Result)
+	each    func(Result) error
 	commit  string
 	machine string
 	ceiling *server
@@ -221,7 +223,7 @@ func (b *bench) onServer(ctx context.Context, works []string, pause bool) (err e
 		}
 		r := b.result("disk")
 		r.Accounts, r.Requests, r.Bytes = w.accounts, n, round(float64(size)/float64(n), 1)
-		b.each(r)
+		return b.each(r)
 	}
 	return nil
 }
@@ -237,8 +239,7 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		if err := w.life(ctx, hot, clients, b.Requests, b.Duration, &r); err != nil {
 			return err
 		}
-		b.each(r)
-		return nil
+		return b.each(r)
 	}
 	if work == "reads" {
 		return b.reads(ctx, w, clients, rate, r)
@@ -247,8 +248,7 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		if err := w.overload(ctx, hot, clients, b.Requests, b.Duration, &r); err != nil {
 			return err
 		}
-		b.each(r)
-		return nil
+		return b.each(r)
 	}
 	each := objects(work)
 	turns, warm := 2, b.WarmUp
@@ -308,11 +308,10 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		r.Ratio = round(r.PerSecond/r.Ceiling, 3)
 	}
 	r.CPU, r.Batch, r.RSS = round(r.CPU, 1), round(r.Batch, 1), round(r.RSS, 1)
-	b.each(r)
 	if own.unexpected != "" {
 		fmt.Fprintf(b.Log, "an answer that was not wanted: %s\n", own.unexpected)
 	}
-	return nil
+	return b.each(r)
 }
 
 // commit names the source that was built, with a plus where it was changed.

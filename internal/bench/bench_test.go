@@ -3,6 +3,7 @@ package bench_test
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,14 +64,14 @@ func TestEveryWork(t *testing.T) {
 				c.Database = pgtest.Open(t)
 			}
 			seen := map[string]bool{}
-			err := bench.Run(t.Context(), c, func(r bench.Result) {
+			err := bench.Run(t.Context(), c, func(r bench.Result) error {
 				work, _, _ := strings.Cut(r.Work, " ")
 				seen[work] = true
 				if work == "disk" {
 					if r.Bytes == 0 || r.Requests != 80 || r.Store != store {
 						t.Errorf("%+v", r)
 					}
-					return
+					return nil
 				}
 				if r.Errors > 0 || r.Requests == 0 || r.PerSecond == 0 || r.Store != store {
 					t.Errorf("%+v", r)
@@ -87,6 +88,7 @@ func TestEveryWork(t *testing.T) {
 				if (r.Ceiling == 0) != (r.Work != "payouts" && r.Work != "transfers") {
 					t.Errorf("%s has the ceiling %v", r.Work, r.Ceiling)
 				}
+				return nil
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -100,6 +102,22 @@ func TestEveryWork(t *testing.T) {
 	}
 }
 
+// TestAResultOfNothing: a cell in which nothing was done is a line too.
+func TestAResultOfNothing(t *testing.T) {
+	t.Parallel()
+	results := 0
+	c := bench.Config{
+		Giro: binary(t), Folder: t.TempDir(), Works: []string{"bulk"}, Clients: []int{1}, Accounts: 2, Hot: true, Pool: 1, Duration: time.Nanosecond,
+	}
+	err := bench.Run(t.Context(), c, func(r bench.Result) error {
+		results++
+		return bench.Print(io.Discard, r)
+	})
+	if err != nil || results != 1 {
+		t.Errorf("%d results, %v", results, err)
+	}
+}
+
 // TestOpenLoop: requests fall due at their rate, one after the other, and none
 // is left out.
 func TestOpenLoop(t *testing.T) {
@@ -109,7 +127,7 @@ func TestOpenLoop(t *testing.T) {
 		Rates: []float64{400}, Requests: 100,
 	}
 	var results []bench.Result
-	if err := bench.Run(t.Context(), c, func(r bench.Result) { results = append(results, r) }); err != nil {
+	if err := bench.Run(t.Context(), c, func(r bench.Result) error { results = append(results, r); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	// The hundredth is due after 247.5 ms, so it took no less.
@@ -148,7 +166,7 @@ func BenchmarkHTTP(b *testing.B) {
 				c.Database = pgtest.Durable(b)
 			}
 			for b.Loop() {
-				if err := bench.Run(b.Context(), c, func(r bench.Result) { bench.Print(os.Stdout, r) }); err != nil {
+				if err := bench.Run(b.Context(), c, func(r bench.Result) error { return bench.Print(os.Stdout, r) }); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -77,7 +77,12 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 
 func milliseconds(d time.Duration) float64 { return round(d.Seconds()*1000, 3) }
 
+// round is 0 where there was nothing to divide by: JSON has no such numbers, and
+// a cell in which nothing was done is a result too.
 func round(v float64, digits int) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
 	p := math.Pow10(digits)
 	return math.Round(v*p) / p
 }

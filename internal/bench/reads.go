@@ -26,7 +26,9 @@ func (b *bench) reads(ctx context.Context, w *world, clients int, rate float64, 
 		s.fill(&one)
 		one.CPU = round((after.cpu-before.cpu).Seconds()*1e6/float64(max(1, one.Requests+s.warm)), 1)
 		one.RSS = round(float64(after.rss)/(1<<20), 1)
-		b.each(one)
+		if err := b.each(one); err != nil {
+			return err
+		}
 		if s.unexpected != "" {
 			fmt.Fprintf(b.Log, "%s: an answer that was not wanted: %s\n", path, s.unexpected)
 		}
