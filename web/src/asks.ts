@@ -9,7 +9,7 @@ import type { Search } from './url.ts'
 /** One thing that a list can be narrowed by. */
 export interface Filter {
   id: string
-  kind: 'choice' | 'text' | 'currency' | 'created' | 'amount' | 'metadata'
+  kind: 'choice' | 'text' | 'currency' | 'created' | 'amount' | 'took' | 'metadata'
   label: Key
   /** The API's parameter; created and amount have several. */
   param: string
@@ -32,6 +32,11 @@ export function rangeStart(range: string): number {
   return Math.floor(Date.now() / 3_600_000 - (hours[range] ?? 0)) * 3600
 }
 
+/** The bounds that a filter of numbers has. */
+export function boundsOf(f: Filter): string[] {
+  return f.kind === 'took' ? ['gte', 'gt', 'lte'] : ['gte', 'lte']
+}
+
 /** What of the page's query goes to the API. */
 export function apiQuery(filters: Filter[], search: Search, fixed?: Query): Query {
   const q: Query = {}
@@ -39,8 +44,8 @@ export function apiQuery(filters: Filter[], search: Search, fixed?: Query): Quer
     if (f.kind === 'created') {
       if (search.range && hours[search.range]) q[f.param + '[gte]'] = String(rangeStart(search.range))
       for (const op of ['gte', 'lte', 'gt', 'lt']) if (search[`${f.param}[${op}]`]) q[`${f.param}[${op}]`] = search[`${f.param}[${op}]`]
-    } else if (f.kind === 'amount') {
-      for (const op of ['gte', 'lte']) if (search[`${f.param}[${op}]`]) q[`${f.param}[${op}]`] = search[`${f.param}[${op}]`]
+    } else if (f.kind === 'amount' || f.kind === 'took') {
+      for (const op of boundsOf(f)) if (search[`${f.param}[${op}]`]) q[`${f.param}[${op}]`] = search[`${f.param}[${op}]`]
     } else if (f.kind === 'metadata') {
       for (const name of Object.keys(search)) if (name.startsWith('metadata[')) q[name] = search[name]
     } else if (search[f.param]) q[f.param] = search[f.param]
@@ -67,6 +72,9 @@ export const statuses: Record<KindName, readonly string[]> = {
   transfers: ['succeeded', 'pending', 'canceled', 'refunded'],
 }
 
+/** Methods of provider bank, as far as the catalogues name them. */
+const methods = { charges: ['pix', 'boleto', 'spei', 'transfer'], payouts: ['pix', 'ted', 'spei', 'pse', 'sepa', 'ach', 'transfer'] }
+
 /** What a list of movements can be narrowed by. */
 export function movementFilters(kind: KindName): Filter[] {
   return [
@@ -74,9 +82,17 @@ export function movementFilters(kind: KindName): Filter[] {
     { id: 'amount', kind: 'amount', label: 'col.amount', param: 'amount' },
     { id: 'created', kind: 'created', label: 'col.created', param: 'created' },
     { id: 'currency', kind: 'currency', label: 'col.currency', param: 'currency' },
-    { id: 'reference', kind: 'text', label: 'col.reference', param: 'reference' },
+    kind === 'payouts' ? { id: 'references', kind: 'text', label: 'filter.references', param: 'references' } : { id: 'reference', kind: 'text', label: 'col.reference', param: 'reference' },
     ...(kind === 'refunds' ? [{ id: 'charge', kind: 'text', label: 'col.charge', param: 'charge' } as Filter] : []),
     ...(kind === 'charges' || kind === 'payouts' ? [{ id: 'customer', kind: 'text', label: 'col.customer', param: 'customer' } as Filter] : []),
+    ...(kind === 'charges' || kind === 'payouts'
+      ? [
+          { id: 'provider', kind: 'choice', label: 'filter.provider', param: 'provider', options: ['card', 'mobile', 'bank'].slice(kind === 'payouts' ? 1 : 0), group: 'provider' } as Filter,
+          { id: 'method', kind: 'choice', label: 'col.method', param: 'method', options: methods[kind], group: 'method' } as Filter,
+        ]
+      : []),
+    ...(kind === 'payouts' ? [{ id: 'document', kind: 'text', label: 'filter.document', param: 'document' } as Filter] : []),
+    ...(kind === 'transfers' ? [] : [{ id: 'rail', kind: 'text', label: 'col.rail', param: 'rail' } as Filter, { id: 'failure_code', kind: 'text', label: 'col.failure', param: 'failure_code' } as Filter]),
     { id: 'metadata', kind: 'metadata', label: 'col.metadata', param: 'metadata' },
   ]
 }

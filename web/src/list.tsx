@@ -1,9 +1,9 @@
 import { columnVisibilityFeature, rowSelectionFeature, type RowSelectionState, tableFeatures, useTable } from '@tanstack/react-table'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { fill, type Path, Problem, type Query } from './api/client.ts'
-import { apiQuery, type Filter, listQuery, pagers, ranges } from './asks.ts'
+import { apiQuery, boundsOf, type Filter, listQuery, pagers, ranges } from './asks.ts'
 import { usePageRequest, useRead } from './data.ts'
-import { digits, money, number, parseAmount, time } from './format.ts'
+import { digits, milliseconds, money, number, parseAmount, time } from './format.ts'
 import { type Key, label, t, tn } from './i18n/index.ts'
 import type { Matching } from './bulk.tsx'
 import { useKeys } from './keys.ts'
@@ -12,7 +12,7 @@ import { A, useGo, useSearch } from './nav.tsx'
 import { preferences, setPreferences } from './preferences.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { Icon } from './ui/icon.tsx'
-import { Menu } from './ui/menu.tsx'
+import { Item, Menu } from './ui/menu.tsx'
 import { Failure, Field, Loading, toast } from './ui/parts.tsx'
 import { useMay, usePreferences } from './session.ts'
 import { currentPath, type Search } from './url.ts'
@@ -65,6 +65,8 @@ export interface List<T> {
   unpaged?: boolean
   /** Milliseconds; for what no event tells of. */
   poll?: number
+  /** Rows stay where they are when somebody comes back to the tab. */
+  still?: boolean
   /** Under a detail page: no title, no shortcuts of its own. */
   inner?: boolean
 }
@@ -72,9 +74,12 @@ export interface List<T> {
 const features = tableFeatures({ columnVisibilityFeature, rowSelectionFeature })
 
 function filterNames(filters: Filter[], search: Search): string[] {
-  const names = filters.flatMap((f) => (f.kind === 'created' ? ['range', 'gte', 'lte', 'gt', 'lt'].map((op) => (op === 'range' ? op : `${f.param}[${op}]`)) : f.kind === 'amount' ? ['gte', 'lte'].map((op) => `${f.param}[${op}]`) : f.kind === 'metadata' ? Object.keys(search).filter((n) => n.startsWith('metadata[')) : [f.param]))
+  const names = filters.flatMap((f) => (f.kind === 'created' ? ['range', 'gte', 'lte', 'gt', 'lt'].map((op) => (op === 'range' ? op : `${f.param}[${op}]`)) : f.kind === 'amount' || f.kind === 'took' ? boundsOf(f).map((op) => `${f.param}[${op}]`) : f.kind === 'metadata' ? Object.keys(search).filter((n) => n.startsWith('metadata[')) : [f.param]))
   return names.filter((n) => search[n])
 }
+
+/** How many filters stand open above a list. */
+const pillsMax = 6
 
 function trailKey(name: string) {
   return 'giro.trail.' + name
@@ -88,7 +93,7 @@ export function ListView<T extends object>(list: List<T>) {
   // Several inner lists stand on one page, and on the way to another: their places have names of their own.
   const placeName = (pager: string) => (list.inner ? `${list.name}.${pager}` : pager)
   const query = list.unpaged ? apiQuery(filters, search, list.fixed) : listQuery(filters, search, { fixed: list.fixed, size: list.pageSize, places: pagers.map((name) => [name, search[placeName(name)]]) })
-  const q = useRead(list.path, list.values, query, { keep: true, still: !!list.adds, poll: list.poll })
+  const q = useRead(list.path, list.values, query, { keep: true, still: list.still || !!list.adds, poll: list.poll })
   const rows = (q.data?.data as T[] | undefined) ?? []
   const next = q.data?.next
   const url = fill(list.path, list.values)
@@ -176,6 +181,11 @@ export function ListView<T extends object>(list: List<T>) {
     return table.getRowModel().rows.find((r) => r.id === id)
   }
   const filterBar = useRef<HTMLDivElement>(null)
+  // The first few, those that are set, and those that were called for; a menu has the rest.
+  const [called, setCalled] = useState<string[]>([])
+  const possible = filters.filter((f) => !(list.tabs && f.param === 'status') || (search.status ?? '').includes(','))
+  const pills = possible.filter((f, i) => i < pillsMax || possible.length === pillsMax + 1 || called.includes(f.id) || filterNames([f], search).length > 0)
+  const further = possible.filter((f) => !pills.includes(f))
   const [peeked, setPeeked] = useState<T>()
   const lastSelected = useRef('')
   const select = (range: boolean) => {
@@ -246,11 +256,28 @@ export function ListView<T extends object>(list: List<T>) {
       )}
       {list.strip}
       <div className={'toolbar' + (list.inner && filters.length === 0 ? ' hidden' : '')} ref={filterBar}>
-        {filters
-          .filter((f) => !(list.tabs && f.param === 'status') || (search.status ?? '').includes(','))
-          .map((f) => (
-            <FilterPill key={f.id} filter={f} search={search} set={(change) => setSearch({ ...change, cursor: undefined, before: undefined })} />
-          ))}
+        {pills.map((f) => (
+          <FilterPill key={f.id} filter={f} search={search} set={(change) => setSearch({ ...change, cursor: undefined, before: undefined })} />
+        ))}
+        {further.length > 0 && (
+          <Menu label={t('filter.more')} text={t('filter.more')} caret className="quiet small">
+            {(close) =>
+              further.map((f) => (
+                <Item
+                  key={f.id}
+                  onSelect={() => {
+                    close()
+                    setCalled([...called, f.id])
+                    // Its form opens as soon as its button is there.
+                    setTimeout(() => filterBar.current?.querySelector<HTMLElement>(`[data-filter=${f.id}]`)?.click())
+                  }}
+                >
+                  {t(f.label)}
+                </Item>
+              ))
+            }
+          </Menu>
+        )}
         {active.length > 0 && (
           <button type="button" className="quiet small" onClick={clear}>
             {t('list.clear')}
@@ -464,6 +491,10 @@ function filterText(f: Filter, search: Search): string {
       const to = search[f.param + '[lte]']
       return [from && '≥ ' + amount(from), to && '≤ ' + amount(to)].filter(Boolean).join(', ')
     }
+    case 'took': {
+      const bound = (op: string, sign: string) => search[`${f.param}[${op}]`] && sign + ' ' + milliseconds(Number(search[`${f.param}[${op}]`]))
+      return [bound('gte', '≥'), bound('gt', '>'), bound('lte', '≤')].filter(Boolean).join(', ')
+    }
     case 'metadata':
       return Object.keys(search)
         .filter((n) => n.startsWith('metadata['))
@@ -483,7 +514,7 @@ function filterText(f: Filter, search: Search): string {
 function FilterPill({ filter: f, search, set }: { filter: Filter; search: Search; set: (change: Record<string, string | undefined>) => void }) {
   const text = filterText(f, search)
   return (
-    <Menu label={t(f.label)} current={text || undefined} kind="form" className={'filter' + (text ? ' on' : '')} text={<>{!text && <Icon name="plus" size={12} />}{t(f.label)}{text && <b>{text}</b>}</>}>
+    <Menu label={t(f.label)} current={text || undefined} kind="form" filter={f.id} className={'filter' + (text ? ' on' : '')} text={<>{!text && <Icon name="plus" size={12} />}{t(f.label)}{text && <b>{text}</b>}</>}>
       {(close) => (
         <FilterForm
           filter={f}
@@ -519,6 +550,10 @@ function FilterForm({ filter: f, search, apply }: { filter: Filter; search: Sear
           return n === undefined ? undefined : String(n)
         }
         return apply({ [f.param + '[gte]']: minor(v('from')), [f.param + '[lte]']: minor(v('to')) })
+      }
+      case 'took': {
+        const micros = (s: string) => (/^\d+([.,]\d{1,3})?$/.test(s) ? String(Math.round(Number(s.replace(',', '.')) * 1000)) : undefined)
+        return apply({ [f.param + '[gt]']: undefined, [f.param + '[gte]']: micros(v('from')), [f.param + '[lte]']: micros(v('to')) })
       }
       case 'metadata': {
         const gone = Object.fromEntries(Object.keys(search).filter((n) => n.startsWith('metadata[')).map((n) => [n, undefined]))
@@ -574,6 +609,12 @@ function FilterForm({ filter: f, search, apply }: { filter: Filter; search: Sear
           <Field label={t('at_most')}>{(id) => <input id={id} name="to" inputMode="decimal" autoComplete="off" defaultValue={search[f.param + '[lte]'] ? decimalText(search[f.param + '[lte]']!, search) : ''} />}</Field>
         </>
       )}
+      {f.kind === 'took' &&
+        ([['from', 'at_least', 'gte'], ['to', 'at_most', 'lte']] as const).map(([name, words, op]) => (
+          <Field key={name} label={t(words)} hint={t('unit.milliseconds')}>
+            {(id, d) => <input id={id} aria-describedby={d} name={name} inputMode="decimal" autoComplete="off" defaultValue={search[`${f.param}[${op}]`] ? String(Number(search[`${f.param}[${op}]`]) / 1000) : ''} />}
+          </Field>
+        ))}
       {f.kind === 'metadata' && (
         <>
           <Field label={t('metadata.key')}>{(id) => <input id={id} name="key" autoComplete="off" defaultValue={metadata?.slice(9, -1)} />}</Field>

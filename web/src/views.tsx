@@ -80,6 +80,15 @@ function SaveView({ page, query, onClose }: { page: string; query: string; onClo
   )
 }
 
+/** Hands a text to the browser to keep as a file. */
+export function saveText(name: string, text: string) {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }))
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+}
+
 /** Fetches a CSV: the browser streams it to disk, with the session's cookie. */
 export function download(kind: string, query: Query) {
   const { limit: _limit, cursor: _cursor, before: _before, ...filters } = query

@@ -8,9 +8,9 @@ import type { Event } from '../live.ts'
 import { A, useSearch } from '../nav.tsx'
 import { preferences } from '../preferences.ts'
 import { Arrivals } from '../ui/arrivals.tsx'
-import { Bars, bucketName, Legend, Lines, type Part } from '../ui/chart.tsx'
+import { Bars, bucketName, ChartCard, Legend, Lines, type Part, type Target, Took } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Card, Code, Failure, Loading, Time } from '../ui/parts.tsx'
+import { About, Card, Code, Failure, Loading, Time } from '../ui/parts.tsx'
 
 const ranges = ['1h', '24h', '7d'] as const
 const hours: Record<string, number> = { '1h': 1, '24h': 24, '7d': 168 }
@@ -21,6 +21,9 @@ const classes = (): Part[] => [
   { name: t('answered.4xx'), className: 'c-warn' },
   { name: t('answered.5xx'), className: 'c-bad' },
 ]
+
+/** What the log's filter calls [classes]. */
+const classNames = ['2xx', '4xx', '5xx']
 
 /** The three of [classes]; what was not answered at all counts with what failed. */
 function classParts(b: Schema<'RequestTotals'>): number[] {
@@ -53,12 +56,15 @@ export function DevelopersPage() {
     <>
       <div className="page-head">
         <h1>{t('nav.developers')}</h1>
-        <div className="segments" role="group" aria-label={t('period')}>
-          {ranges.map((r) => (
-            <button key={r} type="button" aria-pressed={range === r} onClick={() => setSearch({ range: r === '24h' ? undefined : r })}>
-              {t(`short.${r}`)}
-            </button>
-          ))}
+        <div className="row wrap controls">
+          <div className="segments" role="group" aria-label={t('period')}>
+            {ranges.map((r) => (
+              <button key={r} type="button" aria-pressed={range === r} onClick={() => setSearch({ range: r === '24h' ? undefined : r })}>
+                {t(`short.${r}`)}
+              </button>
+            ))}
+          </div>
+          <span className="muted small">{query.time_zone}</span>
         </div>
       </div>
       {requests.error ? (
@@ -68,38 +74,56 @@ export function DevelopersPage() {
       ) : (
         <>
           <div className="grid kpis six">
-            <Figure name={t('dev.requests')} value={number(f.totals.count)} note={t('dev.per_minute', { n: number(Math.round((f.totals.count / minutes) * 10) / 10) })} href="/developers/logs" />
-            <Figure name={t('dev.error_rate')} value={rate(f.totals.failure_rate_bps)} note={t('dev.of_errors', { client: number(f.totals.answered_4xx), server: number(f.totals.answered_5xx + f.totals.unanswered) })} href="/developers/logs?status=5xx" />
+            <Figure name={t('dev.requests')} about={t('about.requests')} value={number(f.totals.count)} note={t('dev.per_minute', { n: number(Math.round((f.totals.count / minutes) * 10) / 10) })} to={logsOf(f)} />
+            <Figure name={t('dev.error_rate')} about={t('about.error_rate')} value={rate(f.totals.failure_rate_bps)} note={t('dev.of_errors', { client: number(f.totals.answered_4xx), server: number(f.totals.answered_5xx + f.totals.unanswered) })} to={logsOf(f, { status: f.totals.answered_5xx ? '5xx' : '4xx' })} />
             {(['p50_us', 'p95_us', 'p99_us'] as const).map((p) => (
-              <Figure key={p} name={p.slice(0, 3)} value={milliseconds(f.totals[p])} note={t(`dev.${p}`)} />
+              <Figure key={p} name={p.slice(0, 3)} about={t('about.percentile')} value={milliseconds(f.totals[p])} note={t(`dev.${p}`)} to={logsOf(f, slowerThan(f.totals[p]))} />
             ))}
-            {w && <Figure name={t('dev.webhook_success')} value={w.totals.failure_rate_bps === null ? '—' : rate(10_000 - w.totals.failure_rate_bps)} note={t('dev.attempts', { n: number(w.totals.count) })} href="/developers/webhooks" />}
+            {w && <Figure name={t('dev.webhook_success')} about={t('about.webhook_success')} value={w.totals.failure_rate_bps === null ? '—' : rate(10_000 - w.totals.failure_rate_bps)} note={t('dev.attempts', { n: number(w.totals.count) })} to={{ href: '/developers/webhooks', search: {} }} />}
           </div>
           <div className="grid halves">
-            <Card title={t('dev.requests')}>
-              <Bars
-                label={t('dev.requests')}
-                parts={classes()}
-                format={(v) => number(v)}
-                buckets={f.series.map((b) => {
-                  const [label, title] = bucketName(b, f.interval)
-                  return { label, title, value: b.count, parts: classParts(b), open: false }
-                })}
-              />
-              <Legend parts={classes()} />
-            </Card>
-            <Card title={t('dev.latency')}>
-              <Lines
-                label={t('dev.latency')}
-                height={190}
-                parts={percentiles()}
-                format={milliseconds}
-                points={f.series.map((b) => {
-                  const [label, title] = bucketName(b, f.interval)
-                  return { label, title, values: percentileValues(b) }
-                })}
-              />
-            </Card>
+            <ChartCard title={t('dev.requests')}>
+              {(table) => (
+                <>
+                  <Bars
+                    table={table}
+                    label={t('dev.requests')}
+                    parts={classes()}
+                    format={(v) => number(v)}
+                    buckets={f.series.map((b) => {
+                      const [label, title] = bucketName(b, f.interval)
+                      return { label, title, value: b.count, parts: classParts(b), open: !b.complete, to: (part) => logsOf(b, part === undefined ? {} : { status: classNames[part]! }) }
+                    })}
+                  />
+                  <Legend parts={[...classes(), { name: t('incomplete'), className: 'open' }]} />
+                </>
+              )}
+            </ChartCard>
+            <ChartCard title={t('dev.latency')} about={t('about.percentile')}>
+              {(table) => (
+                <Lines
+                  table={table}
+                  label={t('dev.latency')}
+                  height={190}
+                  parts={percentiles()}
+                  format={milliseconds}
+                  points={f.series.map((b) => {
+                    const [label, title] = bucketName(b, f.interval)
+                    return { label, title, values: percentileValues(b), to: logsOf(b, slowerThan(b.p95_us)) }
+                  })}
+                />
+              )}
+            </ChartCard>
+            {f.totals.count > 0 && (
+              <Card title={t('dev.took')} about={t('about.took')}>
+                <Took parts={f.took} label={t('dev.took')} to={(low, high) => logsOf(f, { ...(low ? { 'took_us[gt]': String(low) } : {}), ...(high ? { 'took_us[lte]': String(high) } : {}) })} />
+              </Card>
+            )}
+            {w && w.totals.count > 0 && (
+              <Card title={t('dev.webhook_took')} about={t('about.took')}>
+                <Took parts={w.took} label={t('dev.webhook_took')} />
+              </Card>
+            )}
           </div>
         </>
       )}
@@ -143,15 +167,25 @@ export function DevelopersPage() {
 
 const rate = (bps: number | null) => (bps === null ? '—' : percent(bps / 10_000))
 
-function Figure({ name, value, note, href }: { name: string; value: string; note: ReactNode; href?: string }) {
+function Figure({ name, about, value, note, to }: { name: string; about: string; value: string; note: ReactNode; to: Target }) {
   return (
     <div className="kpi card">
-      <p className="kpi-name">{href ? <A href={href}>{name}</A> : name}</p>
+      <p className="kpi-name">
+        <A {...to}>{name}</A>
+        <About text={about} />
+      </p>
       <p className="kpi-value">{value}</p>
       <p className="muted small">{note}</p>
     </div>
   )
 }
+
+/** The request log of a stretch. */
+function logsOf(b: { from: number; to: number }, more: Record<string, string> = {}): Target {
+  return { href: '/developers/logs', search: { 'created[gte]': String(b.from), 'created[lt]': String(b.to), ...more } }
+}
+
+const slowerThan = (us: number | null): Record<string, string> => (us ? { 'took_us[gte]': String(us) } : {})
 
 function Recent() {
   const q = useRead('/v1/events', [], { limit: '8' })

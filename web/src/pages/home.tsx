@@ -2,17 +2,18 @@ import { type ReactNode, useEffect, useState } from 'react'
 import type { Schema } from '../api/client.ts'
 import { activityQuery, figuresQuery, ranges } from '../asks.ts'
 import { usePageRequest, useRead } from '../data.ts'
-import { instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
+import { decimal, instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
 import { eventLabel, label, t } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
-import { A, pageOf, useGo, useSearch } from '../nav.tsx'
+import { A, pageOf, useSearch } from '../nav.tsx'
 import { useMay, usePreferences } from '../session.ts'
 import { Arrivals, useWebhookFigures } from '../ui/arrivals.tsx'
-import { Bars, bucketName, Legend, Lines, Ranking, Spark } from '../ui/chart.tsx'
+import { Bars, bucketName, ChartCard, Legend, Lines, Ranking, Spark, type Target } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Ago, Card, Facts, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
+import { About, Ago, Card, Facts, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
 import { Verified } from '../ui/proof.tsx'
+import { saveText } from '../views.tsx'
 
 type Figures = Schema<'Figures'>
 type Sums = Schema<'Sums'>
@@ -73,18 +74,18 @@ export function HomePage() {
           <button type="submit">{t('apply')}</button>
         </form>
       )}
-      {q.error ? <Failure error={q.error} retry={() => void q.refetch()} /> : !f ? <Loading rows={4} /> : f.currencies.length === 0 ? <div className="empty"><FirstSteps kind="charges">{t('empty.home')}</FirstSteps></div> : <Cards f={f} />}
+      {q.error ? <Failure error={q.error} retry={() => void q.refetch()} /> : !f ? <Loading rows={4} /> : f.currencies.length === 0 ? <div className="empty"><FirstSteps kind="charges">{t('empty.home')}</FirstSteps></div> : <Cards f={f}>{may('balances.read') && <Available />}</Cards>}
       <div className="grid home">
         <div className="stack">
           {f && f.currencies.length > 0 && <Volume f={f} />}
           {f && f.currencies.length > 0 && (
             <div className="grid halves tight">
-              <Failures f={f} />
               <SuccessRate f={f} />
+              <Payouts f={f} />
             </div>
           )}
           <div className="grid halves tight">
-            {may('balances.read') && <Available />}
+            {f && f.currencies.length > 0 && <Failures f={f} />}
             {may('developers.read') && <WebhookHealth />}
           </div>
         </div>
@@ -114,9 +115,7 @@ function KPI({ name, about, value, delta, points, values, href, search }: { name
         ) : (
           name
         )}
-        <span className="about" title={about} tabIndex={0} role="note" aria-label={about}>
-          <Icon name="info" size={13} />
-        </span>
+        <About text={about} />
       </p>
       <p className="kpi-value">{value}</p>
       <p className="row kpi-foot">
@@ -132,70 +131,132 @@ function KPI({ name, about, value, delta, points, values, href, search }: { name
   )
 }
 
-function Cards({ f }: { f: Figures }) {
+function Cards({ f, children }: { f: Figures; children: ReactNode }) {
   const c = f.currency
   const now = f.totals
   const before: Sums | undefined = f.previous?.totals
   const of = (name: 'gross_volume' | 'net_volume' | 'payouts_sent') => f.series.map((b) => b[name])
   const rate = now.success_rate_bps
   const open = (f.open ?? []).filter((o) => o.kind === 'payout')
-  const created = { currency: c.toLowerCase(), 'created[gte]': String(f.from), 'created[lt]': String(f.to) }
+  const { search: created } = createdIn(f, '')
   return (
     <div className="grid kpis">
       <KPI name={t('gross_volume')} about={t('about.gross_volume')} value={money(now.gross_volume, c)} delta={change(now.gross_volume, before?.gross_volume)} values={of('gross_volume')} href="/payments" search={{ ...created, status: 'succeeded' }} />
       <KPI name={t('net_volume')} about={t('about.net_volume')} value={money(now.net_volume, c)} delta={change(now.net_volume, before?.net_volume)} values={of('net_volume')} />
       <KPI name={t('success_rate')} about={t('about.success_rate')} value={rate === null || rate === undefined ? '—' : percent(rate / 10_000)} points delta={rate !== null && rate !== undefined && before?.success_rate_bps !== null && before?.success_rate_bps !== undefined ? (rate - before.success_rate_bps) / 100 : undefined} values={f.series.map((b) => b.success_rate_bps ?? 0)} href="/payments" search={{ ...created, status: 'failed' }} />
       <KPI name={t('payouts_sent')} about={t('about.payouts_sent')} value={money(now.payouts_sent, c)} delta={change(now.payouts_sent, before?.payouts_sent)} values={of('payouts_sent')} href="/payouts" search={{ ...created, status: 'succeeded' }} />
-      <KPI name={t('pending_payouts')} about={t('about.pending_payouts')} value={number(open.reduce((s, o) => s + o.count, 0))} href="/payouts" search={{ status: 'pending,onhold' }} />
+      <KPI name={t('pending_payouts')} about={t('about.pending_payouts')} value={number(open.reduce((s, o) => s + o.count, 0))} href="/payouts" search={{ status: 'pending,onhold', currency: c.toLowerCase() }} />
+      {children}
     </div>
   )
 }
 
+/** The list of what was created in a bar, or in the whole stretch. */
+function createdIn(f: Figures, page: string, b: { from: number; to: number } = f, more: Record<string, string> = {}): Target {
+  return { href: page, search: { currency: f.currency.toLowerCase(), 'created[gte]': String(b.from), 'created[lt]': String(b.to), ...more } }
+}
+
 function Volume({ f }: { f: Figures }) {
-  const [table, setTable] = useState(false)
-  const go = useGo()
+  const name = t(f.interval === 'hour' ? 'volume_hour' : 'volume_day')
   return (
-    <Card
-      title={t(f.interval === 'hour' ? 'volume_hour' : 'volume_day')}
-      actions={
-        <span className="segments" role="group" aria-label={t('volume_day')}>
-          <button type="button" aria-pressed={!table} onClick={() => setTable(false)}>
-            {t('chart')}
-          </button>
-          <button type="button" aria-pressed={table} onClick={() => setTable(true)}>
-            {t('table')}
-          </button>
-        </span>
-      }
-    >
-      <Bars
-        table={table}
-        label={t(f.interval === 'hour' ? 'volume_hour' : 'volume_day')}
-        format={(v) => (table ? money(v, f.currency) : moneyShort(Math.round(v), f.currency))}
-        buckets={f.series.map((b, i) => {
-          const [label, title] = bucketName(b, f.interval)
-          return { label, title, value: b.gross_volume, before: f.previous?.series[i]?.gross_volume, open: !b.complete, onOpen: () => go('/payments', { currency: f.currency.toLowerCase(), 'created[gte]': String(b.from), 'created[lt]': String(b.to) }) }
-        })}
-      />
-      <Legend parts={[{ name: t('gross_volume'), className: 'c-main' }, ...(f.previous ? [{ name: t('period_before'), className: 'before' }] : []), { name: t('incomplete'), className: 'open' }]} />
-    </Card>
+    <ChartCard title={name} about={t('about.gross_volume')} actions={<SaveSeries f={f} />}>
+      {(table) => (
+        <>
+          <Bars
+            table={table}
+            label={name}
+            format={(v) => (table ? money(v, f.currency) : moneyShort(Math.round(v), f.currency))}
+            buckets={f.series.map((b, i) => {
+              const [label, title] = bucketName(b, f.interval)
+              return { label, title, value: b.gross_volume, before: f.previous?.series[i]?.gross_volume, open: !b.complete, to: () => createdIn(f, '/payments', b) }
+            })}
+          />
+          <Legend parts={[{ name: t('gross_volume'), className: 'c-main' }, ...(f.previous ? [{ name: t('period_before'), className: 'before' }] : []), { name: t('incomplete'), className: 'open' }]} />
+        </>
+      )}
+    </ChartCard>
+  )
+}
+
+/** The bars' numbers as a CSV, of what is on the page already. */
+function SaveSeries({ f }: { f: Figures }) {
+  const save = () => {
+    const amount = (v: number) => decimal(v, f.currency)
+    const lines = [
+      ['from', 'to', 'complete', 'currency', 'gross_volume', 'net_volume', 'refunded', 'fees', 'charges', 'succeeded', 'failed', 'payouts_sent', 'gross_volume_before'],
+      ...f.series.map((b, i) => {
+        const before = f.previous?.series[i]
+        return [new Date(b.from * 1000).toISOString(), new Date(b.to * 1000).toISOString(), b.complete, f.currency.toUpperCase(), amount(b.gross_volume), amount(b.net_volume), amount(b.refunded), amount(b.fees), b.charges, b.succeeded, b.failed, amount(b.payouts_sent), before ? amount(before.gross_volume) : '']
+      }),
+    ]
+    saveText(`figures-${f.currency.toLowerCase()}-${new Date(f.from * 1000).toISOString().slice(0, 10)}.csv`, lines.map((l) => l.join(',') + '\r\n').join(''))
+  }
+  return (
+    <button type="button" className="quiet square small" onClick={save} aria-label={t('save_csv')} title={t('save_csv')}>
+      <Icon name="export" size={14} />
+    </button>
   )
 }
 
 function SuccessRate({ f }: { f: Figures }) {
   return (
-    <Card title={t('success_rate')}>
-      <Lines label={t('success_rate')} top={10_000} format={(v) => percent(v / 10_000, 0)} parts={[{ name: t('success_rate'), className: 'c-main' }]} points={f.series.map((b) => ({ label: bucketName(b, f.interval)[0], title: bucketName(b, f.interval)[1], values: [b.success_rate_bps ?? undefined] }))} />
-    </Card>
+    <ChartCard title={t('success_rate')} about={t('about.success_rate')}>
+      {(table) => (
+        <Lines
+          table={table}
+          label={t('success_rate')}
+          top={10_000}
+          format={(v) => percent(v / 10_000, table ? 1 : 0)}
+          parts={[{ name: t('success_rate'), className: 'c-main' }]}
+          points={f.series.map((b) => ({ label: bucketName(b, f.interval)[0], title: bucketName(b, f.interval)[1], values: [b.success_rate_bps ?? undefined], to: createdIn(f, '/payments', b, { status: 'failed' }) }))}
+        />
+      )}
+    </ChartCard>
+  )
+}
+
+/** What stands in a bar of payouts, from below. */
+const payoutParts = [
+  ['succeeded', 'c-main'],
+  ['pending', 'c-warn'],
+  ['onhold', 'c-hold'],
+  ['failed', 'c-bad'],
+  ['canceled', 'c-gone'],
+  ['returned', 'c-back'],
+  ['refunded', 'c-given'],
+] as const
+
+function Payouts({ f }: { f: Figures }) {
+  const used = payoutParts.filter(([status], i) => i < 2 || f.series.some((b) => b.payouts_by_status[status] > 0))
+  const parts = used.map(([status, className]) => ({ name: label('status', status), className }))
+  return (
+    <ChartCard title={t('payouts_by_status')} about={t('about.payouts_by_status')}>
+      {(table) => (
+        <>
+          <Bars
+            table={table}
+            height={150}
+            label={t('payouts_by_status')}
+            format={(v) => number(v)}
+            parts={parts}
+            buckets={f.series.map((b) => {
+              const [label, title] = bucketName(b, f.interval)
+              const values = used.map(([status]) => b.payouts_by_status[status])
+              return { label, title, value: values.reduce((sum, n) => sum + n, 0), parts: values, open: !b.complete, to: (part) => createdIn(f, '/payouts', b, part === undefined ? {} : { status: used[part]![0] }) }
+            })}
+          />
+          {!table && <Legend parts={parts} />}
+        </>
+      )}
+    </ChartCard>
   )
 }
 
 function Failures({ f }: { f: Figures }) {
   const rows = f.failures.slice(0, 6)
-  const created = { currency: f.currency.toLowerCase(), 'created[gte]': String(f.from), 'created[lt]': String(f.to) }
   const page: Record<string, string> = { charge: '/payments', refund: '/refunds', payout: '/payouts', transfer: '/transfers' }
   return (
-    <Card title={t('failures')}>
+    <Card title={t('failures')} about={t('about.failures')}>
       {rows.length === 0 ? (
         <p className="muted">{t('no_failures')}</p>
       ) : (
@@ -204,7 +265,7 @@ function Failures({ f }: { f: Figures }) {
           rows={rows.map((r) => ({
             key: r.kind + r.reason,
             name: (
-              <A href={page[r.kind] ?? '/payments'} search={{ ...created, status: r.status }}>
+              <A {...createdIn(f, page[r.kind] ?? '/payments', f, { status: r.status, ...(r.reason ? { failure_code: r.reason } : {}) })}>
                 <code>{r.reason ?? '—'}</code> <span className="muted small">{label('noun', r.kind)}</span>
               </A>
             ),
@@ -274,11 +335,15 @@ function Available() {
   // Cheap however many accounts there are, unlike the trial balance.
   const v = useRead('/v1/ledger/verification', [], undefined, { keep: true }).data?.data
   return (
-    <Card title={t('available')}>
+    <div className="kpi card wide">
+      <p className="kpi-name">
+        <A href="/balances">{t('available')}</A>
+        <About text={t('about.available')} />
+      </p>
       {q.error ? (
         <Failure error={q.error} />
       ) : !q.data ? (
-        <Loading rows={2} />
+        <Loading rows={1} />
       ) : q.data.data.balances.length === 0 ? (
         <p className="muted">{t('no_balances')}</p>
       ) : (
@@ -292,7 +357,7 @@ function Available() {
         </div>
       )}
       {v && <Verified v={v} />}
-    </Card>
+    </div>
   )
 }
 

@@ -8,7 +8,7 @@ import { ListView } from '../list.tsx'
 import { useMay, usePlace } from '../session.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Code, Field, Status, Time, toast } from '../ui/parts.tsx'
+import { Ago, Code, Field, Status, Time, toast } from '../ui/parts.tsx'
 
 type APIKey = Schema<'APIKey'>
 
@@ -46,6 +46,7 @@ export function KeysPage() {
           { id: 'kind', header: 'kind', cell: (k) => t(k.publishable ? 'keys.publishable' : 'keys.secret') },
           { id: 'scopes', header: 'keys.scopes', cell: (k) => <span className="clip">{k.scopes.length ? k.scopes.join(', ') : t('keys.everything')}</span> },
           { id: 'state', header: 'col.status', cell: (k) => <Status value={keyState(k)} /> },
+          { id: 'used', header: 'keys.used', cell: (k) => (k.last_used_at ? <><Ago at={k.last_used_at} /> <span className="muted small">{k.last_used_address}</span></> : t('keys.never')) },
           { id: 'created', header: 'col.created', cell: (k) => <Time at={k.created} /> },
           { id: 'expires', header: 'expires', off: true, cell: (k) => <Time at={k.expires_at} /> },
           ...(may('developers.write')

@@ -5,6 +5,7 @@ import { Detail } from '../detail.tsx'
 import { milliseconds } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
+import { useSearch } from '../nav.tsx'
 import { Card, Code, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/parts.tsx'
 import { parseSearch } from '../url.ts'
 
@@ -25,6 +26,8 @@ export const took = (l: Line) => milliseconds(l.took_us)
 
 /** What keys asked of the API, and what people changed. */
 export function LogsPage() {
+  const [search, setSearch] = useSearch()
+  const tail = search.tail === 'on'
   return (
     <ListView<Line>
       name="requests"
@@ -33,12 +36,23 @@ export function LogsPage() {
       id={(l) => l.id}
       href={(l) => '/developers/logs/' + l.id}
       command="giro logs list"
-      poll={5000}
+      poll={tail ? 1500 : undefined}
+      still
+      page="/developers/logs"
+      actions={
+        <button type="button" aria-pressed={tail} className={tail ? 'on' : undefined} onClick={() => setSearch({ tail: tail ? undefined : 'on', cursor: undefined, before: undefined }, true)}>
+          <span className={'small live-' + (tail ? 'live' : 'paused')}>
+            <span className="pulse" aria-hidden="true" />
+          </span>{' '}
+          {t('logs.tail')}
+        </button>
+      }
       columns={[
         { id: 'what', header: 'request', cell: (l) => <code className="clip wide">{`${l.method} ${l.path}`}</code> },
         { id: 'status', header: 'col.status', cell: (l) => <HTTP line={l} /> },
         { id: 'took', header: 'webhooks.took', end: true, cell: (l) => took(l) },
         { id: 'who', header: 'logs.who', cell: (l) => (l.key ? <ID value={l.key} link={false} /> : <span className="clip">{l.person ?? '—'}</span>) },
+        { id: 'target', header: 'col.object', cell: (l) => (l.target ? <ID value={l.target} /> : '—') },
         { id: 'idempotency', header: 'logs.idempotency', off: true, cell: (l) => <code className="clip">{l.idempotency_key ?? '—'}</code> },
         { id: 'address', header: 'audit.address', off: true, cell: (l) => l.address ?? '—' },
         { id: 'created', header: 'col.created', cell: (l) => <Time at={l.created} style="long" /> },
@@ -46,10 +60,15 @@ export function LogsPage() {
       ]}
       filters={[
         { id: 'status', kind: 'choice', label: 'col.status', param: 'status', options: ['2xx', '4xx', '5xx'], single: true },
+        { id: 'created', kind: 'created', label: 'col.created', param: 'created' },
         { id: 'method', kind: 'choice', label: 'logs.method', param: 'method', options: ['GET', 'POST', 'PUT', 'DELETE'] },
         { id: 'operation', kind: 'text', label: 'audit.action', param: 'operation' },
+        { id: 'path', kind: 'text', label: 'logs.path', param: 'path' },
+        { id: 'took', kind: 'took', label: 'webhooks.took', param: 'took_us' },
         { id: 'key', kind: 'text', label: 'keys.hint', param: 'key' },
         { id: 'target', kind: 'text', label: 'col.object', param: 'target' },
+        { id: 'address', kind: 'text', label: 'audit.address', param: 'address' },
+        { id: 'idempotency', kind: 'text', label: 'logs.idempotency', param: 'idempotency_key' },
       ]}
     />
   )
@@ -80,6 +99,7 @@ export function LogPage() {
               [t('col.created'), <Time key="c" at={l.created} style="full" />],
               [t('webhooks.took'), took(l)],
               [t('audit.action'), <code key="o">{l.operation}</code>],
+              [t('col.object'), l.target ? <ID key="t" value={l.target} /> : undefined],
               [t('logs.query'), l.query ? <code key="q" className="break">{l.query}</code> : undefined],
               [t('failure'), l.code ? <code key="f">{l.code}{l.param ? ' ' + l.param : ''}</code> : undefined],
               [t('keys.hint'), l.key ? <ID key="k" value={l.key} link={false} /> : undefined],

@@ -2,10 +2,56 @@ import { GridRows } from '@visx/grid'
 import { Group } from '@visx/group'
 import { scaleBand, scaleLinear } from '@visx/scale'
 import { Bar, LinePath } from '@visx/shape'
-import { ChartTable } from './table.tsx'
 import { type ReactNode, useLayoutEffect, useRef, useState } from 'react'
-import { time } from '../format.ts'
+import { milliseconds, number, time } from '../format.ts'
 import { t } from '../i18n/index.ts'
+import { A, useGo } from '../nav.tsx'
+import type { Search } from '../url.ts'
+import { Card } from './parts.tsx'
+import { ChartTable } from './table.tsx'
+
+/** A list that shows what a part of a chart counts. */
+export interface Target {
+  href: string
+  search: Search
+}
+
+/** A chart in a card; a switch shows its numbers as a table instead. */
+export function ChartCard({ title, about, actions, children }: { title: string; about?: string; actions?: ReactNode; children: (table: boolean) => ReactNode }) {
+  const [table, setTable] = useState(false)
+  return (
+    <Card
+      title={title}
+      about={about}
+      actions={
+        <>
+          {actions}
+          <span className="segments" role="group" aria-label={title}>
+            <button type="button" aria-pressed={!table} onClick={() => setTable(false)}>
+              {t('chart')}
+            </button>
+            <button type="button" aria-pressed={table} onClick={() => setTable(true)}>
+              {t('table')}
+            </button>
+          </span>
+        </>
+      }
+    >
+      {children(table)}
+    </Card>
+  )
+}
+
+/** The name of a row in a chart's table: a link, where it leads to a list and is seen. */
+function rowName(name: string, to: Target | undefined, shown: boolean): ReactNode {
+  return shown && to ? (
+    <A href={to.href} search={to.search}>
+      {name}
+    </A>
+  ) : (
+    name
+  )
+}
 
 /** The width of what a chart stands in. */
 function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
@@ -41,7 +87,8 @@ export interface Bucket {
   before?: number
   /** Not over yet: hatched. */
   open?: boolean
-  onOpen?: () => void
+  /** The list of what it counts, or of one of its parts. */
+  to?: (part?: number) => Target
 }
 
 /** What the lines of the grid stand for. */
@@ -70,6 +117,7 @@ function Bottom({ top, width, ticks }: { top: number; width: number; ticks: { at
 /** Zero-based bars, the period before as a line, and the same numbers as a table. */
 export function Bars({ buckets, parts, format, label, height = 190, table = false }: { buckets: Bucket[]; parts?: Part[]; format: (v: number) => string; label: string; height?: number; table?: boolean }) {
   const [ref, width] = useWidth()
+  const go = useGo()
   const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
   const top = Math.max(1, ...buckets.map((b) => Math.max(b.value, b.before ?? 0)))
   const x = scaleBand({ domain: buckets.map((_, i) => i), range: [0, inner.w], padding: 0.25 })
@@ -85,6 +133,9 @@ export function Bars({ buckets, parts, format, label, height = 190, table = fals
               <rect width="5" height="5" className="hatch-back" />
               <line x1="0" y1="0" x2="0" y2="5" className="hatch-line" />
             </pattern>
+            <pattern id="hatch-over" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+              <line x1="0" y1="0" x2="0" y2="5" className="hatch-over" />
+            </pattern>
           </defs>
           <Group left={margin.left} top={margin.top}>
             <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
@@ -99,21 +150,25 @@ export function Bars({ buckets, parts, format, label, height = 190, table = fals
                     y={y(below)}
                     width={x.bandwidth()}
                     height={Math.max(value > 0 ? 1 : 0, y(below - value) - y(below))}
-                    className={'bar' + (b.open ? ' open' : '') + (b.onOpen ? ' link' : '') + (parts ? ' ' + parts[n]!.className : '')}
-                    onClick={b.onOpen}
+                    className={'bar' + (b.open && !parts ? ' open' : '') + (b.to ? ' link' : '') + (parts ? ' ' + parts[n]!.className : '')}
+                    onClick={() => {
+                      const to = b.to?.(parts && n)
+                      if (to) go(to.href, to.search)
+                    }}
                   >
                     <title>{`${b.title}: ${parts ? parts[n]!.name + ' ' : ''}${format(value)}`}</title>
                   </Bar>
                 )
               })
             })}
+            {parts && buckets.map((b, i) => b.open && b.value > 0 && <rect key={i} x={x(i)} y={y(b.value)} width={x.bandwidth()} height={inner.h - y(b.value)} fill="url(#hatch-over)" pointerEvents="none" />)}
             {compare && <LinePath data={buckets.map((b, i) => ({ i, v: b.before ?? 0 }))} x={(d) => (x(d.i) ?? 0) + x.bandwidth() / 2} y={(d) => y(d.v)} className="line before" />}
             <Left scale={y} format={format} />
             <Bottom top={inner.h} width={inner.w} ticks={buckets.flatMap((b, i) => (i % every ? [] : [{ at: (x(i) ?? 0) + x.bandwidth() / 2, label: b.label }]))} />
           </Group>
         </svg>
       )}
-      <ChartTable shown={table} label={label} head={[t('period'), ...(parts ? parts.map((p) => p.name) : [t('value')]), ...(compare ? [t('period_before')] : [])]} rows={buckets.map((b) => [b.title, ...(b.parts ?? [b.value]).map(format), ...(compare ? [format(b.before ?? 0)] : [])])} />
+      <ChartTable shown={table} label={label} head={[t('period'), ...(parts ? parts.map((p) => p.name) : [t('value')]), ...(compare ? [t('period_before')] : [])]} rows={buckets.map((b) => [rowName(b.title, b.to?.(), table), ...(b.parts ?? [b.value]).map(format), ...(compare ? [format(b.before ?? 0)] : [])])} />
     </div>
   )
 }
@@ -137,8 +192,9 @@ export function Legend({ parts }: { parts: Part[] }) {
 }
 
 /** Lines over time; where one has no value it has a gap. */
-export function Lines({ points, parts, format, label, top, height = 150 }: { points: { label: string; title: string; values: (number | undefined)[] }[]; parts: Part[]; format: (v: number) => string; label: string; top?: number; height?: number }) {
+export function Lines({ points, parts, format, label, top, height = 150, table = false }: { points: { label: string; title: string; values: (number | undefined)[]; to?: Target }[]; parts: Part[]; format: (v: number) => string; label: string; top?: number; height?: number; table?: boolean }) {
   const [ref, width] = useWidth()
+  const go = useGo()
   const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
   const x = scaleLinear({ domain: [0, Math.max(1, points.length - 1)], range: [0, inner.w] })
   const y = scaleLinear({ domain: [0, top ?? Math.max(1, ...points.flatMap((p) => p.values.map((v) => v ?? 0)))], range: [inner.h, 0], nice: top ? false : 4 })
@@ -148,9 +204,17 @@ export function Lines({ points, parts, format, label, top, height = 150 }: { poi
   const alone = (i: number, n: number) => points[i - 1]?.values[n] === undefined && points[i + 1]?.values[n] === undefined
   return (
     <div ref={ref} className="chart">
+      {table ? null : (
       <svg width={width} height={height} role="img" aria-label={label}>
         <Group left={margin.left} top={margin.top}>
           <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
+          {points.map((p, i) =>
+            p.to ? (
+              <rect key={i} className="hit link" x={Math.max(0, x(i - 0.5))} width={Math.min(inner.w, x(i + 0.5)) - Math.max(0, x(i - 0.5))} height={inner.h} onClick={() => go(p.to!.href, p.to!.search)}>
+                <title>{`${p.title}: ${parts.map((part, n) => `${part.name} ${p.values[n] === undefined ? '—' : format(p.values[n])}`).join(', ')}`}</title>
+              </rect>
+            ) : null,
+          )}
           {parts.map((part, n) => (
             <g key={part.name} className={part.className}>
               <LinePath data={points.map((p, i) => ({ i, v: p.values[n] }))} defined={(d) => d.v !== undefined} x={(d) => x(d.i)} y={(d) => y(d.v ?? 0)} className="line" />
@@ -167,8 +231,9 @@ export function Lines({ points, parts, format, label, top, height = 150 }: { poi
           <Bottom top={inner.h} width={inner.w} ticks={points.flatMap((p, i) => (i % every ? [] : [{ at: x(i), label: p.label }]))} />
         </Group>
       </svg>
-      {parts.length > 1 && <Legend parts={parts} />}
-      <ChartTable shown={false} label={label} head={[t('period'), ...parts.map((p) => p.name)]} rows={points.map((p) => [p.title, ...parts.map((_, n) => (p.values[n] === undefined ? '—' : format(p.values[n])))])} />
+      )}
+      {parts.length > 1 && !table && <Legend parts={parts} />}
+      <ChartTable shown={table} label={label} head={[t('period'), ...parts.map((p) => p.name)]} rows={points.map((p) => [rowName(p.title, p.to, table), ...parts.map((_, n) => (p.values[n] === undefined ? '—' : format(p.values[n])))])} />
     </div>
   )
 }
@@ -238,6 +303,22 @@ export function SparkBars({ bars, label, width = 120, height = 22 }: { bars: { t
         </g>
       ))}
     </svg>
+  )
+}
+
+/** How many took how long: one bar for each part of time between the first and the last that has any. */
+export function Took({ parts, label, to }: { parts: { up_to_us: number | null; count: number }[]; label: string; to?: (low: number, high: number | null) => Target }) {
+  const used = parts.map((p, i) => ({ ...p, low: parts[i - 1]?.up_to_us ?? 0 }))
+  const first = used.findIndex((p) => p.count > 0)
+  const rows = first < 0 ? [] : used.slice(first, used.findLastIndex((p) => p.count > 0) + 1)
+  return (
+    <Ranking
+      label={label}
+      rows={rows.map((p) => {
+        const name = p.up_to_us === null ? `> ${milliseconds(p.low)}` : `≤ ${milliseconds(p.up_to_us)}`
+        return { key: name, name: to && p.count ? <A {...to(p.low, p.up_to_us)}>{name}</A> : name, value: p.count, text: number(p.count) }
+      })}
+    />
   )
 }
 

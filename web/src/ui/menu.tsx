@@ -2,7 +2,7 @@ import { type ReactNode, useId, useRef, useState } from 'react'
 import { Icon, type IconName } from './icon.tsx'
 
 /** A button that opens a popover beneath it: a menu of items, or a form. */
-export function Menu({ label, icon, text, children, className = '', kind = 'menu', caret = false, end = false, current }: { label: string; icon?: IconName; text?: ReactNode; children: (close: () => void) => ReactNode; className?: string; kind?: 'menu' | 'form'; caret?: boolean; end?: boolean; current?: string }) {
+export function Menu({ label, icon, text, children, className = '', kind = 'menu', caret = false, end = false, current, filter }: { label: string; icon?: IconName; text?: ReactNode; children: (close: () => void) => ReactNode; className?: string; kind?: 'menu' | 'form'; caret?: boolean; end?: boolean; current?: string; filter?: string }) {
   const id = useId()
   const pop = useRef<HTMLDivElement>(null)
   const button = useRef<HTMLButtonElement>(null)
@@ -21,7 +21,7 @@ export function Menu({ label, icon, text, children, className = '', kind = 'menu
   const items = () => [...pop.current!.querySelectorAll<HTMLElement>('[role=menuitem],[role=menuitemradio],[role=menuitemcheckbox]')]
   return (
     <>
-      <button ref={button} type="button" className={className} popoverTarget={id} aria-haspopup={kind === 'menu' ? 'menu' : 'dialog'} aria-expanded={open} aria-label={text === undefined ? label : current ? `${label}: ${current}` : undefined} title={label}>
+      <button ref={button} type="button" data-filter={filter} className={className} popoverTarget={id} aria-haspopup={kind === 'menu' ? 'menu' : 'dialog'} aria-expanded={open} aria-label={text === undefined ? label : current ? `${label}: ${current}` : undefined} title={label}>
         {icon && <Icon name={icon} />}
         {text}
         {caret && <Icon name="down" size={12} />}

@@ -4,6 +4,7 @@ import { ago, decimal, instant, type Minor, money, time, type TimeStyle } from '
 import { label, t } from '../i18n/index.ts'
 import { A, pageOf } from '../nav.tsx'
 import { Icon, type IconName } from './icon.tsx'
+import { Menu } from './menu.tsx'
 
 const statusIcons: Record<string, IconName> = {
   pending: 'clock',
@@ -130,12 +131,24 @@ export function ID({ value, long, link = true }: { value: string; long?: boolean
   return <span className="id">{page ? <A href={page}>{body}</A> : body}</span>
 }
 
-export function Card({ title, actions, children, className = '', id }: { title?: ReactNode; actions?: ReactNode; children: ReactNode; className?: string; id?: string }) {
+/** What a figure means: for the pointer, the finger and the keyboard alike. */
+export function About({ text }: { text: string }) {
+  return (
+    <Menu label={text} icon="info" className="about" kind="form">
+      {() => <p className="about-text">{text}</p>}
+    </Menu>
+  )
+}
+
+export function Card({ title, about, actions, children, className = '', id }: { title?: ReactNode; about?: string; actions?: ReactNode; children: ReactNode; className?: string; id?: string }) {
   return (
     <section className={'card ' + className} id={id}>
       {title !== undefined && (
         <header className="card-head">
-          <h2>{title}</h2>
+          <div className="card-title">
+            <h2>{title}</h2>
+            {about && <About text={about} />}
+          </div>
           {actions && <div className="row">{actions}</div>}
         </header>
       )}
