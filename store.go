@@ -458,8 +458,11 @@ type MovementQuery struct {
 	Amounts  *AmountRange
 	Metadata map[string]string // all of them
 	Match    func(*Movement) bool
-	IDs      []UUID // only these, in the query's order; nil: any
-	ScanMax  int    // 0: all
+	// Members are what Match wants of the detail's texts, by their names in its
+	// JSON, each with one of the values: a store may leave out what has them nowhere.
+	Members map[string][]string
+	IDs     []UUID // only these, in the query's order; nil: any
+	ScanMax int    // 0: all
 	// Scanned receives the last id that was looked at when ScanMax ended the page
 	// or the count.
 	Scanned *UUID

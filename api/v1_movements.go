@@ -383,7 +383,7 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 			return q, false, err
 		}
 	}
-	q.Match = c.movementMatch()
+	c.match(&q)
 	q.ScanMax = scanMax
 	if !q.Sifts() {
 		q.ScanMax = 0
@@ -408,22 +408,26 @@ func documentNumber(s string) string {
 	}, s)
 }
 
-// movementMatch is what of the query is looked for in each movement; nil: nothing.
-func (c *call) movementMatch() func(*giro.Movement) bool {
+// match adds what of the query is looked for in each movement.
+func (c *call) match(q *giro.MovementQuery) {
 	p := &c.query
 	var tests []func(*giro.Movement) bool
-	among := func(name string, of func(*giro.Movement) string) {
-		if list := p.list(name); len(list) > 0 {
+	among := func(name string, list []string, of func(*giro.Movement) string) {
+		if len(list) > 0 {
 			tests = append(tests, func(m *giro.Movement) bool { return slices.Contains(list, of(m)) })
+			if q.Members == nil {
+				q.Members = map[string][]string{}
+			}
+			q.Members[name] = list
 		}
 	}
 	exactly := func(name string, of func(*giro.Movement) string) {
 		if v := p.text(name); v != "" {
-			tests = append(tests, func(m *giro.Movement) bool { return of(m) == v })
+			among(name, []string{v}, of)
 		}
 	}
-	among("provider", func(m *giro.Movement) string { return m.Detail.Provider })
-	among("method", func(m *giro.Movement) string { return m.Detail.Method })
+	among("provider", p.list("provider"), func(m *giro.Movement) string { return m.Detail.Provider })
+	among("method", p.list("method"), func(m *giro.Movement) string { return m.Detail.Method })
 	exactly("rail", func(m *giro.Movement) string { return m.Detail.Rail })
 	exactly("failure_code", func(m *giro.Movement) string { return m.Detail.FailureCode })
 	if p.has("document") {
@@ -436,11 +440,10 @@ func (c *call) movementMatch() func(*giro.Movement) bool {
 	if c.caller.Publishable {
 		tests = append(tests, func(m *giro.Movement) bool { return m.Detail.Publishable })
 	}
-	if len(tests) == 0 {
-		return nil
-	}
-	return func(m *giro.Movement) bool {
-		return !slices.ContainsFunc(tests, func(fits func(*giro.Movement) bool) bool { return !fits(m) })
+	if len(tests) > 0 {
+		q.Match = func(m *giro.Movement) bool {
+			return !slices.ContainsFunc(tests, func(fits func(*giro.Movement) bool) bool { return !fits(m) })
+		}
 	}
 }
 

@@ -309,6 +309,13 @@ func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
 		// As text first: most rows need not be read as JSON then.
 		s.add(" AND CASE WHEN strpos(detail, ?) > 0 THEN detail::json -> 'metadata' ->> ? = ? ELSE false END", member(k, v), k, v)
 	}
+	for name, values := range q.Members {
+		s.add(" AND (false")
+		for _, v := range values {
+			s.add(" OR strpos(detail, ?) > 0", member(name, v))
+		}
+		s.add(")")
+	}
 	return nil
 }
 

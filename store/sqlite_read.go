@@ -455,6 +455,13 @@ func sieve(q *giro.MovementQuery) (sql string, bind func(*args)) {
 	for k, v := range q.Metadata {
 		w.add("instr(detail, ?)", func(a *args) { a.text(member(k, v)) })
 	}
+	for name, values := range q.Members {
+		w.add("("+strings.TrimSuffix(strings.Repeat("instr(detail, ?) OR ", len(values)), " OR ")+")", func(a *args) {
+			for _, v := range values {
+				a.text(member(name, v))
+			}
+		})
+	}
 	return strings.Join(w.terms, " AND "), w.bind
 }
 

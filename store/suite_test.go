@@ -498,6 +498,10 @@ func TestListsWalkInOrder(t *testing.T) {
 				m.Detail.Metadata = map[string]string{"order": `5 "<&> é`, "a \"\\ key.": "x"}
 			case 6:
 				m.Detail.Wire = json.RawMessage(`{"order":"5","key":"deep"}`)
+			case 2, 9:
+				m.Detail.FailureCode = fmt.Sprintf(`code "<%d>`, i)
+			case 7:
+				m.Detail.Metadata = map[string]string{"failure_code": `code "<9>`}
 			}
 			k.must(step{m: m, event: "created"})
 			ids = append(ids, m.ID)
@@ -617,6 +621,16 @@ func TestListsWalkInOrder(t *testing.T) {
 			}, nil, false},
 			"metadata, elsewhere": {func(q *giro.MovementQuery) { q.Metadata = map[string]string{"key": "deep"} }, nil, false},
 			"metadata, none":      {func(q *giro.MovementQuery) { q.Metadata = map[string]string{"order": ""} }, nil, false},
+			"members": {func(q *giro.MovementQuery) {
+				codes := []string{`code "<2>`, `code "<9>`}
+				q.Members = map[string][]string{"failure_code": codes}
+				q.Match = func(m *giro.Movement) bool {
+					if m.Detail.FailureCode == "" && m.Detail.Metadata == nil {
+						t.Errorf("read what has none of the texts")
+					}
+					return slices.Contains(codes, m.Detail.FailureCode)
+				}
+			}, []int{9, 2}, false},
 			"match, the last":     {func(q *giro.MovementQuery) { q.Match, q.Limit = odd, 6 }, []int{11, 9, 7, 5, 3, 1}, false},
 			"match and skip":      {func(q *giro.MovementQuery) { q.Match, q.Skip, q.Limit = odd, 2, 2 }, []int{7, 5}, true},
 			"match, scan exactly": {func(q *giro.MovementQuery) { q.Match, q.ScanMax = odd, 12 }, []int{11, 9, 7, 5, 3, 1}, false},
