@@ -46,6 +46,11 @@ export function money(amount: Minor, currency: string): string {
   return currencyFormat(currency.toUpperCase(), false).format(decimal(amount, currency) as Intl.StringNumericLiteral)
 }
 
+/** The class that makes large type smaller where the text is very long. */
+export function large(text: string): string {
+  return text.length > 15 ? ' long' : ''
+}
+
 /** For axes and tight places: R$ 1,2 mi. */
 export function moneyShort(amount: Minor, currency: string): string {
   return currencyFormat(currency.toUpperCase(), true).format(decimal(amount, currency) as Intl.StringNumericLiteral)
@@ -106,7 +111,7 @@ const timeStyles: Record<TimeStyle, Intl.DateTimeFormatOptions> = {
 
 export function time(ms: number, style: TimeStyle = 'short'): string {
   const { format, timeZone } = preferences()
-  return once(`time ${format} ${timeZone} ${style}`, () => new Intl.DateTimeFormat(format, { ...timeStyles[style], timeZone, hourCycle: format === 'en-US' ? undefined : 'h23' })).format(ms)
+  return once(`time ${format} ${timeZone} ${style}`, () => new Intl.DateTimeFormat(format, { ...timeStyles[style], timeZone, hourCycle: format === 'en-US' ? undefined : 'h23' })).format(ms).replace(/(GMT|UTC)-/, '$1\u2212')
 }
 
 /** "3 minutes ago", in the language of the texts. */

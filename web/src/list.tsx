@@ -4,7 +4,7 @@ import { fill, type Path, Problem, type Query } from './api/client.ts'
 import { apiQuery, boundsOf, type Filter, listQuery, pagers, ranges } from './asks.ts'
 import { usePageRequest, useRead } from './data.ts'
 import { digits, milliseconds, money, number, parseAmount, time } from './format.ts'
-import { type Key, label, t, tn } from './i18n/index.ts'
+import { type Key, label, labelOf, t, tn } from './i18n/index.ts'
 import type { Matching } from './bulk.tsx'
 import { useKeys } from './keys.ts'
 import { onEvent } from './live.ts'
@@ -23,6 +23,7 @@ import { keepWay } from './way.ts'
 export interface Column<T> {
   id: string
   header: Key
+  /** What stands in it; undefined or null where there is nothing to say. */
   cell: (row: T) => ReactNode
   end?: boolean
   off?: boolean
@@ -32,6 +33,8 @@ export interface List<T> {
   /** Also the id of its saved views and columns. */
   name: string
   title: Key
+  /** What one of it is called on the wire; words agree with it. */
+  noun?: string
   path: Path
   values?: string[]
   id: (row: T) => string
@@ -219,6 +222,39 @@ export function ListView<T extends object>(list: List<T>) {
   const active = filterNames(filters, search)
   const clear = () => setSearch({ ...Object.fromEntries(active.map((n) => [n, undefined])), cursor: undefined, before: undefined })
 
+  const tools = (
+    <span className="row tools">
+      <Menu label={t('list.columns')} icon="columns" className="quiet square" kind="form" end>
+        {() => (
+          <fieldset className="checks">
+            <legend>{t('list.columns')}</legend>
+            {list.columns.map((c) => (
+              <label key={c.id}>
+                <input
+                  type="checkbox"
+                  checked={visible(c)}
+                  onChange={(e) => {
+                    const ids = list.columns.filter((x) => (x.id === c.id ? e.target.checked : visible(x))).map((x) => x.id)
+                    const usual = list.columns.filter((x) => !x.off).map((x) => x.id)
+                    if (ids.length) setSearch({ cols: ids.join() === usual.join() ? undefined : ids.join(',') }, true)
+                  }}
+                />
+                {t(c.header)}
+              </label>
+            ))}
+            <label>
+              <input type="checkbox" checked={p.density === 'comfy'} onChange={(e) => setPreferences({ density: e.target.checked ? 'comfy' : 'dense' })} />
+              {t('list.comfy')}
+            </label>
+          </fieldset>
+        )}
+      </Menu>
+      <button type="button" className="quiet square" onClick={refresh} aria-label={t('refresh')} title={t('refresh')}>
+        <Icon name="refresh" />
+      </button>
+    </span>
+  )
+
   return (
     <div className="list">
       {!list.inner && (
@@ -230,6 +266,7 @@ export function ListView<T extends object>(list: List<T>) {
                 <Icon name="export" /> {t('export')}
               </button>
             )}
+            {filters.length === 0 && tools}
             {list.actions}
           </div>
         </div>
@@ -242,7 +279,7 @@ export function ListView<T extends object>(list: List<T>) {
             const { status: _status, cursor: _cursor, before: _before, ...rest } = search
             return (
               <A key={s} href={currentPath()} search={s ? { ...rest, status: s } : rest} aria-current={on ? 'page' : undefined} className={on ? 'tab on' : 'tab'}>
-                {s ? label('status', s) : t('list.all')}
+                {s ? labelOf('status', list.noun, s) : labelOf('list', list.noun, 'all')}
                 {list.counts && (
                   <span className="count">
                     {number(list.counts[s || 'all'] ?? 0)}
@@ -255,64 +292,40 @@ export function ListView<T extends object>(list: List<T>) {
         </nav>
       )}
       {list.strip}
-      <div className={'toolbar' + (list.inner && filters.length === 0 ? ' hidden' : '')} ref={filterBar}>
-        {pills.map((f) => (
-          <FilterPill key={f.id} filter={f} search={search} set={(change) => setSearch({ ...change, cursor: undefined, before: undefined })} />
-        ))}
-        {further.length > 0 && (
-          <Menu label={t('filter.more')} text={t('filter.more')} caret className="quiet small">
-            {(close) =>
-              further.map((f) => (
-                <Item
-                  key={f.id}
-                  onSelect={() => {
-                    close()
-                    setCalled([...called, f.id])
-                    // Its form opens as soon as its button is there.
-                    setTimeout(() => filterBar.current?.querySelector<HTMLElement>(`[data-filter=${f.id}]`)?.click())
-                  }}
-                >
-                  {t(f.label)}
-                </Item>
-              ))
-            }
-          </Menu>
-        )}
-        {active.length > 0 && (
-          <button type="button" className="quiet small" onClick={clear}>
-            {t('list.clear')}
-          </button>
-        )}
-        <span className="grow" />
-        <Menu label={t('list.columns')} icon="columns" className="quiet square" kind="form" end>
-          {() => (
-            <fieldset className="checks">
-              <legend>{t('list.columns')}</legend>
-              {list.columns.map((c) => (
-                <label key={c.id}>
-                  <input
-                    type="checkbox"
-                    checked={visible(c)}
-                    onChange={(e) => {
-                      const ids = list.columns.filter((x) => (x.id === c.id ? e.target.checked : visible(x))).map((x) => x.id)
-                      const usual = list.columns.filter((x) => !x.off).map((x) => x.id)
-                      if (ids.length) setSearch({ cols: ids.join() === usual.join() ? undefined : ids.join(',') }, true)
-                    }}
-                  />
-                  {t(c.header)}
-                </label>
-              ))}
-              <label>
-                <input type="checkbox" checked={p.density === 'comfy'} onChange={(e) => setPreferences({ density: e.target.checked ? 'comfy' : 'dense' })} />
-                {t('list.comfy')}
-              </label>
-            </fieldset>
-          )}
-        </Menu>
-        <button type="button" className="quiet square" onClick={refresh} aria-label={t('refresh')} title={t('refresh')}>
-          <Icon name="refresh" />
-        </button>
-      </div>
+      {filters.length > 0 && (
+        <div className="toolbar">
+          <div className="filters" ref={filterBar}>
+            {pills.map((f) => (
+              <FilterPill key={f.id} filter={f} search={search} set={(change) => setSearch({ ...change, cursor: undefined, before: undefined })} />
+            ))}
+            {further.length > 0 && (
+              <Menu label={t('filter.more')} text={t('filter.more')} caret className="quiet small">
+                {(close) =>
+                  further.map((f) => (
+                    <Item
+                      key={f.id}
+                      onSelect={() => {
+                        close()
+                        setCalled([...called, f.id])
+                        // Its form opens as soon as its button is there.
+                        setTimeout(() => filterBar.current?.querySelector<HTMLElement>(`[data-filter=${f.id}]`)?.click())
+                      }}
+                    >
+                      {t(f.label)}
+                    </Item>
+                  ))
+                }
+              </Menu>
+            )}
+            {active.length > 0 && (
+              <button type="button" className="quiet small" onClick={clear}>
+                {t('list.clear')}
+              </button>
+            )}
+          </div>
+          {tools}
+        </div>
+      )}
       <div className="fresh" aria-live="polite">
         {fresh > 0 && (
           <button type="button" className="pill" onClick={refresh}>
@@ -385,9 +398,11 @@ export function ListView<T extends object>(list: List<T>) {
                   )}
                   {row.getVisibleCells().map((cell, n) => {
                     const column = list.columns.find((x) => x.id === cell.column.id)!
-                    const content = column.cell(row.original)
+                    const said = column.cell(row.original)
+                    const none = said === undefined || said === null
+                    const content = none ? '—' : said
                     return (
-                      <td key={cell.id} role="cell" className={column.end ? 'end' : undefined} data-label={t(column.header)}>
+                      <td key={cell.id} role="cell" className={[column.end && 'end', none && 'none'].filter(Boolean).join(' ') || undefined} data-label={t(column.header)}>
                         {n === 0 && list.href ? (
                           <A href={list.href(row.original)} data-row className="row-link" onClick={keep}>
                             {content}
@@ -411,40 +426,42 @@ export function ListView<T extends object>(list: List<T>) {
           </table>
         </div>
       )}
-      <div className={'pager' + ((list.unpaged && !list.bulk) || (list.inner && !position && !next && selected.length === 0) ? ' hidden' : '')}>
-        {selected.length > 0 ? (
-          <div className="bulk" role="status">
-            <span>{matching ? tn('list.selected', matching.count, { n: number(matching.count) }) : tn('list.selected', selected.length)}</span>
-            {inAll > selected.length && (
-              <button type="button" className="quiet" aria-pressed={everything} onClick={() => setEverything(!everything)}>
-                {everything ? t('list.only_page') : t('list.select_matching', { n: number(inAll) + (list.capped && inAll >= 10_000 ? '+' : '') })}
-              </button>
-            )}
-            {list.exports && (
-              <button type="button" onClick={() => download(list.exports!, matching?.query ?? { ids: selected.map((r) => r.id).join(',') })}>
-                <Icon name="export" /> {t('export.selected')}
-              </button>
-            )}
-            {list.bulk?.(
-              selected.map((r) => r.original),
-              () => setSelection({}),
-              matching,
-            )}
-          </div>
-        ) : (
-          <span className="muted small">{rows.length > 0 && tn('list.shown', rows.length)}</span>
-        )}
-        <span className="grow" />
-        <button type="button" disabled={!position} onClick={() => setSearch({ [placeName(pager)]: undefined })}>
-          {t('list.first')}
-        </button>
-        <button type="button" disabled={!position} onClick={backward} aria-label={t('list.previous')} title="[">
-          <Icon name="left" />
-        </button>
-        <button type="button" disabled={!next} onClick={forward} aria-label={t('list.next')} title="]">
-          <Icon name="right" />
-        </button>
-      </div>
+      {!((list.unpaged && !list.bulk) || (list.inner && !position && !next && selected.length === 0)) && (
+        <div className="pager">
+          {selected.length > 0 ? (
+            <div className="bulk" role="status">
+              <span>{matching ? tn('list.selected', matching.count, { n: number(matching.count) }) : tn('list.selected', selected.length)}</span>
+              {inAll > selected.length && (
+                <button type="button" className="quiet" aria-pressed={everything} onClick={() => setEverything(!everything)}>
+                  {everything ? t('list.only_page') : t('list.select_matching', { n: number(inAll) + (list.capped && inAll >= 10_000 ? '+' : '') })}
+                </button>
+              )}
+              {list.exports && (
+                <button type="button" onClick={() => download(list.exports!, matching?.query ?? { ids: selected.map((r) => r.id).join(',') })}>
+                  <Icon name="export" /> {t('export.selected')}
+                </button>
+              )}
+              {list.bulk?.(
+                selected.map((r) => r.original),
+                () => setSelection({}),
+                matching,
+              )}
+            </div>
+          ) : (
+            <span className="muted small">{rows.length > 0 && tn('list.shown', rows.length)}</span>
+          )}
+          <span className="grow" />
+          <button type="button" disabled={!position} onClick={() => setSearch({ [placeName(pager)]: undefined })}>
+            {t('list.first')}
+          </button>
+          <button type="button" disabled={!position} onClick={backward} aria-label={t('list.previous')} title="[">
+            <Icon name="left" />
+          </button>
+          <button type="button" disabled={!next} onClick={forward} aria-label={t('list.next')} title="]">
+            <Icon name="right" />
+          </button>
+        </div>
+      )}
       {peeked && list.peek && (
         <Dialog title={t('peek')} kind="drawer" onClose={() => setPeeked(undefined)}>
           {list.href && (

@@ -44,6 +44,18 @@ function Missing() {
   )
 }
 
+/** A page's script; while giro is away the page before stays, and this one comes once giro is back. */
+async function arrival<T>(load: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await load()
+    } catch (err) {
+      if (await fetch('/livez').then((r) => r.ok, () => false)) throw err
+      await new Promise((done) => setTimeout(done, 1000))
+    }
+  }
+}
+
 /** Another object's page starts anew: nothing of the last one's state stays. */
 const remountDeps = ({ params }: { params: object }) => params
 
@@ -51,7 +63,7 @@ function newRouter() {
   const rootRoute = createRootRoute({ component: Root, notFoundComponent: Missing, errorComponent: ({ error }) => <Failure error={error} /> })
   return createRouter({
     routeTree: rootRoute.addChildren(
-      Object.entries(pages).map(([path, load]) => createRoute({ getParentRoute: () => rootRoute, path, component: lazyRouteComponent(async () => ({ default: await load() })), remountDeps })),
+      Object.entries(pages).map(([path, load]) => createRoute({ getParentRoute: () => rootRoute, path, component: lazyRouteComponent(async () => ({ default: await arrival(load) })), remountDeps })),
     ),
     basepath: base,
     parseSearch,

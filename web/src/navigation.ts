@@ -46,6 +46,16 @@ const navigation: NavItem[] = [
   },
 ]
 
+/** What keeps a person from the page of a path: a permission that is missing, or live mode. A page under a list follows the list. */
+export function useBarrier(path: string): Permission | 'live' | undefined {
+  const may = useMay()
+  const { live } = usePlace()
+  const all = navigation.flatMap((n) => [...(n.items ?? []).map((x) => ({ ...x, may: x.may ?? n.may })), n])
+  const page = all.filter((n) => path === n.href || path.startsWith(n.href + '/')).sort((a, b) => b.href.length - a.href.length)[0]
+  if (page?.may && !may(page.may)) return page.may
+  return page?.test && live ? 'live' : undefined
+}
+
 /** The pages a person may open, flat, for keys and the palette. */
 export function useItems(): NavItem[] {
   const may = useMay()

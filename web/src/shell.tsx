@@ -6,7 +6,8 @@ import { label, t } from './i18n/index.ts'
 import { useKeys } from './keys.ts'
 import { follow, useLive } from './live.ts'
 import { A, useGo, useSearch } from './nav.tsx'
-import { type NavItem, useItems } from './navigation.ts'
+import { type NavItem, useBarrier, useItems } from './navigation.ts'
+import type { Permission } from './place.ts'
 import { Palette } from './palette.tsx'
 import { setPreferences, type Theme } from './preferences.ts'
 import { useMay, usePlace, usePreferences } from './session.ts'
@@ -33,6 +34,7 @@ export function Shell() {
   const [json, setJSON] = useState(false)
   const [menu, setMenu] = useState(false)
   const [live, setLive] = useState(false)
+  const barrier = useBarrier(path)
   const create = search.create ?? ''
   const setCreate = (kind: string) => setSearch({ create: kind || undefined }, true)
 
@@ -217,6 +219,7 @@ export function Shell() {
         </Menu>
       </header>
       <nav className={'rail' + (menu ? ' open' : '')} aria-label={t('navigation')}>
+        <div className="rail-body">
         <ul>
           {items.map((n) => {
             const all = n.items?.length ? n.items.map((x) => x.href) : [n.href]
@@ -250,11 +253,12 @@ export function Shell() {
           <Icon name={p.rail === 'narrow' ? 'right' : 'left'} size={14} />
           <span>{t('collapse')}</span>
         </button>
+        </div>
       </nav>
       {menu && <div className="scrim" onClick={() => setMenu(false)} aria-hidden="true" />}
       <main id="main" tabIndex={-1}>
         <Paused />
-        <Outlet />
+        {barrier ? <Barred by={barrier} onTest={() => switchMode(false)} /> : <Outlet />}
       </main>
       <Toasts />
       {palette && <Palette commands={palette === 'commands'} items={items} onClose={() => setPalette('')} onCreate={setCreate} creatable={creatable} switchMode={switchMode} />}
@@ -294,6 +298,23 @@ export function Shell() {
         <Suspense fallback={null}>
           <CreateDialog kind={create as (typeof creatable)[number]} onClose={() => setCreate('')} />
         </Suspense>
+      )}
+    </div>
+  )
+}
+
+/** In place of a page that would only be refused: why, and what leads on. */
+function Barred({ by, onTest }: { by: Permission | 'live'; onTest: () => void }) {
+  const place = usePlace()
+  return (
+    <div className="empty barred">
+      <h1>{t(by === 'live' ? 'barred.live' : 'error.forbidden')}</h1>
+      {by === 'live' ? (
+        <button type="button" onClick={onTest}>
+          {t('keys.test')}
+        </button>
+      ) : (
+        <p>{t('barred.role', { role: label('role_name', place.merchant.role), permission: by })}</p>
       )}
     </div>
   )

@@ -363,7 +363,7 @@ async function bulk() {
   const go = page.locator('dialog button[type=submit]')
   await go.click() // looks at them
   await page.waitForSelector('dialog .effects >> text=104 objects: R$1,049,672.00')
-  await page.waitForSelector('dialog .effects >> text=1 of the chosen does not allow it')
+  await page.waitForSelector('dialog .effects >> text=1 selected object does not allow it')
   equal(await go.isDisabled(), true, 'before the number is typed')
   await page.locator('dialog input').fill('105')
   equal(await go.isDisabled(), true, 'with another number')
@@ -461,7 +461,7 @@ async function webhook() {
   await page.waitForSelector('tbody td[data-label="Next attempt"] time')
   await page.goto(base + '/app/developers')
   await page.waitForFunction(() => [...document.querySelectorAll('.kpi')].some((k) => /^Webhook success0%of \d+ attempts$/.test(k.textContent)))
-  await page.waitForFunction(() => [...document.querySelectorAll('.kpi')].some((k) => /^p95[\d.]+ m?s/.test(k.textContent)))
+  await page.waitForFunction(() => [...document.querySelectorAll('.kpi')].some((k) => /^p95[\d.]+\sm?s/.test(k.textContent)))
   await page.goto(base + '/app/developers/webhooks/' + endpoint.id)
   await row.locator('.s-retrying').waitFor()
   await row.locator('td[data-label="Attempts"] >> text=/^\\d+ of 10$/').waitFor()
@@ -845,7 +845,7 @@ async function gallery({ language, width }) {
     for (const theme of themes) {
       if (language !== 'en' && !shots) break
       await page.evaluate((to) => (document.documentElement.dataset.theme = to), theme)
-      if (shots) await page.screenshot({ path: `${shots}/${path.replace(/[a-z]+_[0-9a-z]{26}/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'home'}.${theme}.${language}.${width}.png`, fullPage: true })
+      if (shots) await page.screenshot({ path: `${shots}/${path.replace(pix.id, 'pending').replace(request.id, 'one').replace(/[a-z]+_[0-9a-z]{26}/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'home'}.${theme}.${language}.${width}.png`, fullPage: true })
       if (language !== 'en') continue
       const found = await page.evaluate(async () => {
         const r = await window.axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })

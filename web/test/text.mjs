@@ -33,11 +33,12 @@ for (const name of files) {
   }
   walk(source)
 }
-const groups = new Set([...all.matchAll(/label\(\s*'([a-z_]+)'/g), ...all.matchAll(/group: '([a-z_]+)'/g), ...all.matchAll(/'([a-z_.]+)\.' ?\+/g), ...all.matchAll(/`([a-z_.]+)\.\$\{/g)].map((m) => m[1]))
+const groups = new Set([...all.matchAll(/label(?:Of)?\(\s*'([a-z_]+)'/g), ...all.matchAll(/group: '([a-z_]+)'/g), ...all.matchAll(/'([a-z_.]+)\.' ?\+/g), ...all.matchAll(/`([a-z_.]+)\.\$\{/g)].map((m) => m[1]))
 for (const key of Object.keys(catalogue)) {
   const plain = key.replace(/\.(one|many|other)$/, '')
   if ([`'${plain}'`, `"${plain}"`, '`' + plain + '`'].some((k) => all.includes(k))) continue
-  if ([...groups].some((g) => key.startsWith(g + '.'))) continue
+  // labelOf('status', noun, …) reads status_noun before status.
+  if ([...groups].some((g) => key.startsWith(g + '.') || key.startsWith(g + '_'))) continue
   console.error(`i18n: no source names the key ${key}`)
   bad++
 }

@@ -130,7 +130,7 @@ export async function send<T>(method: string, url: string, request: Request = {}
     } catch {
       // A proxy in between answered.
     }
-    if (response.status === 401) signIn()
+    if (response.status === 401) signedOut()
     throw new Problem(response.status, p.code ?? 'http_' + response.status, p.title ?? response.statusText, p.detail ?? '', p.param ?? '', p.request_id ?? requestID)
   }
   return {
@@ -158,9 +158,12 @@ export function remove<P extends Path>(path: P, values: string[]): Promise<Resul
   return send<Answer<P, 'delete'>>('DELETE', fill(path, values))
 }
 
-/** The session is over: to the sign-in page, and back here afterwards. */
-function signIn() {
-  location.assign('/app/login?next=' + encodeURIComponent(location.pathname + location.search))
+/** Where one signs in, to come back to here. */
+export const signInHref = () => '/app/login?next=' + encodeURIComponent(location.pathname + location.search)
+
+/** The session is over: to the sign-in page, unless what stands in a dialog would be lost. */
+function signedOut() {
+  if (!document.querySelector('dialog[open]')) location.assign(signInHref())
 }
 
 const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"

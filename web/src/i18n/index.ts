@@ -58,8 +58,7 @@ export function label(group: string, value: string): string {
   return catalogue[`${group}.${value}`] ?? value
 }
 
-/** What an event says, agreeing with the noun that stands before it. */
-export function eventLabel(kind: string, what: string): string {
-  const own = kind === 'transfer' ? label('event_transfer', what) : what
-  return own === what ? label('event', what) : own
+/** The label of a wire value that agrees with its noun, where that has words of its own. */
+export function labelOf(group: string, noun: string | undefined, value: string): string {
+  return catalogue[`${group}_${noun}.${value}`] ?? label(group, value)
 }

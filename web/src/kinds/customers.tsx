@@ -28,10 +28,10 @@ export function CustomersPage() {
       empty={<FirstSteps kind="customers">{t('empty.customers')}</FirstSteps>}
       columns={[
         { id: 'name', header: 'field.name', cell: (c) => <span className="clip">{c.name ?? c.id}</span> },
-        { id: 'email', header: 'field.email', cell: (c) => <span className="clip">{c.email ?? '—'}</span> },
-        { id: 'document', header: 'document', cell: (c) => masked(c.document as Document) || '—' },
-        { id: 'reference', header: 'col.reference', cell: (c) => <span className="clip">{c.reference ?? '—'}</span> },
-        { id: 'phone', header: 'field.phone', off: true, cell: (c) => c.phone ?? '—' },
+        { id: 'email', header: 'field.email', cell: (c) => c.email && <span className="clip">{c.email}</span> },
+        { id: 'document', header: 'document', cell: (c) => masked(c.document as Document) || undefined },
+        { id: 'reference', header: 'col.reference', cell: (c) => c.reference && <span className="clip">{c.reference}</span> },
+        { id: 'phone', header: 'field.phone', off: true, cell: (c) => c.phone },
         { id: 'created', header: 'col.created', cell: (c) => <Time at={c.created} /> },
         { id: 'id', header: 'col.id', off: true, cell: (c) => <ID value={c.id} link={false} /> },
       ]}

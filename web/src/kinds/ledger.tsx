@@ -74,7 +74,7 @@ export function LedgerTransactionsPage() {
       { id: 'sequence', header: 'col.sequence', end: true, cell: (x) => x.sequence },
       { id: 'cause', header: 'col.cause', cell: (x) => label('cause', x.cause) },
       { id: 'amount', header: 'col.amount', end: true, cell: (x) => <Money amount={x.postings.reduce((s, p) => s + p.amount, 0)} currency={x.currency} /> },
-      { id: 'source', header: 'col.source', cell: (x) => (x.source ? <ID value={x.source} /> : '—') },
+      { id: 'source', header: 'col.source', cell: (x) => (x.source ? <ID value={x.source} /> : undefined) },
       { id: 'hash', header: 'col.hash', cell: (x) => <code title={x.hash}>{x.hash.slice(0, 10)}…</code> },
       { id: 'created', header: 'col.created', cell: (x) => <Time at={x.created} /> },
       { id: 'id', header: 'col.id', off: true, cell: (x) => <ID value={x.id} link={false} /> },

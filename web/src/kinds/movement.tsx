@@ -5,7 +5,7 @@ import type { KindName } from '../asks.ts'
 import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { instant, money, time } from '../format.ts'
-import { eventLabel, type Key, label, t } from '../i18n/index.ts'
+import { type Key, label, labelOf, t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { Metadata } from '../metadata.tsx'
 import { A } from '../nav.tsx'
@@ -28,7 +28,7 @@ export function Peek({ kind, id }: { kind: KindName; id: string }) {
   return (
     <>
       <p className="big">
-        <Money amount={m.amount} currency={m.currency} /> <Status value={m.status} note={statusNote(m)} />
+        <Money amount={m.amount} currency={m.currency} /> <Status value={m.status} of={m.object} note={statusNote(m)} />
       </p>
       <MovementFacts m={m} />
       <Timeline kind={kind} id={id} />
@@ -161,7 +161,7 @@ function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; 
 function entryText(e: Entry): string {
   if (e.type === 'event') {
     const [kind = '', what = ''] = e.what.split('.')
-    const words = eventLabel(kind, what)
+    const words = labelOf('event', kind, what)
     return words === what ? e.what : words
   }
   if (e.type === 'ledger_transaction') return t('timeline.posted', { cause: label('cause', e.what) })
@@ -230,7 +230,7 @@ export function MovementPage({ kind }: { kind: KindName }) {
         backName={t(titles[kind])}
         title={
           <span className="headline">
-            <Money amount={m.amount} currency={m.currency} /> <Status value={m.status} note={statusNote(m)} />
+            <Money amount={m.amount} currency={m.currency} /> <Status value={m.status} of={m.object} note={statusNote(m)} />
           </span>
         }
         actions={actionsOf(m)}

@@ -54,24 +54,24 @@ function Customer({ id }: { id: string }) {
 
 const common: Record<string, Column<Movement>> = {
   amount: { id: 'amount', header: 'col.amount', end: true, cell: (m) => <Money amount={m.amount} currency={m.currency} /> },
-  status: { id: 'status', header: 'col.status', cell: (m) => <Status value={m.status} note={statusNote(m)} /> },
-  reference: { id: 'reference', header: 'col.reference', cell: (m) => <span className="clip">{m.reference ?? '—'}</span> },
-  reason: { id: 'reason', header: 'col.failure', cell: (m) => (m.failure_code ? <code className="clip">{m.failure_code}</code> : '—') },
+  status: { id: 'status', header: 'col.status', cell: (m) => <Status value={m.status} of={m.object} note={statusNote(m)} /> },
+  reference: { id: 'reference', header: 'col.reference', cell: (m) => m.reference && <span className="clip">{m.reference}</span> },
+  reason: { id: 'reason', header: 'col.failure', cell: (m) => (m.failure_code ? <code className="clip">{m.failure_code}</code> : undefined) },
   created: { id: 'created', header: 'col.created', cell: (m) => <Time at={m.created} /> },
   updated: { id: 'updated', header: 'col.updated', off: true, cell: (m) => <Time at={m.updated_at} /> },
   captured: { id: 'captured', header: 'col.captured', off: true, end: true, cell: (m) => <Money amount={m.amount_captured} currency={m.currency} /> },
   refunded: { id: 'refunded', header: 'col.refunded', off: true, end: true, cell: (m) => <Money amount={m.amount_refunded} currency={m.currency} /> },
   fee: { id: 'fee', header: 'col.fee', off: true, end: true, cell: (m) => <Money amount={m.fee} currency={m.currency} /> },
-  description: { id: 'description', header: 'col.description', off: true, cell: (m) => <span className="clip">{m.description ?? '—'}</span> },
-  customer: { id: 'customer', header: 'col.customer', cell: (m) => (m.customer ? <Customer id={m.customer} /> : '—') },
-  rail: { id: 'rail', header: 'col.rail', off: true, cell: (m) => m.rail ?? '—' },
+  description: { id: 'description', header: 'col.description', off: true, cell: (m) => m.description && <span className="clip">{m.description}</span> },
+  customer: { id: 'customer', header: 'col.customer', cell: (m) => (m.customer ? <Customer id={m.customer} /> : undefined) },
+  rail: { id: 'rail', header: 'col.rail', off: true, cell: (m) => m.rail },
   id: { id: 'id', header: 'col.id', off: true, cell: (m) => <ID value={m.id} link={false} /> },
-  method: { id: 'method', header: 'col.method', cell: (m) => method(m) },
-  recipient: { id: 'recipient', header: 'col.recipient', cell: (m) => <span className="clip">{(m as Payout).recipient?.name ?? (destination(m) || '—')}</span> },
-  charge: { id: 'charge', header: 'col.charge', cell: (m) => ((m as Refund).charge ? <ID value={(m as Refund).charge!} /> : '—') },
-  why: { id: 'why', header: 'col.reason', cell: (m) => <span className="clip">{(m as Refund).reason ?? '—'}</span> },
+  method: { id: 'method', header: 'col.method', cell: (m) => <span className="nowrap">{method(m)}</span> },
+  recipient: { id: 'recipient', header: 'col.recipient', cell: (m) => { const who = (m as Payout).recipient?.name ?? destination(m); return who ? <span className="clip">{who}</span> : undefined } },
+  charge: { id: 'charge', header: 'col.charge', cell: (m) => ((m as Refund).charge ? <ID value={(m as Refund).charge!} /> : undefined) },
+  why: { id: 'why', header: 'col.reason', cell: (m) => (m as Refund).reason && <span className="clip">{(m as Refund).reason}</span> },
   from: { id: 'from', header: 'col.from', cell: (m) => ((m as Transfer).from_account ? <ID value={(m as Transfer).from_account!} /> : t('main_account')) },
-  to: { id: 'to', header: 'col.to', cell: (m) => ((m as Transfer).destination ? <ID value={(m as Transfer).destination!} /> : '—') },
+  to: { id: 'to', header: 'col.to', cell: (m) => ((m as Transfer).destination ? <ID value={(m as Transfer).destination!} /> : undefined) },
 }
 
 export const columns: Record<KindName, Column<Movement>[]> = {
@@ -92,6 +92,7 @@ export function movementList(kind: KindName, more: Partial<List<Movement>> = {})
     filters: movementFilters(kind),
     tabs: statuses[kind],
     adds: kind.slice(0, -1) + '.created',
+    noun: kind.slice(0, -1),
     peek: (m) => (
       <Suspense fallback={<Loading />}>
         <Peek kind={kind} id={m.id} />

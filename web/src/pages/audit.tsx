@@ -24,11 +24,11 @@ export function AuditPage() {
       columns={[
         { id: 'person', header: 'audit.person', cell: (a) => <span className="clip">{a.person.name}</span> },
         { id: 'action', header: 'audit.action', cell: (a) => <code>{a.action}</code> },
-        { id: 'target', header: 'audit.target', cell: (a) => (a.target ? <ID value={a.target} /> : '—') },
+        { id: 'target', header: 'audit.target', cell: (a) => (a.target ? <ID value={a.target} /> : undefined) },
         { id: 'mode', header: 'mode', cell: (a) => t(a.livemode ? 'live' : 'test') },
-        { id: 'address', header: 'audit.address', cell: (a) => a.address ?? '—' },
+        { id: 'address', header: 'audit.address', cell: (a) => a.address },
         { id: 'created', header: 'col.created', cell: (a) => <Time at={a.created} style="long" /> },
-        { id: 'request', header: 'request', off: true, cell: (a) => <code>{a.request_id ?? '—'}</code> },
+        { id: 'request', header: 'request', off: true, cell: (a) => a.request_id && <code>{a.request_id}</code> },
       ]}
       filters={[
         { id: 'person', kind: 'choice', label: 'audit.person', param: 'person', options: Object.keys(names), names, single: true },

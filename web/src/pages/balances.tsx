@@ -1,11 +1,11 @@
 import { post, type Schema } from '../api/client.ts'
 import { changed, usePageRequest, useRead } from '../data.ts'
-import { money, number } from '../format.ts'
+import { large, money, number } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { A, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
 import { Icon } from '../ui/icon.tsx'
-import { Card, Facts, Failure, Loading, toast } from '../ui/parts.tsx'
+import { Card, Failure, Loading, toast } from '../ui/parts.tsx'
 import { AsOf } from '../kinds/ledger.tsx'
 import { Proof, Verified } from '../ui/proof.tsx'
 
@@ -80,15 +80,16 @@ export function BalancesPage() {
         <div className="grid thirds">
           {q.data.data.balances.map((b: Schema<'Balance'>) => (
             <Card key={b.currency} title={b.currency.toUpperCase()} className="balance">
-              <p className="big">{money(b.available, b.currency)}</p>
-              <Facts
-                items={[
-                  [t('available'), money(b.available, b.currency)],
-                  [t('pending'), money(b.pending, b.currency)],
-                  [t('reserved'), money(b.reserved, b.currency)],
-                  [t('returns'), money(b.returns, b.currency)],
-                ]}
-              />
+              <p className="muted small">{t('available')}</p>
+              <p className={'big' + large(money(b.available, b.currency))}>{money(b.available, b.currency)}</p>
+              <dl className="sides">
+                {(['pending', 'reserved', 'returns'] as const).map((part) => (
+                  <div key={part}>
+                    <dt>{t(part)}</dt>
+                    <dd>{money(b[part], b.currency)}</dd>
+                  </div>
+                ))}
+              </dl>
             </Card>
           ))}
         </div>

@@ -149,7 +149,7 @@ export function DevelopersPage() {
         >
           <Recent />
         </Card>
-        <Card title={t('first_request')}>
+        <Card title={t('first_request')} className="whole">
           <FirstSteps kind="charges">{t('first_request_note')}</FirstSteps>
           <p className="row wrap">
             <A href="/developers/keys" className="button">

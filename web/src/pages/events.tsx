@@ -28,7 +28,7 @@ export function EventsPage() {
       command="giro events list"
       columns={[
         { id: 'type', header: 'col.type', cell: (e) => <code>{e.type}</code> },
-        { id: 'object', header: 'col.object', cell: (e) => (objectOf(e) ? <ID value={objectOf(e)} /> : '—') },
+        { id: 'object', header: 'col.object', cell: (e) => (objectOf(e) ? <ID value={objectOf(e)} /> : undefined) },
         { id: 'sequence', header: 'col.sequence', end: true, cell: (e) => e.sequence },
         { id: 'created', header: 'col.created', cell: (e) => <Time at={e.created} style="long" /> },
         { id: 'id', header: 'col.id', off: true, cell: (e) => <ID value={e.id} link={false} /> },

@@ -3,7 +3,7 @@ import type { Schema } from '../api/client.ts'
 import { activityQuery, figuresQuery, ranges } from '../asks.ts'
 import { usePageRequest, useRead } from '../data.ts'
 import { decimal, instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
-import { eventLabel, label, t } from '../i18n/index.ts'
+import { label, labelOf, t } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
 import { A, pageOf, useSearch } from '../nav.tsx'
@@ -137,14 +137,19 @@ function Cards({ f, children }: { f: Figures; children: ReactNode }) {
   const before: Sums | undefined = f.previous?.totals
   const of = (name: 'gross_volume' | 'net_volume' | 'payouts_sent') => f.series.map((b) => b[name])
   const rate = now.success_rate_bps
+  // What does not fit is shortened, and whole on hover.
+  const sum = (amount: number) => {
+    const whole = money(amount, c)
+    return whole.length <= 16 ? whole : <data value={decimal(amount, c)} title={whole}>{moneyShort(amount, c)}</data>
+  }
   const open = (f.open ?? []).filter((o) => o.kind === 'payout')
   const { search: created } = createdIn(f, '')
   return (
     <div className="grid kpis">
-      <KPI name={t('gross_volume')} about={t('about.gross_volume')} value={money(now.gross_volume, c)} delta={change(now.gross_volume, before?.gross_volume)} values={of('gross_volume')} href="/payments" search={{ ...created, status: 'succeeded' }} />
-      <KPI name={t('net_volume')} about={t('about.net_volume')} value={money(now.net_volume, c)} delta={change(now.net_volume, before?.net_volume)} values={of('net_volume')} />
+      <KPI name={t('gross_volume')} about={t('about.gross_volume')} value={sum(now.gross_volume)} delta={change(now.gross_volume, before?.gross_volume)} values={of('gross_volume')} href="/payments" search={{ ...created, status: 'succeeded' }} />
+      <KPI name={t('net_volume')} about={t('about.net_volume')} value={sum(now.net_volume)} delta={change(now.net_volume, before?.net_volume)} values={of('net_volume')} />
       <KPI name={t('success_rate')} about={t('about.success_rate')} value={rate === null || rate === undefined ? '—' : percent(rate / 10_000)} points delta={rate !== null && rate !== undefined && before?.success_rate_bps !== null && before?.success_rate_bps !== undefined ? (rate - before.success_rate_bps) / 100 : undefined} values={f.series.map((b) => b.success_rate_bps ?? 0)} href="/payments" search={{ ...created, status: 'failed' }} />
-      <KPI name={t('payouts_sent')} about={t('about.payouts_sent')} value={money(now.payouts_sent, c)} delta={change(now.payouts_sent, before?.payouts_sent)} values={of('payouts_sent')} href="/payouts" search={{ ...created, status: 'succeeded' }} />
+      <KPI name={t('payouts_sent')} about={t('about.payouts_sent')} value={sum(now.payouts_sent)} delta={change(now.payouts_sent, before?.payouts_sent)} values={of('payouts_sent')} href="/payouts" search={{ ...created, status: 'succeeded' }} />
       <KPI name={t('pending_payouts')} about={t('about.pending_payouts')} value={number(open.reduce((s, o) => s + o.count, 0))} href="/payouts" search={{ status: 'pending,onhold', currency: c.toLowerCase() }} />
       {children}
     </div>
@@ -413,7 +418,7 @@ function Activity() {
               <Time at={e.created} style={Date.now() - instant(e.created) < 86_400_000 ? 'clock' : 'day'} />
               <span className="grow">
                 <A href={(o?.id && pageOf(o.id)) || '/developers/events/' + e.id}>
-                  {label('noun', kind)} {eventLabel(kind, what).toLowerCase()}
+                  {label('noun', kind)} {labelOf('event', kind, what).toLowerCase()}
                 </A>
               </span>
               {o?.amount !== undefined && o.currency && <Money amount={o.amount} currency={o.currency} />}

@@ -6,7 +6,7 @@ import { milliseconds } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { useSearch } from '../nav.tsx'
-import { Card, Code, Facts, Failure, ID, JSONView, Loading, Time } from '../ui/parts.tsx'
+import { Card, Code, Facts, Failure, ID, JSONView, Loading, shortID, Time } from '../ui/parts.tsx'
 import { parseSearch } from '../url.ts'
 
 type Line = Schema<'RequestLine'>
@@ -23,6 +23,9 @@ export function HTTP({ line }: { line: Line }) {
 }
 
 export const took = (l: Line) => milliseconds(l.took_us)
+
+/** A path whose ids are shortened in the middle: what is done to them stands behind. */
+const shortPath = (path: string) => path.split('/').map(shortID).join('/')
 
 /** What keys asked of the API, and what people changed. */
 export function LogsPage() {
@@ -48,13 +51,13 @@ export function LogsPage() {
         </button>
       }
       columns={[
-        { id: 'what', header: 'request', cell: (l) => <code className="clip wide">{`${l.method} ${l.path}`}</code> },
+        { id: 'what', header: 'request', cell: (l) => <code className="clip wide" title={`${l.method} ${l.path}`}>{`${l.method} ${shortPath(l.path)}`}</code> },
         { id: 'status', header: 'col.status', cell: (l) => <HTTP line={l} /> },
         { id: 'took', header: 'webhooks.took', end: true, cell: (l) => took(l) },
-        { id: 'who', header: 'logs.who', cell: (l) => (l.key ? <ID value={l.key} link={false} /> : <span className="clip">{l.person ?? '—'}</span>) },
-        { id: 'target', header: 'col.object', cell: (l) => (l.target ? <ID value={l.target} /> : '—') },
-        { id: 'idempotency', header: 'logs.idempotency', off: true, cell: (l) => <code className="clip">{l.idempotency_key ?? '—'}</code> },
-        { id: 'address', header: 'audit.address', off: true, cell: (l) => l.address ?? '—' },
+        { id: 'who', header: 'logs.who', cell: (l) => (l.key ? <ID value={l.key} link={false} /> : l.person && <span className="clip">{l.person}</span>) },
+        { id: 'target', header: 'col.object', cell: (l) => (l.target ? <ID value={l.target} /> : undefined) },
+        { id: 'idempotency', header: 'logs.idempotency', off: true, cell: (l) => l.idempotency_key && <code className="clip">{l.idempotency_key}</code> },
+        { id: 'address', header: 'audit.address', off: true, cell: (l) => l.address },
         { id: 'created', header: 'col.created', cell: (l) => <Time at={l.created} style="long" /> },
         { id: 'id', header: 'col.id', off: true, cell: (l) => <code>{l.id}</code> },
       ]}

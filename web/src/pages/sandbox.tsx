@@ -3,7 +3,7 @@ import { Confirm } from '../actions.tsx'
 import { post, type Schema } from '../api/client.ts'
 import { changed, usePageRequest, useRead } from '../data.ts'
 import { parseAmount, time } from '../format.ts'
-import { label, t } from '../i18n/index.ts'
+import { label, t, tn } from '../i18n/index.ts'
 import { usePlace } from '../session.ts'
 import { Item, Menu } from '../ui/menu.tsx'
 import { Card, Failure, Field, ID, Loading, Table, Time, toast } from '../ui/parts.tsx'
@@ -69,7 +69,7 @@ export function SandboxPage() {
           </Menu>
         </div>
       </div>
-      <div className="grid halves">
+      <div className="stack">
         <Card title={t('sandbox.clock')}>
           {clock.error ? <Failure error={clock.error} /> : <p className="big">{now ? <time dateTime={now}>{time(Date.parse(now), 'full')}</time> : '…'}</p>}
           <p className="muted small">{t('sandbox.clock_note')}</p>
@@ -99,7 +99,6 @@ export function SandboxPage() {
             ))}
           </div>
         </Card>
-      </div>
       <Card title={t('sandbox.log')}>
         <p className="muted small">{t('sandbox.log_note')}</p>
         {log.error ? (
@@ -109,17 +108,17 @@ export function SandboxPage() {
         ) : lines.length === 0 ? (
           <p className="muted">{t('list.nothing')}</p>
         ) : (
-          <Table label={t('sandbox.log')} head={[t('col.object'), t('kind'), { end: t('sandbox.submits') }, { end: t('sandbox.lookups') }, t('sandbox.done'), t('col.created')]}>
+          <Table cards label={t('sandbox.log')} head={[t('col.object'), t('kind'), { end: t('sandbox.submits') }, { end: t('sandbox.lookups') }, t('sandbox.done'), t('col.created')]}>
             {lines.map((l) => (
               <tr key={l.instruction}>
-                <td>
+                <td data-label={t('col.object')}>
                   <ID value={l.object} />
                 </td>
-                <td>{label('noun', l.kind)}</td>
-                <td className="end">{l.submits}</td>
-                <td className="end">{l.lookups}</td>
-                <td>{l.done ? t('yes') : t('no')}</td>
-                <td>
+                <td data-label={t('kind')}>{label('noun', l.kind)}</td>
+                <td className="end" data-label={t('sandbox.submits')}>{l.submits}</td>
+                <td className="end" data-label={t('sandbox.lookups')}>{l.lookups}</td>
+                <td data-label={t('sandbox.done')}>{l.done ? t('yes') : t('no')}</td>
+                <td data-label={t('col.created')}>
                   <Time at={l.at} />
                 </td>
               </tr>
@@ -127,6 +126,7 @@ export function SandboxPage() {
           </Table>
         )}
       </Card>
+      </div>
       {advancing && (
         <Confirm
           title={t('sandbox.advance')}
@@ -135,7 +135,7 @@ export function SandboxPage() {
           run={async (key) => {
             const r = await post('/v1/test/clock', [], { advance: advancing }, key)
             changed('/v1/')
-            toast(t('sandbox.fired', { n: (r.data as Schema<'Clock'>).fired?.length ?? 0 }))
+            toast(tn('sandbox.fired', (r.data as Schema<'Clock'>).fired?.length ?? 0))
           }}
         >
           <p>{t('sandbox.advance_note', { by: label('duration', advancing) })}</p>

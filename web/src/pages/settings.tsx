@@ -40,26 +40,29 @@ export function TeamPage() {
           </button>
         )}
       </div>
+      <div className="stack">
       <Card title={t('team.people')}>
         {people.error ? (
           <Failure error={people.error} retry={() => void people.refetch()} />
         ) : !people.data ? (
           <Loading />
         ) : (
-          <Table label={t('team.people')} head={[t('field.name'), t('field.email'), t('team.role'), t('team.signed_in'), ...(write ? [t('actions')] : [])]}>
+          <Table cards label={t('team.people')} head={[t('field.name'), t('field.email'), t('team.role'), t('team.signed_in'), ...(write ? [t('actions')] : [])]}>
             {(people.data.data as Person[]).map((p) => (
               <tr key={p.id}>
-                <th scope="row">
-                  {p.name} {p.id === place.session.person.id && <span className="muted small">({t('team.you')})</span>}
+                <th scope="row" data-label={t('field.name')}>
+                  <span>
+                    {p.name} {p.id === place.session.person.id && <span className="muted small">({t('team.you')})</span>}
+                  </span>
                 </th>
-                <td>{p.email}</td>
-                <td>{label('role_name', p.role)}</td>
-                <td>
+                <td data-label={t('field.email')}>{p.email}</td>
+                <td data-label={t('team.role')}>{label('role_name', p.role)}</td>
+                <td data-label={t('team.signed_in')}>
                   <Time at={p.signed_in_at} />
                 </td>
                 {write && (
                   <td>
-                    <span className="row">
+                    <span className="row wrap">
                       <button type="button" className="small" onClick={() => setChanging(p)}>
                         {t('team.change_role')}
                       </button>
@@ -105,6 +108,7 @@ export function TeamPage() {
       <Card title={t('team.roles')}>
         {table.error ? <Failure error={table.error} /> : !table.data ? <Loading /> : <RoleTable roles={table.data.data as Schema<'Role'>[]} live={place.live} />}
       </Card>
+      </div>
       {inviting && <Invite onClose={() => setInviting(false)} onMade={path} />}
       {changing && <ChangeRole person={changing} onClose={() => setChanging(undefined)} />}
       {removing && (
@@ -326,6 +330,14 @@ function Password() {
   )
 }
 
+/** What people call a browser and its system; a program says its own name. */
+function browserName(agent: string): string {
+  const find = (names: [RegExp, string][]) => names.find(([mark]) => mark.test(agent))?.[1]
+  const browser = find([[/Edg\//, 'Edge'], [/OPR\//, 'Opera'], [/SamsungBrowser\//, 'Samsung Internet'], [/Firefox\/|FxiOS\//, 'Firefox'], [/Chrome\/|CriOS\//, 'Chrome'], [/Version\/.*Safari\//, 'Safari']])
+  const system = find([[/Windows/, 'Windows'], [/Android/, 'Android'], [/iPhone|iPad/, 'iOS'], [/Mac OS X/, 'macOS'], [/CrOS/, 'ChromeOS'], [/Linux/, 'Linux']])
+  return [browser ?? (agent.split(/[\s/]/)[0] || '—'), system].filter(Boolean).join(' · ')
+}
+
 function Sessions() {
   const q = useRead('/v1/sessions')
   return (
@@ -335,7 +347,7 @@ function Sessions() {
         {((q.data?.data as Schema<'SessionLine'>[] | undefined) ?? []).map((s) => (
           <li key={s.id} className="row">
             <span className="grow clip" title={s.user_agent ?? ''}>
-              {s.address ?? '—'} · {(s.user_agent ?? '').replace(/^Mozilla\/5\.0 /, '')}
+              {browserName(s.user_agent ?? '')}{s.address && <span className="muted"> · {s.address}</span>}
             </span>
             <Time at={s.seen_at} />
             {s.current ? (
@@ -397,7 +409,7 @@ function Rails() {
         <Loading />
       ) : (
         <>
-          <Table label={t('rails')} head={[t('rails.provider'), t('col.rail')]}>
+          <Table label={t('rails')} className="choices-table" head={[t('rails.provider'), t('col.rail')]}>
             {p.providers.map((one) => {
               const [provider = '', way] = one.name.split('/')
               const text = way ? `${label('provider', provider)} · ${label('method', way)}` : label('provider', provider)

@@ -5,7 +5,7 @@ import { post, put, type Schema } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { milliseconds, number, percent } from '../format.ts'
-import { label, t, tn } from '../i18n/index.ts'
+import { label, labelOf, t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { useGo, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
@@ -114,10 +114,10 @@ export function WebhooksPage() {
           { id: 'state', header: 'col.status', cell: (e) => <Status value={endpointState(e)} note={e.failing_since && e.enabled ? share(of(e)?.totals) : undefined} /> },
           { id: 'day', header: 'webhooks.day', cell: (e) => <Day figures={of(e)} interval={figures?.interval} /> },
           { id: 'p95', header: 'webhooks.p95', end: true, cell: (e) => milliseconds(of(e)?.totals.p95_us) },
-          { id: 'next', header: 'webhooks.next', cell: (e) => (of(e)?.next_attempt_at ? <Ago at={of(e)!.next_attempt_at!} /> : '—') },
-          { id: 'since', off: true, header: 'webhooks.failing_since', cell: (e) => (e.failing_since ? <Ago at={e.failing_since} /> : '—') },
+          { id: 'next', header: 'webhooks.next', cell: (e) => (of(e)?.next_attempt_at ? <Ago at={of(e)!.next_attempt_at!} /> : undefined) },
+          { id: 'since', off: true, header: 'webhooks.failing_since', cell: (e) => (e.failing_since ? <Ago at={e.failing_since} /> : undefined) },
           { id: 'created', header: 'col.created', off: true, cell: (e) => <Time at={e.created} /> },
-          { id: 'description', header: 'col.description', off: true, cell: (e) => <span className="clip">{e.description ?? '—'}</span> },
+          { id: 'description', header: 'col.description', off: true, cell: (e) => e.description && <span className="clip">{e.description}</span> },
           ...(may('developers.write')
             ? [
                 {
@@ -338,7 +338,7 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
       <div className="segments" role="group" aria-label={t('col.status')}>
         {[undefined, ...deliveryStates].map((s) => (
           <button key={s ?? 'all'} type="button" aria-pressed={state === s} onClick={() => setSearch({ state: s, 'deliveries.before': undefined })}>
-            {s ? label('delivery', s) : t('list.all')}
+            {s ? label('delivery', s) : labelOf('list', 'delivery', 'all')}
           </button>
         ))}
       </div>
@@ -368,7 +368,7 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
             { id: 'type', header: 'col.type', cell: (d) => <code>{d.type}</code> },
             { id: 'state', header: 'col.status', cell: (d) => <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : d.error ? label('delivery_error', d.error) : undefined} /> },
             { id: 'attempts', header: 'webhooks.attempts', end: true, cell: (d) => attemptsOf(d, endpoint) },
-            { id: 'next', header: 'webhooks.next', cell: (d) => (d.next_attempt_at ? <Ago at={d.next_attempt_at} /> : '—') },
+            { id: 'next', header: 'webhooks.next', cell: (d) => (d.next_attempt_at ? <Ago at={d.next_attempt_at} /> : undefined) },
             { id: 'last', header: 'webhooks.last', cell: (d) => <Time at={d.last_attempt_at} /> },
             ...(may('developers.write') && endpoint.url
               ? [

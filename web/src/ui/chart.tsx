@@ -329,7 +329,7 @@ export function Ranking({ rows, label }: { rows: { name: ReactNode; key: string;
     <ul className="ranking" aria-label={label}>
       {rows.map((r) => (
         <li key={r.key}>
-          <span className="clip">{r.name}</span>
+          <span className="break">{r.name}</span>
           <span className="track">
             <svg width="100%" height="8" aria-hidden="true">
               <rect width={(r.value / top) * 100 + '%'} height="8" rx="2" className={'bar ' + (r.className ?? '')} />

@@ -50,7 +50,7 @@ export function EventDeliveries({ event, none }: { event: string; none?: string 
     <ul className="deliveries">
       {list.map((d) => (
         <li key={d.endpoint} className="row wrap">
-          <A href={`/developers/webhooks/${d.endpoint}?delivery=${d.event}`} className="grow clip">
+          <A href={`/developers/webhooks/${d.endpoint}?delivery=${d.event}`} className="clip">
             {names.get(d.endpoint) ?? d.endpoint}
           </A>
           <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : undefined} />

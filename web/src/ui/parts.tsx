@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react'
-import { Problem } from '../api/client.ts'
+import { Problem, signInHref } from '../api/client.ts'
 import { ago, decimal, instant, type Minor, money, time, type TimeStyle } from '../format.ts'
-import { label, t } from '../i18n/index.ts'
+import { labelOf, t } from '../i18n/index.ts'
 import { A, pageOf } from '../nav.tsx'
 import { Icon, type IconName } from './icon.tsx'
 import { Menu } from './menu.tsx'
@@ -30,11 +30,11 @@ const statusIcons: Record<string, IconName> = {
 }
 
 /** Icon, word and colour: none of them alone. */
-export function Status({ value, note }: { value: string; note?: string }) {
+export function Status({ value, of: noun, note }: { value: string; of?: string; note?: string }) {
   return (
     <span className={'status s-' + value}>
       <Icon name={statusIcons[value] ?? 'info'} size={13} />
-      {label('status', value)}
+      {labelOf('status', noun, value)}
       {note && <span className="status-note">{note}</span>}
     </span>
   )
@@ -123,10 +123,13 @@ export function Copy({ text, label: name }: { text: string; label?: string }) {
   )
 }
 
+/** An id without its middle: 'ch_01m8…1ytrn'. */
+export const shortID = (id: string) => (id.length < 20 ? id : id.slice(0, id.includes('_') ? id.indexOf('_') + 5 : 8) + '…' + id.slice(-5))
+
 /** An id, shortened in the middle, whole on hover, linked where it has a page. */
 export function ID({ value, long, link = true }: { value: string; long?: boolean; link?: boolean }) {
   const page = link ? pageOf(value) : undefined
-  const text = long || value.length < 20 ? value : value.slice(0, value.includes('_') ? value.indexOf('_') + 5 : 8) + '…' + value.slice(-5)
+  const text = long ? value : shortID(value)
   const body = <code title={value}>{text}</code>
   return <span className="id">{page ? <A href={page}>{body}</A> : body}</span>
 }
@@ -173,10 +176,14 @@ export function Facts({ items }: { items: [string, ReactNode][] }) {
   )
 }
 
-/** A small table that scrolls by itself where it is too wide, by key as well. A heading in `end` stands over numbers. */
-export function Table({ label: name, head, foot, className, children }: { label: string; head: (string | { end: string })[]; foot?: ReactNode; className?: string; children: ReactNode }) {
+/**
+ * A small table that scrolls by itself where it is too wide, by key as well. A
+ * heading in `end` stands over numbers. Rows that become cards on a phone say
+ * their headings again, as the data-label of each cell.
+ */
+export function Table({ label: name, head, foot, className, cards, children }: { label: string; head: (string | { end: string })[]; foot?: ReactNode; className?: string; cards?: boolean; children: ReactNode }) {
   return (
-    <div className="scroll" tabIndex={0} role="group" aria-label={name}>
+    <div className={cards ? 'scroll list' : 'scroll'} tabIndex={0} role="group" aria-label={name}>
       <table className={className}>
         <thead>
           <tr>
@@ -220,9 +227,16 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
       <Icon name="warn" />
       <div className="grow">
         <p>
-          <strong>{p?.status === 0 ? t('error.offline') : p?.status === 403 ? t('error.forbidden') : p?.status === 404 ? t('error.not_found') : (p?.title ?? t('error.unknown'))}</strong>
+          <strong>{p?.status === 0 ? t('error.offline') : p?.status === 401 ? t('error.signed_out') : p?.status === 403 ? t('error.forbidden') : p?.status === 404 ? t('error.not_found') : (p?.title ?? t('error.unknown'))}</strong>
         </p>
-        {p?.detail && <p>{p.detail}</p>}
+        {p?.detail && p.status !== 401 && <p>{p.detail}</p>}
+        {p?.status === 401 && (
+          <p>
+            <a href={signInHref()} target="_blank" rel="noreferrer">
+              {t('error.sign_in')}
+            </a>
+          </p>
+        )}
         {p && p.status !== 0 && (
           <p className="muted small">
             <code>{p.code}</code>

@@ -1,7 +1,7 @@
 import type { Schema } from '../api/client.ts'
 import { useRead } from '../data.ts'
 import { number } from '../format.ts'
-import { label, t } from '../i18n/index.ts'
+import { label, t, tn } from '../i18n/index.ts'
 import { Icon } from './icon.tsx'
 import { Ago, Failure } from './parts.tsx'
 
@@ -14,7 +14,7 @@ export function Proof() {
   const equal = p.currencies.every((c) => String(c.debits) === String(c.credits))
   return (
     <p className={'proof ' + (equal ? 'ok' : 'bad')}>
-      <Icon name={equal ? 'shield' : 'warn'} size={14} /> {equal ? t('ledger_balanced', { n: number(p.sequence) }) : t('ledger_unbalanced')} · <Ago at={Math.round((q.dataUpdatedAt || Date.now()) / 1000)} />
+      <Icon name={equal ? 'shield' : 'warn'} size={14} /> {equal ? tn('ledger_balanced', p.sequence, { n: number(p.sequence) }) : t('ledger_unbalanced')} · <Ago at={Math.round((q.dataUpdatedAt || Date.now()) / 1000)} />
     </p>
   )
 }
@@ -25,7 +25,7 @@ export function Verified({ v }: { v: Schema<'Verification'> }) {
   return (
     <p className={'proof ' + (v.state === 'ok' ? 'ok' : bad ? 'bad' : 'muted')}>
       <Icon name={v.state === 'ok' ? 'shield' : bad ? 'warn' : 'info'} size={14} /> {label('verification', v.state)}
-      {v.entries !== null && <> · {t('verified_entries', { n: number(v.entries) })}</>}
+      {v.entries !== null && <> · {tn('verified_entries', v.entries, { n: number(v.entries) })}</>}
       {v.finished_at && (
         <>
           {' · '}
