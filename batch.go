@@ -94,6 +94,15 @@ func (b *Batch) PutDocument(d *StoredDocument) {
 	}
 }
 
+// Accounts hands over the accounts that were loaded or made, as they stand in the
+// store once the batch is committed. The batch is not used after that.
+func (b *Batch) Accounts(each func(*Account)) {
+	for _, a := range b.accounts {
+		a.New, a.Dirty, a.overdrawn = false, false, false
+		each(a)
+	}
+}
+
 // Writes returns what the store has to write. Accounts and movements are in the
 // order of their ids: in tables and indexes each stands near the one before.
 func (b *Batch) Writes() *Writes {

@@ -34,6 +34,7 @@ type SQLite struct {
 	sorting chan struct{} // holds a token while a whole list is sorted
 	writer  *sqlite.Conn
 	readers *sqlitex.Pool
+	known   accounts      // the writer's
 	log     *checkpointer // nil when read-only
 
 	verifying chan struct{} // holds a token while Verify runs
@@ -66,7 +67,7 @@ var ErrLocked = errors.New("another process has the data folder open")
 func OpenSQLite(dir string, o Options) (*SQLite, error) {
 	s := &SQLite{
 		path: filepath.Join(dir, "giro.db"), options: o.complete(),
-		turn: make(chan struct{}, 1), sorting: make(chan struct{}, 1), verifying: make(chan struct{}, 1), leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
+		turn: make(chan struct{}, 1), sorting: make(chan struct{}, 1), verifying: make(chan struct{}, 1), known: accounts{}, leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
 	}
 	s.turn <- struct{}{}
 	err := s.open(dir)
@@ -376,6 +377,12 @@ var errCommit = errors.New("commit")
 // write runs f alone on the writer, in one transaction. f's transaction is
 // committed if it returns true.
 func (s *SQLite) write(ctx context.Context, f func(*sqlite.Conn) (commit bool, err error)) error {
+	return s.writeThen(ctx, f, func() {})
+}
+
+// writeThen is write that, once f's transaction is committed, runs then before
+// anybody else writes.
+func (s *SQLite) writeThen(ctx context.Context, f func(*sqlite.Conn) (commit bool, err error), then func()) error {
 	if s.options.ReadOnly {
 		return errors.New("the store is open for reading alone")
 	}
@@ -411,6 +418,7 @@ func (s *SQLite) write(ctx context.Context, f func(*sqlite.Conn) (commit bool, e
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCommit, err)
 	}
+	then()
 	s.log.wrote()
 	return nil
 }

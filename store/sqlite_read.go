@@ -142,6 +142,10 @@ func plain[T any](scan func(*row) T) func(*row) (T, error) {
 	return func(r *row) (T, error) { return scan(r), nil }
 }
 
+func accountOf(c *sqlite.Conn, id giro.UUID) (*giro.Account, error) {
+	return one(c, "SELECT "+accountColumns+" FROM account WHERE id = ?", func(a *args) { a.id(id) }, (*row).account)
+}
+
 func movementOf(c *sqlite.Conn, book giro.Book, kind giro.Kind, id giro.UUID) (*giro.Movement, error) {
 	return one(c, "SELECT "+movementColumns+" FROM movement WHERE book = ? AND kind = ? AND id = ?",
 		func(a *args) { a.int(int64(book)).text(string(kind)).id(id) }, (*row).movement)

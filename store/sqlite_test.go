@@ -371,3 +371,56 @@ func TestReservedSidesOfBeforeAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// What the writer knows of an account is what is stored: nothing of a batch that
+// was not committed, and a row that somebody else has changed is not written over.
+func TestKnownAccountsAreTheStoredOnes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openSQLite(t, dir)
+	defer s.Close()
+	id := giro.UUIDs()(clock)
+	keys := &giro.Keys{Accounts: []giro.UUID{id}}
+	// add changes the account as a decision does, and returns how it was loaded.
+	add := func(amount int64, refusal error) (was giro.Account, err error) {
+		err = s.Update(ctx, keys, func(b *giro.Batch) error {
+			b.Accounts(func(a *giro.Account) {
+				was = *a
+				a.Balance, a.Version, a.Dirty = a.Balance+amount, a.Version+1, true
+			})
+			return refusal
+		})
+		return was, err
+	}
+	err := s.Update(ctx, keys, func(b *giro.Batch) error {
+		b.PutAccount(&giro.Account{ID: id, Book: 2, Currency: "BRL", Role: giro.RoleSub, Balance: 5, Version: 1, New: true})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	for _, c := range []struct {
+		name    string
+		before  func()
+		amount  int64
+		refusal error
+		balance int64 // as loaded
+		fails   bool
+	}{
+		{name: "first", amount: 1, balance: 5},
+		{name: "refused", amount: 1, refusal: refused, balance: 6, fails: true},
+		{name: "below the floor", amount: -7, balance: 6, fails: true},
+		{name: "after both", amount: 2, balance: 6},
+		{name: "changed by another", before: func() { tamper(t, dir, "UPDATE account SET balance = 50, version = version + 1") }, amount: 1, balance: 8, fails: true},
+		{name: "read again", amount: 1, balance: 50},
+	} {
+		if c.before != nil {
+			c.before()
+		}
+		was, err := add(c.amount, c.refusal)
+		if was.Balance != c.balance || (err != nil) != c.fails {
+			t.Errorf("%s: loaded with %d (%v), want %d", c.name, was.Balance, err, c.balance)
+		}
+	}
+}

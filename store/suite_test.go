@@ -107,7 +107,11 @@ func (k *books) write(steps ...step) error {
 			k.accounts[role].Balance = balance
 		}
 	}
-	err := k.s.Update(ctx, &giro.Keys{Books: []giro.Book{k.book}}, func(b *giro.Batch) error {
+	keys := &giro.Keys{Books: []giro.Book{k.book}}
+	for _, a := range k.accounts {
+		keys.Accounts = append(keys.Accounts, a.ID)
+	}
+	err := k.s.Update(ctx, keys, func(b *giro.Batch) error {
 		restore() // it may run again
 		w := b.Writes()
 		k.head.Dirty = true
@@ -464,12 +468,12 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		}
 		below := *k.accounts[giro.RoleAvailable]
 		below.Balance, below.Dirty = -1, true
-		if err := s.Update(ctx, &giro.Keys{}, func(b *giro.Batch) error { b.PutAccount(&below); return nil }); err == nil {
+		if err := s.Update(ctx, &giro.Keys{Accounts: []giro.UUID{below.ID}}, func(b *giro.Batch) error { b.PutAccount(&below); return nil }); err == nil {
 			t.Error("an account below its floor: written")
 		}
 		lost := below
 		lost.ID, lost.Balance, lost.New = k.id(), 0, false
-		if err := s.Update(ctx, &giro.Keys{}, func(b *giro.Batch) error { b.PutAccount(&lost); return nil }); err == nil {
+		if err := s.Update(ctx, &giro.Keys{Accounts: []giro.UUID{lost.ID}}, func(b *giro.Batch) error { b.PutAccount(&lost); return nil }); err == nil {
 			t.Error("an update of a row that does not exist: written")
 		}
 		k.audit()
