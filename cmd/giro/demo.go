@@ -33,8 +33,8 @@ func (c *pastClock) now() time.Time {
 }
 
 func (c *demoCommand) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer end()
 	if c.Data == "" {
 		folder, err := os.MkdirTemp("", "giro-demo-")
 		if err != nil {
@@ -58,7 +58,12 @@ func (c *demoCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	history := &past{engine: in.engine, clock: clock, seed: c.Seed}
+	shop, stop, err := serveReceivers()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	history := &past{engine: in.engine, clock: clock, seed: c.Seed, receivers: shop}
 	if first != nil {
 		if err := history.found(ctx, first.Merchant); err != nil {
 			return fmt.Errorf("make the demo's merchant: %w", err)
@@ -68,9 +73,9 @@ func (c *demoCommand) Run() error {
 		}
 	}
 	clock.at.Store(0)
-	if first == nil && c.Rate > 0 {
+	if first == nil {
 		if err := history.resume(ctx); err != nil {
-			return fmt.Errorf("go on with the demo's payments: %w", err)
+			return fmt.Errorf("go on with the demo's shop: %w", err)
 		}
 	}
 	link, err := in.firstLink(ctx)

@@ -24,6 +24,8 @@ type past struct {
 	call    *giro.Call
 	sellers map[money.Currency][]*giro.Account
 	n       atomic.Uint64 // numbers the movements
+
+	receivers string // where the shop's own programs listen
 }
 
 // market is a currency that the shop trades in: its share of the payments, and
@@ -76,7 +78,8 @@ func (s *past) found(ctx context.Context, merchant string) error {
 func sellerName(name string, c money.Currency) string { return name + " " + c.Lower() }
 
 // resume goes on with a demo that was found before: its sellers are looked up,
-// and numbers begin above those that were given.
+// its receivers told to where they are now, and numbers begin above those that
+// were given.
 func (s *past) resume(ctx context.Context) error {
 	m, err := s.engine.Merchant(ctx, 1)
 	if err != nil {
@@ -96,31 +99,34 @@ func (s *past) resume(ctx context.Context) error {
 		}
 	}
 	s.n.Store(uint64(giro.Micros(s.clock.now()) / 1_000_000))
-	return nil
+	return s.subscribe(ctx, false)
 }
 
-// days makes the last days: a few rounds of payments a day, more of them lately
-// and fewer at weekends. What is due in a round is done before the next begins.
+// days makes the last days: some rounds of payments a day, more of them from week
+// to week and fewer at weekends. What is due in a round is done before the next
+// begins. At the end there is something left to do.
 func (s *past) days(ctx context.Context, days int) error {
 	now := s.clock.now
 	begin, end := now(), time.Now()
 	for day := range days + 1 {
+		if day == max(days-1, 0) {
+			if err := s.subscribe(ctx, true); err != nil {
+				return err
+			}
+		}
 		r := rand.New(rand.NewPCG(s.seed, uint64(day)))
 		date := begin.AddDate(0, 0, day)
-		rounds := 2
-		if day >= days-30 {
-			rounds = 5
-		}
+		rounds := 4 + 4*day/max(days, 1)
 		if w := date.Weekday(); w == time.Saturday || w == time.Sunday {
-			rounds -= rounds / 2
+			rounds /= 2
 		}
 		for round := range rounds {
-			at := date.Add(8*time.Hour + time.Duration(round)*15*time.Hour/time.Duration(rounds) + time.Duration(r.IntN(7000))*time.Second)
+			at := date.Add(time.Hour + time.Duration(round)*22*time.Hour/time.Duration(rounds) + time.Duration(r.IntN(5000))*time.Second)
 			if at.Add(time.Minute).After(end) {
 				break
 			}
 			s.clock.at.Store(giro.Micros(at))
-			if err := s.round(ctx, r, 10/rounds+r.IntN(5), end.Sub(at) < 36*time.Hour); err != nil {
+			if err := s.round(ctx, r, 3+r.IntN(5), end.Sub(at) < 36*time.Hour); err != nil {
 				return err
 			}
 			// Seconds later every outcome of the round is known.
@@ -131,7 +137,22 @@ func (s *past) days(ctx context.Context, days int) error {
 			}
 		}
 	}
-	return nil
+	return s.leaveOpen(ctx)
+}
+
+// leaveOpen makes what somebody has to look at: payouts that the rail holds, or
+// has not answered for an hour or so.
+func (s *past) leaveOpen(ctx context.Context) error {
+	r := rand.New(rand.NewPCG(s.seed, 1<<41))
+	s.clock.at.Store(max(s.clock.at.Load(), giro.Micros(time.Now().Add(-time.Hour))))
+	for _, outcome := range []string{"onhold", "pending", "onhold", "pending", "pending"} {
+		if err := s.payoutWith(ctx, r, markets[0], markets[0].usual+r.Int64N(markets[0].usual), s.someone(r), s.n.Add(1), outcome); err != nil {
+			return err
+		}
+	}
+	at := s.clock.now().Add(3 * time.Second)
+	s.clock.at.Store(giro.Micros(at))
+	return s.engine.Drain(ctx, giro.Micros(at))
 }
 
 // round makes n movements at once.
@@ -274,17 +295,6 @@ func (s *past) charge(ctx context.Context, r *rand.Rand, k market, amount int64,
 }
 
 func (s *past) payout(ctx context.Context, r *rand.Rand, k market, amount int64, who *giro.Party, n uint64, lately bool) error {
-	to := &giro.Bank{Method: "transfer", Country: "US", AccountNumber: fmt.Sprintf("%010d", r.Uint64N(1e10))}
-	party := &giro.Party{Name: who.Name}
-	switch k.currency {
-	case "BRL":
-		to = &giro.Bank{Method: "pix", Key: who.Document.Number, KeyType: "cpf"}
-		party.Document = who.Document
-	case "MXN":
-		to = &giro.Bank{Method: "spei", Account: bank.Sample("clabe", r.Uint64())}
-	case "COP":
-		to.Country = "CO"
-	}
 	outcome := "succeeded"
 	switch at := r.IntN(40); {
 	case at == 0:
@@ -297,6 +307,21 @@ func (s *past) payout(ctx context.Context, r *rand.Rand, k market, amount int64,
 		outcome = "onhold"
 	case at < 6 && lately:
 		outcome = "pending"
+	}
+	return s.payoutWith(ctx, r, k, amount, who, n, outcome)
+}
+
+func (s *past) payoutWith(ctx context.Context, r *rand.Rand, k market, amount int64, who *giro.Party, n uint64, outcome string) error {
+	to := &giro.Bank{Method: "transfer", Country: "US", AccountNumber: fmt.Sprintf("%010d", r.Uint64N(1e10))}
+	party := &giro.Party{Name: who.Name}
+	switch k.currency {
+	case "BRL":
+		to = &giro.Bank{Method: "pix", Key: who.Document.Number, KeyType: "cpf"}
+		party.Document = who.Document
+	case "MXN":
+		to = &giro.Bank{Method: "spei", Account: bank.Sample("clabe", r.Uint64())}
+	case "COP":
+		to.Country = "CO"
 	}
 	req := giro.Request{
 		Amount: amount, Currency: k.currency, Provider: "bank", Bank: to, Recipient: party,

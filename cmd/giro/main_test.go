@@ -235,25 +235,50 @@ func demo(t *testing.T, flags ...string) (s server, key string, stop func()) {
 	return s, key, stop
 }
 
-// TestDemoGoesOn: a demo whose data is kept makes payments after a restart too.
+// TestDemoGoesOn: a demo whose data is kept makes payments after a restart too,
+// and its receivers are told of them where they are then.
 func TestDemoGoesOn(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	_, key, stop := demo(t, "--data", folder, "--days", "1")
-	stop()
-	s, _, _ := demo(t, "--data", folder, "--rate", "50")
-	count := func(kind string) (n int) {
-		status, body, err := s.do("GET", "/v1/"+kind+"/counts", key, "")
-		var counts struct{ All int }
-		if err != nil || status != 200 || json.Unmarshal(body, &counts) != nil {
-			t.Fatal(status, string(body), err)
+	s, key, stop := demo(t, "--data", folder, "--days", "1")
+	get := func(path string, v any) {
+		t.Helper()
+		status, body, err := s.do("GET", path, key, "")
+		if err != nil || status != 200 || json.Unmarshal(body, v) != nil {
+			t.Fatal(path, status, string(body), err)
 		}
+	}
+	// newest is the last event that some endpoint has in this state.
+	newest := func(state string) (event string) {
+		var endpoints []struct{ ID string }
+		get("/v1/webhook_endpoints", &endpoints)
+		for _, p := range endpoints {
+			var list []struct{ Event string }
+			get("/v1/webhook_endpoints/"+p.ID+"/deliveries?limit=1&state="+state, &list)
+			for _, d := range list {
+				event = max(event, d.Event)
+			}
+		}
+		return event
+	}
+	eventually(t, "a receiver takes events, another refuses some", func() bool { return newest("succeeded") != "" && newest("pending") != "" })
+	var waiting []struct{ Type string }
+	if get("/v1/attention", &waiting); len(waiting) == 0 {
+		t.Error("nothing waits for anybody")
+	}
+	before := newest("succeeded")
+	stop()
+	s, _, _ = demo(t, "--data", folder, "--rate", "50")
+	count := func(kind string) int {
+		var counts struct{ All int }
+		get("/v1/"+kind+"/counts", &counts)
 		return counts.All
 	}
 	charges, payouts, transfers := count("charges"), count("payouts"), count("transfers")
 	eventually(t, "payments of each kind are made", func() bool {
 		return count("charges") > charges && count("payouts") > payouts && count("transfers") > transfers
 	})
+	eventually(t, "the receivers are told of them", func() bool { return newest("succeeded") > before })
 }
 
 func TestDemoAndTheReadmesCurlLines(t *testing.T) {
