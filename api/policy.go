@@ -8,7 +8,7 @@ import (
 
 // dashboardRoutes are what the dashboard's pages need beside the rest of v1.
 func dashboardRoutes() []*route {
-	return slices.Concat([]*route{searchRoute}, requestRoutes, figureRoutes, trafficRoutes, exportRoutes, viewRoutes, auditRoutes, providerRoutes, sessionRoutes, teamRoutes)
+	return slices.Concat([]*route{searchRoute}, requestRoutes, figureRoutes, trafficRoutes, activityRoutes, exportRoutes, viewRoutes, auditRoutes, providerRoutes, sessionRoutes, teamRoutes)
 }
 
 // policy is what the route asks of a person; empty: nobody has decided.
@@ -33,6 +33,7 @@ var policies = map[string]giro.Permission{
 	"timelineOfTransfer":   giro.MayReadPayments,
 	"listCustomers":        giro.MayReadPayments,
 	"retrieveCustomer":     giro.MayReadPayments,
+	"customerActivity":     giro.MayReadPayments,
 	"listSources":          giro.MayReadPayments,
 	"retrieveSource":       giro.MayReadPayments,
 	"listEvents":           giro.MayReadPayments,
@@ -65,6 +66,7 @@ var policies = map[string]giro.Permission{
 	"exportEntries":             giro.MayReadBalances,
 	"balances":                  giro.MayReadBalances,
 	"listRates":                 giro.MayReadBalances,
+	"accountTrend":              giro.MayReadBalances,
 	"listAccounts":              giro.MayReadBalances,
 	"retrieveAccount":           giro.MayReadBalances,
 	"accountEntries":            giro.MayReadBalances,

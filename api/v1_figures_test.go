@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"giro"
+	"giro/api"
 )
 
 type sums struct {
@@ -142,7 +144,7 @@ func TestFigures(t *testing.T) {
 			Interval, Object string
 			From, To         int64
 			Series           []struct {
-				From, To int64
+				Now      int64
 				Complete bool
 				All      int64
 				Statuses map[string]int64
@@ -272,6 +274,104 @@ func TestAttention(t *testing.T) {
 		o.want(o.ask(owner, "POST", "/v1/test/payouts/"+lost+"/timeout", ""), 200, "") // late: its rail is asked soon
 		if got := types("owner"); got["movements_in_doubt"] != 1 {
 			t.Fatalf("one is in doubt: %v", got)
+		}
+	})
+}
+
+// TestActivity: what customers moved is theirs, per currency, and says where it
+// is not all; the trend of an account ends with its balance.
+func TestActivity(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
+		h := prepare(t, s, folder, func(e *giro.Engine, _ *api.Config) { e.Paused = nil })
+		do := func(request, body string) wireAnswer {
+			t.Helper()
+			a := h.send(t, request, nil, body)
+			if a.status >= 300 {
+				t.Fatalf("%s %s: %d %s", request, body, a.status, a.body)
+			}
+			return a
+		}
+		ana, bea, eve := do("POST /v1/customers", `{"name":"Ana"}`).text("id"), do("POST /v1/customers", `{"name":"Bea"}`).text("id"), do("POST /v1/customers", `{"name":"Eve"}`).text("id")
+		charge := func(customer, currency, token string, amount int) string {
+			t.Helper()
+			return do("POST /v1/charges", fmt.Sprintf(`{"amount":%d,"currency":%q,"customer":%q,"provider":"card","card":{"token":%q}}`, amount, currency, customer, token)).text("id")
+		}
+		charge(ana, "brl", "tok_ok", 1000)
+		charge(ana, "brl", "tok_declined", 5000)
+		charge(ana, "usd", "tok_ok", 70)
+		do("POST /v1/test/clock", `{"advance":"48h"}`)
+		first := charge(ana, "brl", "tok_ok", 200)
+		do("POST /v1/refunds", fmt.Sprintf(`{"charge":%q,"amount":50}`, first))
+		for i := range 101 {
+			charge(bea, "mxn", "tok_ok", 1+i)
+		}
+		type volume struct {
+			Currency                                   string
+			Charges, Captured, Refunded, Payouts, Sent int64
+		}
+		var list []struct {
+			Customer string
+			Last     *int64
+			Volume   []volume
+			Capped   bool `json:"is_capped"`
+		}
+		read := func() {
+			t.Helper()
+			list = nil
+			if err := json.Unmarshal(do("GET /v1/customers/activity?ids="+ana+","+bea+","+eve+","+"cus_00000000000000000000000000", "").body, &list); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The refund is given back a moment later.
+		do("POST /v1/test/clock", `{"advance":"5s"}`)
+		read()
+		if len(list) != 3 {
+			t.Fatalf("%+v", list)
+		}
+		by := map[string]int{}
+		for i, l := range list {
+			by[l.Customer] = i
+		}
+		a, b, e := list[by[ana]], list[by[bea]], list[by[eve]]
+		if got, want := fmt.Sprint(a.Volume), fmt.Sprint([]volume{{"brl", 3, 1200, 50, 0, 0}, {"usd", 1, 70, 0, 0, 0}}); got != want || a.Capped || a.Last == nil {
+			t.Errorf("Ana moved %s, want %s (%v %v)", got, want, a.Capped, a.Last)
+		}
+		if !b.Capped || len(b.Volume) != 1 || b.Volume[0].Charges != 100 || b.Volume[0].Captured != 101*102/2-1 {
+			t.Errorf("Bea moved %+v", b)
+		}
+		if e.Capped || len(e.Volume) != 0 || e.Last != nil {
+			t.Errorf("Eve moved %+v", e)
+		}
+		var main []struct {
+			ID      string
+			Balance int64
+		}
+		if err := json.Unmarshal(do("GET /v1/accounts?kind=main&limit=100", "").body, &main); err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, m := range main {
+			ids = append(ids, m.ID)
+		}
+		var trends []struct {
+			Account  string
+			From, To int64
+			Balances []int64
+		}
+		if err := json.Unmarshal(do("GET /v1/accounts/trend?ids="+strings.Join(ids, ","), "").body, &trends); err != nil || len(trends) != len(main) {
+			t.Fatal(trends, err)
+		}
+		for _, trend := range trends {
+			i := slices.Index(ids, trend.Account)
+			if b := trend.Balances; len(b) != 30 || b[29] != main[i].Balance || b[0] != 0 || trend.Now == 0 {
+				t.Errorf("%+v of %d", trend, main[i].Balance)
+			}
+		}
+		for _, path := range []string{"/v1/customers/activity", "/v1/customers/activity?ids=acct_1", "/v1/accounts/trend", "/v1/accounts/trend?ids=" + ana} {
+			if a := h.send(t, "GET "+path, nil, ""); a.status != 400 {
+				t.Errorf("%s: %d", path, a.status)
+			}
 		}
 	})
 }
