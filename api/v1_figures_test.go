@@ -144,7 +144,7 @@ func TestFigures(t *testing.T) {
 			Interval, Object string
 			From, To         int64
 			Series           []struct {
-				Now      int64
+				From, To int64
 				Complete bool
 				All      int64
 				Statuses map[string]int64
@@ -356,7 +356,7 @@ func TestActivity(t *testing.T) {
 		}
 		var trends []struct {
 			Account  string
-			From, To int64
+			Now      int64
 			Balances []int64
 		}
 		if err := json.Unmarshal(do("GET /v1/accounts/trend?ids="+strings.Join(ids, ","), "").body, &trends); err != nil || len(trends) != len(main) {

@@ -74,29 +74,44 @@ export function currentRequest(): PageRequest | undefined {
 
 export type Account = Schema<'Account'>
 
-const awaited = new Map<string, { ids: Set<string>; answer: Promise<Map<string, Schema<'Customer'>>> }>()
-
-/** Asks for what all who call in the same moment want, with one request. */
-function customersOf(id: string): Promise<Map<string, Schema<'Customer'>>> {
-  const scope = scopeKey(currentScope())
-  const asked = awaited.get(scope)
-  if (asked && asked.ids.size < 100) {
-    asked.ids.add(id)
-    return asked.answer
+/** A reader of one object of many: what all who call in the same moment want is asked for with one request. */
+function gathered<T>(path: Path, idOf: (row: T) => string): (id: string) => Promise<T | null> {
+  const awaited = new Map<string, { ids: Set<string>; answer: Promise<Map<string, T>> }>()
+  return async (id) => {
+    const scope = scopeKey(currentScope())
+    const asked = awaited.get(scope)
+    if (asked && asked.ids.size < 100) {
+      asked.ids.add(id)
+      return (await asked.answer).get(id) ?? null
+    }
+    const ids = new Set([id])
+    const answer = new Promise((moment) => setTimeout(moment)).then(async () => {
+      awaited.delete(scope)
+      const { data } = await read(path as '/v1/customers', [], { ids: [...ids].join(',') })
+      return new Map((data as T[]).map((row) => [idOf(row), row]))
+    })
+    awaited.set(scope, { ids, answer })
+    return (await answer).get(id) ?? null
   }
-  const ids = new Set([id])
-  const answer = new Promise((moment) => setTimeout(moment)).then(async () => {
-    awaited.delete(scope)
-    const { data } = await read('/v1/customers', [], { ids: [...ids].join(',') })
-    return new Map((data as Schema<'Customer'>[]).map((c) => [c.id, c]))
-  })
-  awaited.set(scope, { ids, answer })
-  return answer
 }
 
-/** A customer by id, for a row of a list: those of all rows come together. */
+const customerOf = gathered<Schema<'Customer'>>('/v1/customers', (c) => c.id)
+const activityOf = gathered<Schema<'CustomerActivity'>>('/v1/customers/activity', (a) => a.customer)
+const trendOf = gathered<Schema<'AccountTrend'>>('/v1/accounts/trend', (a) => a.account)
+
+/** A customer by id, for a row of a list. */
 export function useCustomer(id: string): Schema<'Customer'> | undefined {
-  return useQuery({ queryKey: [scopeKey(currentScope()), '/v1/customers/' + id, 'row'], queryFn: async () => (await customersOf(id)).get(id) ?? null, staleTime: 60_000 }).data ?? undefined
+  return useQuery({ queryKey: [scopeKey(currentScope()), '/v1/customers/' + id, 'row'], queryFn: () => customerOf(id), staleTime: 60_000 }).data ?? undefined
+}
+
+/** What a customer moved; undefined until it is known. */
+export function useActivity(id: string): Schema<'CustomerActivity'> | undefined {
+  return useQuery({ queryKey: [scopeKey(currentScope()), '/v1/customers/activity', id], queryFn: () => activityOf(id), staleTime: 30_000 }).data ?? undefined
+}
+
+/** An account's balances of the last 30 days. */
+export function useTrend(id: string | undefined): number[] | undefined {
+  return useQuery({ queryKey: [scopeKey(currentScope()), '/v1/accounts/trend', id], queryFn: () => trendOf(id!), staleTime: 60_000, enabled: id !== undefined }).data?.balances
 }
 
 /** Accounts by id, clearing and reserved ones included. */

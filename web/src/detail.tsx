@@ -3,7 +3,7 @@ import { asCurl } from './api/client.ts'
 import { type Action, ActionDialog } from './actions.tsx'
 import { usePageRequest } from './data.ts'
 import { t } from './i18n/index.ts'
-import { useKeys } from './keys.ts'
+import { useKeys, usePageActs } from './keys.ts'
 import { useLocation } from '@tanstack/react-router'
 import { A, useGo } from './nav.tsx'
 import { useMay } from './session.ts'
@@ -57,6 +57,10 @@ export function Detail<T extends { id: string }>({ object, path, back, backName,
   }
   const allowed = actions.filter((a) => may(a.may) && a.when(object))
   usePageRequest({ method: 'GET', path, data: object, command: command ?? `giro get ${object.id}` })
+  usePageActs([
+    ...allowed.map((a) => ({ id: a.id, text: t(a.label) + '…', run: () => setDoing(a) })),
+    { id: 'copy_id', text: t('copy_id'), run: () => void copy(object.id) },
+  ])
   useKeys({
     y: () => void copy(object.id),
     '.': () => setJSON(true),

@@ -42,6 +42,12 @@ export function decimal(amount: Minor, currency: string): string {
   return `${sign}${s.slice(0, -d)}.${s.slice(-d)}`
 }
 
+/** The same amount on the other side; exact at any size. */
+export function opposite(amount: Minor): Minor {
+  if (typeof amount === 'number') return 0 - amount
+  return amount.startsWith('-') ? amount.slice(1) : '-' + amount
+}
+
 export function money(amount: Minor, currency: string): string {
   return currencyFormat(currency.toUpperCase(), false).format(decimal(amount, currency) as Intl.StringNumericLiteral)
 }

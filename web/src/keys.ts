@@ -66,3 +66,29 @@ export function useKeys(keys: Keys, kind: 'page' | 'base' | 'modal' = 'page') {
     }
   }, [])
 }
+
+/** Something that the page which is open can do, for the palette. */
+export interface PageAct {
+  id: string
+  text: string
+  run: () => void
+}
+
+let acts: PageAct[] = []
+
+/** Tells the palette what can be done on the page, while it is there. */
+export function usePageActs(list: PageAct[]) {
+  useEffect(() => {
+    acts = list
+  })
+  useEffect(
+    () => () => {
+      acts = []
+    },
+    [],
+  )
+}
+
+export function pageActs(): PageAct[] {
+  return acts
+}

@@ -372,7 +372,7 @@ export function ListView<T extends object>(list: List<T>) {
                 {table.getVisibleLeafColumns().map((c) => {
                   const column = list.columns.find((x) => x.id === c.id)!
                   return (
-                    <th key={c.id} role="columnheader" scope="col" className={column.end ? 'end' : undefined}>
+                    <th key={c.id} role="columnheader" scope="col" className={column.end ? 'end' : undefined} aria-sort={column.id === 'created' && !list.unpaged ? 'descending' : undefined}>
                       {t(column.header)}
                     </th>
                   )

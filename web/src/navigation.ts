@@ -11,6 +11,8 @@ export interface NavItem {
   /** In test mode alone. */
   test?: boolean
   keys?: string
+  /** Not a page of the dashboard: opens beside it. */
+  outside?: boolean
   items?: NavItem[]
 }
 
@@ -33,6 +35,7 @@ const navigation: NavItem[] = [
       { key: 'nav.events', href: '/developers/events', may: 'payments.read', keys: 'e' },
       { key: 'nav.logs', href: '/developers/logs', may: 'developers.read' },
       { key: 'nav.sandbox', href: '/developers/sandbox', may: 'sandbox.write', test: true },
+      { key: 'nav.api_docs', href: '/docs', outside: true },
     ],
   },
   {

@@ -3,6 +3,7 @@ import { useId, useState } from 'react'
 import { currentScope, type Schema, scopeKey, send } from './api/client.ts'
 import { money } from './format.ts'
 import { type Key, label, t } from './i18n/index.ts'
+import { pageActs } from './keys.ts'
 import { pageOf, useGo } from './nav.tsx'
 import type { NavItem } from './navigation.ts'
 import { setPreferences } from './preferences.ts'
@@ -21,7 +22,7 @@ interface Choice {
 type Found = Schema<'SearchResult'>
 
 /** Goes anywhere and finds anything: pages, acts, and every id, reference, name, document and e-mail address. */
-export function Palette({ commands, items, onClose, onCreate, creatable, switchMode }: { commands: boolean; items: NavItem[]; onClose: () => void; onCreate: (kind: string) => void; creatable: readonly string[]; switchMode: (live: boolean) => void }) {
+export function Palette({ commands, items, onClose, onCreate, onCurl, creatable, switchMode }: { commands: boolean; items: NavItem[]; onClose: () => void; onCreate: (kind: string) => void; onCurl: () => void; creatable: readonly string[]; switchMode: (live: boolean) => void }) {
   const [text, setText] = useState('')
   const [at, setAt] = useState(0)
   const go = useGo()
@@ -39,8 +40,10 @@ export function Palette({ commands, items, onClose, onCreate, creatable, switchM
     onClose()
     f()
   }
-  const pages: Choice[] = items.flatMap((n) => [n, ...(n.items ?? []).filter((x) => x.href !== n.href)]).map((n) => ({ id: 'go ' + n.href, text: t(n.key), note: t('go_to'), icon: n.icon ?? 'right', run: then(() => go(n.href)) }))
+  const pages: Choice[] = items.flatMap((n) => [n, ...(n.items ?? []).filter((x) => x.href !== n.href)]).map((n) => ({ id: 'go ' + n.href, text: t(n.key), note: t('go_to'), icon: n.icon ?? 'right', run: then(() => (n.outside ? void open(n.href, '_blank', 'noreferrer') : go(n.href))) }))
   const acts: Choice[] = [
+    ...pageActs().map((a) => ({ id: 'here ' + a.id, text: a.text, note: t('on_this_page'), icon: 'activity' as const, run: then(a.run) })),
+    { id: 'curl', text: t('copy_curl'), note: t('on_this_page'), icon: 'copy', run: then(onCurl) },
     ...creatable.map((k) => ({ id: 'create ' + k, text: t(`create.${k}` as Key), note: t('create'), icon: 'plus' as const, run: then(() => onCreate(k)) })),
     ...(['light', 'dark', 'auto'] as const).map((x) => ({ id: 'theme ' + x, text: `${t('theme')}: ${t(`theme.${x}`)}`, icon: 'half' as const, run: then(() => setPreferences({ theme: x })) })),
     { id: 'test', text: t('keys.test'), icon: 'activity', run: then(() => switchMode(false)) },
@@ -63,7 +66,7 @@ export function Palette({ commands, items, onClose, onCreate, creatable, switchM
   const list: Choice[] = [
     ...(jump && !results.some((r) => r.id === wanted) ? [{ id: 'jump', text: wanted, note: t('open'), icon: 'right' as const, run: then(() => go(jump)) }] : []),
     ...results,
-    ...(commands || low || !may('payments.read') ? [...pages, ...acts].filter(matches) : []),
+    ...(commands || low || !may('payments.read') ? [...(commands && !low ? [...acts, ...pages] : [...pages, ...acts])].filter(matches) : []),
   ].slice(0, 40)
   const chosen = Math.min(at, list.length - 1)
   return (

@@ -237,9 +237,15 @@ export function Shell() {
                       const exact = path === x.href || (x.href !== n.href && path.startsWith(x.href + '/')) || (x.href === '/payments' && path.startsWith('/payments/'))
                       return (
                         <li key={x.href}>
-                          <A href={x.href} className={exact ? 'on' : undefined} aria-current={exact ? 'page' : undefined}>
-                            {t(x.key)}
-                          </A>
+                          {x.outside ? (
+                            <a href={x.href} target="_blank" rel="noreferrer">
+                              {t(x.key)} <Icon name="link" size={12} />
+                            </a>
+                          ) : (
+                            <A href={x.href} className={exact ? 'on' : undefined} aria-current={exact ? 'page' : undefined}>
+                              {t(x.key)}
+                            </A>
+                          )}
                         </li>
                       )
                     })}
@@ -261,7 +267,7 @@ export function Shell() {
         {barrier ? <Barred by={barrier} onTest={() => switchMode(false)} /> : <Outlet />}
       </main>
       <Toasts />
-      {palette && <Palette commands={palette === 'commands'} items={items} onClose={() => setPalette('')} onCreate={setCreate} creatable={creatable} switchMode={switchMode} />}
+      {palette && <Palette commands={palette === 'commands'} items={items} onClose={() => setPalette('')} onCreate={setCreate} onCurl={curl} creatable={creatable} switchMode={switchMode} />}
       {help && <Shortcuts items={items} onClose={() => setHelp(false)} />}
       {json && (
         <Dialog title="JSON" kind="wide" onClose={() => setJSON(false)}>
@@ -342,7 +348,7 @@ function Shortcuts({ items, onClose }: { items: NavItem[]; onClose: () => void }
   const sections: [string, [string, string][]][] = [
     [t('keys.anywhere'), [['/', t('search')], ['Ctrl K', t('keys.palette')], ['?', t('shortcuts')], ['c', t('copy_curl')], ['.', 'JSON'], ['m t', t('keys.test')], ['m l', t('keys.live')], ['t', t('theme')]]],
     [t('keys.go'), items.flatMap((n) => [n, ...(n.items ?? [])]).filter((n) => n.keys).map((n) => ['g ' + n.keys, t(n.key)])],
-    [t('keys.lists'), [['j k', t('keys.rows')], ['Enter', t('open')], ['Space', t('peek')], ['x', t('keys.select')], ['Shift x', t('keys.range')], ['f', t('keys.filter')], ['s', t('views.save')], ['e', t('export')], ['r', t('refresh')], ['[ ]', t('keys.pages')]]],
+    [t('keys.lists'), [['j k', t('keys.rows')], ['Enter', t('open')], ['Space', t('peek')], ['x', t('keys.select')], ['Shift x', t('keys.range')], ['f', t('keys.filter')], ['v', t('views')], ['s', t('views.save')], ['e', t('export')], ['r', t('refresh')], ['[ ]', t('keys.pages')]]],
     [t('keys.details'), [['j k', t('keys.neighbours')], ['y', t('copy_id')], ['R', t('action.refund')], ['C', t('action.capture')], ['Esc', t('keys.back')]]],
   ]
   return (

@@ -90,12 +90,22 @@ export function saveText(name: string, text: string) {
 }
 
 /** Fetches a CSV: the browser streams it to disk, with the session's cookie. */
-export function download(kind: string, query: Query) {
-  const { limit: _limit, cursor: _cursor, before: _before, ...filters } = query
+function fetchCSV(kind: string, query: Query) {
   const scope = currentScope()
   const link = document.createElement('a')
-  link.href = `/v1/exports/${kind}` + queryText({ ...filters, giro_merchant: scope.merchant, giro_mode: scope.live ? 'live' : 'test' })
+  link.href = `/v1/exports/${kind}` + queryText({ ...query, giro_merchant: scope.merchant, giro_mode: scope.live ? 'live' : 'test' })
   link.download = `${kind}-${new Date().toISOString().slice(0, 10)}.csv`
   link.click()
   toast(t('export.started'))
+}
+
+/** A list with its filters, as a CSV. */
+export function download(kind: string, query: Query) {
+  const { limit: _limit, cursor: _cursor, before: _before, ...filters } = query
+  fetchCSV(kind, filters)
+}
+
+/** Every entry of an account, as a CSV. */
+export function downloadStatement(account: string) {
+  fetchCSV('entries', { account })
 }

@@ -1,7 +1,7 @@
 import { useParams } from '@tanstack/react-router'
 import type { Action } from '../actions.tsx'
 import type { Schema } from '../api/client.ts'
-import { useRead } from '../data.ts'
+import { useActivity, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { FirstSteps } from '../first.tsx'
 import { label, t } from '../i18n/index.ts'
@@ -9,7 +9,7 @@ import { ListView } from '../list.tsx'
 import { Metadata } from '../metadata.tsx'
 import { useGo } from '../nav.tsx'
 import { useMay } from '../session.ts'
-import { Card, Facts, Failure, ID, Loading, Time } from '../ui/parts.tsx'
+import { Card, Facts, Failure, ID, Loading, Money, Time } from '../ui/parts.tsx'
 import { type Document, masked } from './document.ts'
 import { method, movementList } from './movements.tsx'
 
@@ -29,14 +29,42 @@ export function CustomersPage() {
       columns={[
         { id: 'name', header: 'field.name', cell: (c) => <span className="clip">{c.name ?? c.id}</span> },
         { id: 'email', header: 'field.email', cell: (c) => c.email && <span className="clip">{c.email}</span> },
-        { id: 'document', header: 'document', cell: (c) => masked(c.document as Document) || undefined },
-        { id: 'reference', header: 'col.reference', cell: (c) => c.reference && <span className="clip">{c.reference}</span> },
+        { id: 'document', header: 'document', cell: (c) => masked(c.document as Document) && <span className="nowrap">{masked(c.document as Document)}</span> },
+        { id: 'reference', header: 'col.reference', off: true, cell: (c) => c.reference && <span className="clip">{c.reference}</span> },
+        { id: 'volume', header: 'col.volume', end: true, cell: (c) => <Moved id={c.id} /> },
+        { id: 'last', header: 'col.last', cell: (c) => <LastActivity id={c.id} /> },
         { id: 'phone', header: 'field.phone', off: true, cell: (c) => c.phone },
-        { id: 'created', header: 'col.created', cell: (c) => <Time at={c.created} /> },
+        { id: 'created', header: 'col.created', off: true, cell: (c) => <Time at={c.created} /> },
         { id: 'id', header: 'col.id', off: true, cell: (c) => <ID value={c.id} link={false} /> },
       ]}
     />
   )
+}
+
+/** What a customer has paid, per currency. */
+function Moved({ id, all = false }: { id: string; all?: boolean }) {
+  const a = useActivity(id)
+  if (!a) return <span className="muted">…</span>
+  const paid = a.volume.filter((v) => v.charges > 0)
+  if (paid.length === 0) return <span className="muted">—</span>
+  const more = a.is_capped && <span title={t('customers.capped')}>+</span>
+  return (
+    <>
+      {paid.slice(0, all ? undefined : 1).map((v) => (
+        <span key={v.currency} className="block">
+          <Money amount={v.captured} currency={v.currency} />
+          {more}
+        </span>
+      ))}
+      {!all && paid.length > 1 && <span className="muted small"> {t('and_more', { n: paid.length - 1 })}</span>}
+    </>
+  )
+}
+
+function LastActivity({ id }: { id: string }) {
+  const a = useActivity(id)
+  if (!a) return <span className="muted">…</span>
+  return <Time at={a.last} />
 }
 
 export function CustomerPage() {
@@ -82,6 +110,8 @@ export function CustomerPage() {
                 [t('document'), d ? `${d.type} ${d.number}` : null],
                 [t('col.reference'), c.reference],
                 [t('col.description'), c.description],
+                [t('col.volume'), <Moved key="v" id={c.id} all />],
+                [t('col.last'), <LastActivity key="l" id={c.id} />],
                 [t('col.created'), <Time key="c" at={c.created} style="long" />],
               ]}
             />

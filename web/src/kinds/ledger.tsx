@@ -1,13 +1,14 @@
 import { useParams } from '@tanstack/react-router'
 import type { Schema } from '../api/client.ts'
-import { type Account, useAccounts, usePageRequest, useRead } from '../data.ts'
+import { type Account, useAccounts, usePageRequest, useRead, useTrend } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { instant, money, moneyShort } from '../format.ts'
+import { instant, type Minor, money, moneyShort, opposite } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
-import { StepLine } from '../ui/chart.tsx'
+import { Spark, StepLine } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { downloadStatement } from '../views.tsx'
 import { Card, Code, Facts, Failure, Field, ID, Loading, Money, Table, Time } from '../ui/parts.tsx'
 
 export type LedgerTransaction = Schema<'LedgerTransaction'>
@@ -156,6 +157,23 @@ type Entry = Schema<'Entry'>
 
 const order = ['main', 'sub', 'pending', 'reserved', 'sub_reserved', 'returns', 'clearing', 'fees', 'suspense', 'intermerchant']
 
+/** What an account belongs to: what others owe, what is owed to others, and what is neither. */
+const classes = ['assets', 'liabilities', 'income', 'suspense'] as const
+function classOf(a: Account): (typeof classes)[number] {
+  return a.kind === 'clearing' ? 'assets' : a.kind === 'fees' ? 'income' : a.kind === 'suspense' || a.kind === 'intermerchant' ? 'suspense' : 'liabilities'
+}
+
+/** A balance as people read it: debits less credits of what is an asset, the other way round of all else. */
+function natural(a: Account, balance: Minor = a.balance): Minor {
+  return classOf(a) === 'assets' ? opposite(balance) : balance
+}
+
+/** An account's last 30 days. */
+function AccountSpark({ account: a }: { account: Account }) {
+  const values = useTrend(a.id)
+  return values?.some((v) => v !== 0) ? <Spark values={values.map((v) => Number(natural(a, v)))} /> : null
+}
+
 /** The chart of accounts as a tree: currency, then what the account is for. */
 export function LedgerAccountsPage() {
   const [search, setSearch] = useSearch()
@@ -166,6 +184,7 @@ export function LedgerAccountsPage() {
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
   const text = (search.q ?? '').toLowerCase()
   const list = ((q.data?.data as Account[] | undefined) ?? []).filter((a) => !text || (accountName(a, a.id) + a.id).toLowerCase().includes(text))
+  const more = !!q.data?.next?.cursor || !!search.cursor
   const currencies = [...new Set(list.map((a) => a.currency))].sort()
   return (
     <>
@@ -198,19 +217,32 @@ export function LedgerAccountsPage() {
                       </span>
                     )}
                   </summary>
+                  {classes.map((group) => {
+                    const inside = list.filter((a) => a.currency === c && classOf(a) === group)
+                    if (inside.length === 0) return null
+                    return (
+                  <details key={group} open className="branch">
+                    <summary>
+                      {t(`class.${group}`)} <span className="muted small">{t(group === 'assets' ? 'class.debit' : 'class.credit')}</span>
+                      <span className="grow" />
+                      {!more && <Money amount={inside.reduce((n, a) => n + Number(natural(a)), 0)} currency={c} />}
+                    </summary>
                   <ul>
-                    {list
-                      .filter((a) => a.currency === c)
+                    {inside
                       .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || (a.name ?? '').localeCompare(b.name ?? ''))
                       .map((a) => (
                         <li key={a.id}>
                           <A href={'/ledger/accounts/' + a.id}>{accountName(a, a.id)}</A>
                           {a.closed && <span className="muted small">{label('status', 'closed')}</span>}
                           <span className="grow" />
-                          <Money amount={a.balance} currency={a.currency} />
+                          {!search.at && <AccountSpark account={a} />}
+                          <Money amount={natural(a)} currency={a.currency} />
                         </li>
                       ))}
                   </ul>
+                  </details>
+                    )
+                  })}
                 </details>
               )
             })}
@@ -272,7 +304,7 @@ export function LedgerAccountPage() {
       { id: 'sequence', header: 'col.sequence', end: true, cell: (e) => e.sequence },
       { id: 'debit', header: 'debit', end: true, cell: (e) => (e.amount < 0 ? <Money amount={-e.amount} currency={a.currency} /> : '') },
       { id: 'credit', header: 'credit', end: true, cell: (e) => (e.amount > 0 ? <Money amount={e.amount} currency={a.currency} /> : '') },
-      { id: 'balance', header: 'col.balance', end: true, cell: (e) => <Money amount={e.balance} currency={a.currency} /> },
+      { id: 'balance', header: 'col.balance', end: true, cell: (e) => <Money amount={natural(a, e.balance)} currency={a.currency} /> },
     ],
   }
   return (
@@ -287,7 +319,7 @@ export function LedgerAccountPage() {
         <Card title={t('details')}>
           <Facts
             items={[
-              [t('col.balance'), <Money key="b" amount={a.balance} currency={a.currency} />],
+              [t('col.balance'), <Money key="b" amount={natural(a)} currency={a.currency} />],
               [t('normal_side'), a.kind === 'clearing' ? t('debit') : t('credit')],
               [t('kind'), label('role', a.kind)],
               [t('may_go_negative'), a.allow_negative ? t('yes') : t('no')],
@@ -302,10 +334,10 @@ export function LedgerAccountPage() {
         title={at === undefined ? t('balance_now') : t('balance_then')}
         actions={<AsOf />}
       >
-        <p className="big">{shown === undefined ? '—' : <Money amount={shown} currency={a.currency} />}</p>
+        <p className="big">{shown === undefined ? '—' : <Money amount={natural(a, shown)} currency={a.currency} />}</p>
         {entries.length > 1 && (
           <StepLine
-            points={entries.map((e) => ({ at: e.created, value: e.balance }))}
+            points={entries.map((e) => ({ at: e.created, value: Number(natural(a, e.balance)) }))}
             format={(v) => money(v, a.currency)}
             axis={(v) => moneyShort(v, a.currency)}
             label={t('balance_line')}
@@ -314,7 +346,14 @@ export function LedgerAccountPage() {
           />
         )}
       </Card>
-      <Card title={t('statement')}>
+      <Card
+        title={t('statement')}
+        actions={
+          <button type="button" className="small" onClick={() => downloadStatement(id)}>
+            <Icon name="export" size={13} /> {t('save_csv')}
+          </button>
+        }
+      >
         <ListView {...list} />
       </Card>
     </Detail>

@@ -1,13 +1,16 @@
+import type { ReactNode } from 'react'
 import { post, type Schema } from '../api/client.ts'
-import { changed, usePageRequest, useRead } from '../data.ts'
+import { type Account, changed, usePageRequest, useRead, useTrend } from '../data.ts'
 import { large, money, number } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { A, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
+import { Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Card, Failure, Loading, toast } from '../ui/parts.tsx'
 import { AsOf } from '../kinds/ledger.tsx'
 import { Proof, Verified } from '../ui/proof.tsx'
+import { downloadStatement } from '../views.tsx'
 
 /** Recomputes the whole ledger, beside everything else. */
 function Verify() {
@@ -56,18 +59,45 @@ function LastVerification() {
   )
 }
 
+/** How a main account has stood for 30 days. */
+function Trend({ account }: { account?: string }) {
+  const values = useTrend(account)
+  return values ? <Spark values={values} width={96} height={26} /> : null
+}
+
+/** What is on hold, or on its way out, as the movements say; each leads to the larger of the lists. */
+function Open({ currency, status }: { currency: string; status: 'onhold' | 'pending' }) {
+  const hour = String(Math.floor(Date.now() / 3_600_000) * 3600)
+  const f = useRead('/v1/figures', [], { currency, from: hour }, { keep: true }).data?.data
+  if (!f) return '…'
+  const open = f.open.filter((o) => o.status === status && (o.kind === 'payout' || o.kind === 'refund'))
+  const sum = open.reduce((n, o) => n + o.amount, 0)
+  const count = open.reduce((n, o) => n + o.count, 0)
+  if (count === 0) return money(0, currency)
+  return (
+    <A href={open.some((o) => o.kind === 'payout') ? '/payouts' : '/refunds'} search={{ status, currency }}>
+      {money(sum, currency)} <span className="muted small">({number(count)})</span>
+    </A>
+  )
+}
+
 /** The main accounts of every currency, now or at any past moment. */
 export function BalancesPage() {
   const [search] = useSearch()
   const may = useMay()
   const query = search.at ? { at: new Date(search.at + 'Z').toISOString() } : undefined
   const q = useRead('/v1/balances', [], query, { keep: true })
+  const accounts = useRead('/v1/accounts', [], { kind: 'main', limit: '100' }, { keep: true })
+  const main = new Map(((accounts.data?.data as Account[] | undefined) ?? []).map((a) => [a.currency, a.id]))
   usePageRequest({ method: 'GET', path: '/v1/balances', query, data: q.data?.data, command: 'giro balances' })
   return (
     <>
       <div className="page-head">
         <h1>{t('nav.balances')}</h1>
-        <AsOf />
+        <div className="row wrap">
+          <AsOf />
+          {may('ledger.verify') && <Verify />}
+        </div>
       </div>
       {search.at && <p className="notice">{t('balances_then', { at: search.at.replace('T', ' ') })}</p>}
       {q.error ? (
@@ -81,20 +111,39 @@ export function BalancesPage() {
           {q.data.data.balances.map((b: Schema<'Balance'>) => (
             <Card key={b.currency} title={b.currency.toUpperCase()} className="balance">
               <p className="muted small">{t('available')}</p>
-              <p className={'big' + large(money(b.available, b.currency))}>{money(b.available, b.currency)}</p>
+              <p className={'big' + large(money(b.available, b.currency))}>
+                {money(b.available, b.currency)} <Trend account={main.get(b.currency)} />
+              </p>
               <dl className="sides">
-                {(['pending', 'reserved', 'returns'] as const).map((part) => (
-                  <div key={part}>
-                    <dt>{t(part)}</dt>
-                    <dd>{money(b[part], b.currency)}</dd>
+                {(
+                  [
+                    [t('pending'), money(b.pending, b.currency)],
+                    [t('reserved'), money(b.reserved, b.currency)],
+                    [t('returns'), money(b.returns, b.currency)],
+                    ...(search.at ? [] : [[t('balances.onhold'), <Open key="h" currency={b.currency} status="onhold" />], [t('balances.transit'), <Open key="t" currency={b.currency} status="pending" />]]),
+                  ] as [string, ReactNode][]
+                ).map(([name, value]) => (
+                  <div key={name}>
+                    <dt>{name}</dt>
+                    <dd>{value}</dd>
                   </div>
                 ))}
               </dl>
+              {main.get(b.currency) && (
+                <p className="row wrap">
+                  <A href={'/ledger/accounts/' + main.get(b.currency)} className="button small">
+                    {t('statement')}
+                  </A>
+                  <button type="button" className="small" onClick={() => downloadStatement(main.get(b.currency)!)}>
+                    <Icon name="export" size={13} /> {t('save_csv')}
+                  </button>
+                </p>
+              )}
             </Card>
           ))}
         </div>
       )}
-      <Card title={t('proof')} actions={may('ledger.verify') && <Verify />}>
+      <Card title={t('proof')}>
         <Proof />
         <LastVerification />
         <p className="muted small">{t('proof_note')}</p>

@@ -277,7 +277,7 @@ export function StepLine({ points, format, axis, label, at, onPick, height = 150
 /** A small line without axes; the number beside it says what it means. */
 export function Spark({ values, width = 72, height = 22 }: { values: number[]; width?: number; height?: number }) {
   if (values.length < 2) return null
-  const y = scaleLinear({ domain: [0, Math.max(1, ...values)], range: [height - 2, 2] })
+  const y = scaleLinear({ domain: [Math.min(0, ...values), Math.max(1, ...values)], range: [height - 2, 2] })
   const x = scaleLinear({ domain: [0, values.length - 1], range: [1, width - 1] })
   return (
     <svg width={width} height={height} aria-hidden="true" className="spark">
