@@ -20,6 +20,19 @@ type Merchant struct {
 
 	// Rails names the live rail of a provider or of "provider/method".
 	Rails map[string]string `json:"rails,omitempty"`
+
+	// Faults names the outcome that the sandbox gives to all movements of a kind,
+	// in test mode, unless their request names one.
+	Faults map[Kind]string `json:"faults,omitempty"`
+}
+
+// fault returns the sandbox outcome of a movement whose request names one, or
+// none.
+func (m *Merchant) fault(call *Call, kind Kind) string {
+	if call.Simulate != "" || call.Live {
+		return call.Simulate
+	}
+	return m.Faults[kind]
 }
 
 // The statuses of a merchant.

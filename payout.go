@@ -93,7 +93,7 @@ func (e *Engine) draft(b *Batch, call *Call, kind Kind, req *Request) *Movement 
 	m.Detail = Detail{
 		Provider: req.Provider, Account: req.Account, Source: req.Source, Card: req.Card, Mobile: req.Mobile, Bank: req.Bank,
 		Recipient: req.Recipient, Description: req.Description, Metadata: req.Metadata, Descriptor: req.Descriptor,
-		ReceiptEmail: req.Email, Reason: req.Reason, RetryOf: req.RetryOf, Simulate: call.Simulate, Publishable: call.Publishable,
+		ReceiptEmail: req.Email, Reason: req.Reason, RetryOf: req.RetryOf, Simulate: call.Merchant.fault(call, kind), Publishable: call.Publishable,
 		KeyID: call.Key, RequestID: call.RequestID, Wire: req.Wire,
 		Exchange: req.Exchange, Quote: req.Quote, Notify: req.Notify,
 	}

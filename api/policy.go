@@ -167,6 +167,8 @@ var policies = map[string]giro.Permission{
 	"testFund":         giro.MayUseSandbox,
 	"testOutcome":      giro.MayUseSandbox,
 	"testRailLog":      giro.MayUseSandbox,
+	"testFaults":       giro.MayUseSandbox,
+	"testSetFaults":    giro.MayUseSandbox,
 	"testClock":        giro.MayUseSandbox,
 	"testAdvanceClock": giro.MayUseSandbox,
 

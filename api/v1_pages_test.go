@@ -196,3 +196,53 @@ func TestFiltersWithoutIndex(t *testing.T) {
 		}
 	})
 }
+
+// TestFaults: the sandbox gives a whole kind the outcome that was set, unless a
+// request names one, and behaves as usual again afterwards.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
+		h := prepare(t, s, folder, func(e *giro.Engine, _ *api.Config) { e.Paused = nil })
+		card := `{"amount":700,"currency":"brl","provider":"card","card":{"token":"tok_ok"}}`
+		charge := func(headers ...string) string {
+			t.Helper()
+			a := h.send(t, "POST /v1/charges", headers, card)
+			if a.status != 201 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			return a.text("status") + " " + a.text("failure_code") + " " + a.text("in_doubt")
+		}
+		set := func(body, want string) {
+			t.Helper()
+			for _, a := range []wireAnswer{h.send(t, "PUT /v1/test/faults", nil, body), h.send(t, "GET /v1/test/faults", nil, "")} {
+				if a.status != 200 || string(a.body) != want {
+					t.Fatalf("%s: %d %s, want %s", body, a.status, a.body, want)
+				}
+			}
+		}
+		usual := charge()
+		set(`{"charges":"failed:out_of_order","payouts":"onhold"}`, `{"object":"faults","charges":"failed:out_of_order","refunds":null,"payouts":"onhold"}`)
+		if got := charge(); got != "failed out_of_order false" {
+			t.Errorf("with a fault: %s", got)
+		}
+		if got := charge("Giro-Simulate: succeeded"); got != usual {
+			t.Errorf("a request that names another outcome: %s, usually %s", got, usual)
+		}
+		set(`{"charges":"onhold"}`, `{"object":"faults","charges":"onhold","refunds":null,"payouts":null}`)
+		if got := charge(); !strings.HasPrefix(got, "onhold") {
+			t.Errorf("held: %s", got)
+		}
+		set(`{}`, `{"object":"faults","charges":null,"refunds":null,"payouts":null}`)
+		if got := charge(); got != usual {
+			t.Errorf("afterwards: %s, usually %s", got, usual)
+		}
+		for _, body := range []string{`{"charges":"maybe"}`, `{"transfers":"failed"}`, `{"payouts":"failed:"}`} {
+			if a := h.send(t, "PUT /v1/test/faults", nil, body); a.status != 422 && a.status != 400 {
+				t.Errorf("%s: %d", body, a.status)
+			}
+		}
+		if a := h.send(t, "PUT /v1/test/faults", []string{"-Authorization", "Authorization: Bearer " + h.vars["live_key"]}, `{}`); a.status != 403 {
+			t.Errorf("in live mode: %d %s", a.status, a.body)
+		}
+	})
+}

@@ -24,6 +24,34 @@ var clockAnswer = &schema{kind: kindObject, name: "Clock", fields: []field{
 	{name: "now", schema: answerTime}, {name: "fired", optional: true, about: "What became due and has run.", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "FiredJob", fields: []field{
 		{name: "object", schema: plainText}, {name: "kind", schema: oneOf(string(giro.JobRail), string(giro.JobExpire), string(giro.JobSettle), string(giro.JobVoid))}}}}}}}
 
+// faultKinds are the kinds that a rail carries.
+var faultKinds = []giro.Kind{giro.KindCharge, giro.KindRefund, giro.KindPayout}
+
+var (
+	faultsBody = &schema{kind: kindObject, name: "FaultsChange", about: "The whole: a kind that is not sent behaves as usual again.", fields: faultFields(func(k giro.Kind) field {
+		return field{name: k.Plural(), schema: text(1, 80), about: "succeeded, failed, failed:code, onhold, returned, refunded, pending, timeout, timeout_failed or unavailable.", example: "timeout"}
+	})}
+	faultsAnswer = &schema{kind: kindObject, name: "Faults", fields: append([]field{{name: "object", schema: oneOf("faults")}}, faultFields(func(k giro.Kind) field {
+		return field{name: k.Plural(), schema: null(plainText), about: "What happens to every new " + string(k) + "; null: what its data says."}
+	})...)}
+)
+
+func faultFields(of func(giro.Kind) field) (list []field) {
+	for _, k := range faultKinds {
+		list = append(list, of(k))
+	}
+	return list
+}
+
+func renderFaults(faults map[giro.Kind]string) []byte {
+	var a appender
+	a.text("object", "faults")
+	for _, k := range faultKinds {
+		a.maybe(k.Plural(), faults[k])
+	}
+	return a.close()
+}
+
 var railLogAnswer = &schema{kind: kindObject, name: "RailLogLine", fields: []field{
 	{name: "instruction", schema: plainText}, {name: "object", schema: plainText}, {name: "kind", schema: plainText},
 	{name: "submits", schema: plainInteger}, {name: "lookups", schema: plainInteger}, {name: "done", schema: flagSchema}, {name: "at", schema: plainText},
@@ -92,6 +120,40 @@ var sandboxRoutes = []*route{
 				a.flag("done", r.Done)
 				a.text("at", giro.WireTime(giro.TimeOf(r.At)))
 				return a.close()
+			})
+		}},
+	{method: "GET", path: "/v1/test/faults", id: "testFaults", tag: "test", summary: "The outcomes that the sandbox gives to whole kinds", access: accessTest, status: 200, answer: faultsAnswer,
+		handler: func(c *call) error {
+			m, err := c.engine().MerchantByID(c.ctx, c.caller.Merchant.ID)
+			if err != nil {
+				return err
+			}
+			c.sendJSON(http.StatusOK, renderFaults(m.Faults))
+			return nil
+		}},
+	{method: "PUT", path: "/v1/test/faults", id: "testSetFaults", tag: "test", summary: "Let the sandbox fail, hold or lose everything of a kind", access: accessTest, body: faultsBody, bare: true, status: 200, answer: faultsAnswer,
+		about: "Holds for every charge, refund or payout that is made from now on in test mode, whoever makes it, until it is changed; Giro-Simulate and a call that moves one by hand come before it.",
+		handler: func(c *call) error {
+			faults := map[giro.Kind]string{}
+			for _, k := range faultKinds {
+				if !c.body.has(k.Plural()) {
+					continue
+				}
+				outcome := c.body.text(k.Plural())
+				if err := knownOutcome(outcome, "/"+k.Plural()); err != nil {
+					return err
+				}
+				faults[k] = outcome
+			}
+			return again(0, func() error {
+				m, err := c.engine().MerchantByID(c.ctx, c.caller.Merchant.ID)
+				if err != nil {
+					return err
+				}
+				m.Faults = faults
+				return c.command(func(v any) giro.Answer {
+					return giro.Answer{Status: http.StatusOK, Body: renderFaults(v.(*giro.Merchant).Faults)}
+				}, func(g *giro.Call) (any, error) { return c.engine().UpdateMerchant(c.ctx, g, m) })
 			})
 		}},
 	{method: "GET", path: "/v1/test/clock", id: "testClock", tag: "test", summary: "The test clock", access: accessTest, status: 200, answer: clockAnswer,

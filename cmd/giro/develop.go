@@ -24,6 +24,7 @@ import (
 type developCommands struct {
 	Simulate simulateCommand `cmd:"" group:"Develop" help:"Move a test movement by hand, as if its rail had called."`
 	Fund     fundCommand     `cmd:"" group:"Develop" help:"Put money into a test balance."`
+	Faults   faultsCommand   `cmd:"" group:"Develop" help:"Let the sandbox fail, hold or lose everything of a kind."`
 	Clock    clockCommand    `cmd:"" group:"Develop" help:"Show the test clock, or put it forward."`
 	RailLog  railLogCommand  `cmd:"" group:"Develop" help:"What the sandbox rail was asked, and did."`
 	Logs     logsCommand     `cmd:"" group:"Develop" help:"What was asked of the API."`
@@ -84,6 +85,34 @@ func (c *fundCommand) Run(s *session) error {
 		Currency string `json:"currency"`
 		Amount   int64  `json:"amount"`
 	}{c.Currency, minor}})
+}
+
+type faultsCommand struct {
+	Show faultsShowCommand `cmd:"" default:"withargs" help:"What the sandbox does to whole kinds."`
+	Set  faultsSetCommand  `cmd:"" help:"Set it, for everything that is made from now on; a kind that is not named behaves as usual again. Without any: all do."`
+}
+
+type faultsShowCommand struct{ apiFlags }
+
+func (c *faultsShowCommand) Run(s *session, n *noun) error {
+	return s.act(n, client.Request{Method: http.MethodGet, Path: n.path})
+}
+
+type faultsSetCommand struct {
+	apiFlags
+	Charges string `help:"An outcome: failed, failed:CODE, onhold, pending, timeout, timeout_failed, unavailable, …" placeholder:"OUTCOME"`
+	Refunds string `help:"The same of refunds." placeholder:"OUTCOME"`
+	Payouts string `help:"The same of payouts." placeholder:"OUTCOME"`
+}
+
+func (c *faultsSetCommand) Run(s *session, n *noun) error {
+	body := members{}
+	for kind, outcome := range map[string]string{"charges": c.Charges, "refunds": c.Refunds, "payouts": c.Payouts} {
+		if outcome != "" {
+			body[kind] = outcome
+		}
+	}
+	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path, Body: body})
 }
 
 type clockCommand struct {
