@@ -5,6 +5,7 @@ import type { Key } from './i18n/index.ts'
 import { allows, type Place } from './place.ts'
 import { preferences } from './preferences.ts'
 import type { Search } from './url.ts'
+import { clockOf, instantOf } from './zone.ts'
 
 /** One thing that a list can be narrowed by. */
 export interface Filter {
@@ -102,24 +103,19 @@ export function figuresQuery(search: Search): Query {
   const zone = preferences().timeZone
   const q: Query = { time_zone: zone, compare: search.compare === 'no' ? undefined : 'true', currency: search.currency }
   if (search.from || search.to) {
-    if (search.from) q.from = search.from + 'T00:00:00Z'
-    if (search.to) q.to = search.to + 'T23:59:59Z'
+    if (search.from) q.from = seconds(instantOf(search.from))
+    if (search.to) q.to = seconds(instantOf(search.to + 'T23:59:59'))
   } else if (search.range === '24h') q.from = String(rangeStart(search.range))
   else if (search.range && hours[search.range]) {
     // Whole days of the reader, today included.
-    const today = new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(Date.now())
-    q.from = String(Math.floor((zoneMidnight(today, zone) - (hours[search.range]! / 24 - 1) * 86_400_000) / 3_600_000) * 3600)
+    const today = clockOf(Date.now()).slice(0, 10)
+    q.from = String(Math.floor((instantOf(today) - (hours[search.range]! / 24 - 1) * 86_400_000) / 3_600_000) * 3600)
   }
   return q
 }
 
-/** The instant at which a day begins in a zone. */
-function zoneMidnight(day: string, zone: string): number {
-  const utc = Date.parse(day + 'T00:00:00Z')
-  const there = new Date(utc).toLocaleString('en-US', { timeZone: zone, hourCycle: 'h23' })
-  const here = new Date(utc).toLocaleString('en-US', { timeZone: 'UTC', hourCycle: 'h23' })
-  return utc - (Date.parse(there + ' UTC') - Date.parse(here + ' UTC'))
-}
+/** Milliseconds as the Unix seconds of a query; nothing where they are no instant. */
+const seconds = (ms: number) => (Number.isNaN(ms) ? undefined : String(Math.floor(ms / 1000)))
 
 const day = 86_400
 // The API's bound of a stretch, less a day that the clocks may be put forward in.

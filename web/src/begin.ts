@@ -54,8 +54,15 @@ async function begin(): Promise<Begun> {
 addEventListener('vite:preloadError', () => {
   const last = Number(sessionStorage.getItem('giro.reloaded') ?? 0)
   if (Date.now() - last < 60_000) return
-  sessionStorage.setItem('giro.reloaded', String(Date.now()))
-  location.reload()
+  // A server that is away has nothing to begin with: the page waits for it.
+  fetch('/livez').then(
+    (r) => {
+      if (!r.ok) return
+      sessionStorage.setItem('giro.reloaded', String(Date.now()))
+      location.reload()
+    },
+    () => undefined,
+  )
 })
 
 // First what has to travel; the first look at a preference takes its time.

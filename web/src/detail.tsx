@@ -11,7 +11,7 @@ import { Dialog } from './ui/dialog.tsx'
 import { Item, Menu } from './ui/menu.tsx'
 import { Icon } from './ui/icon.tsx'
 import { copy, ID, JSONView, toast } from './ui/parts.tsx'
-import { useWay } from './way.ts'
+import { leaveTo, useWay } from './way.ts'
 
 /** By which button the reader came here: the focus stays with it from page to page. */
 let stepped = 0
@@ -42,9 +42,11 @@ export function Detail<T extends { id: string }>({ object, path, back, backName,
   const go = useGo()
   const [doing, setDoing] = useState<Action<T>>()
   const [json, setJSON] = useState(false)
-  const way = useWay(useLocation().pathname)
+  const here = useLocation().pathname
+  const way = useWay(here)
   const back_ = way?.page === back ? way.search : undefined
   const leave = () => go(back, back_)
+  useEffect(() => leaveTo(here), [])
   const beside = async (by: -1 | 1) => {
     try {
       const href = await way?.beside(by)

@@ -105,10 +105,11 @@ export function instant(at: number | string): number {
   return Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(at) ? at : at + 'Z')
 }
 
-export type TimeStyle = 'short' | 'long' | 'clock' | 'day' | 'full'
+export type TimeStyle = 'short' | 'stamp' | 'long' | 'clock' | 'day' | 'full'
 
 const timeStyles: Record<TimeStyle, Intl.DateTimeFormatOptions> = {
   short: { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit' },
+  stamp: { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' },
   long: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' },
   full: { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'shortOffset' },
   clock: { hour: '2-digit', minute: '2-digit', second: '2-digit' },

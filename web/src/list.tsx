@@ -17,7 +17,8 @@ import { Failure, Field, Loading, toast } from './ui/parts.tsx'
 import { useMay, usePreferences } from './session.ts'
 import { currentPath, type Search } from './url.ts'
 import { download, Views } from './views.tsx'
-import { keepWay } from './way.ts'
+import { keepWay, returnTo } from './way.ts'
+import { clockOf, instantOf } from './zone.ts'
 
 /** One column of a list. `off` ones are chosen in the columns menu. */
 export interface Column<T> {
@@ -183,6 +184,13 @@ export function ListView<T extends object>(list: List<T>) {
     const id = (document.activeElement as HTMLElement | null)?.closest('tr')?.dataset.id
     return table.getRowModel().rows.find((r) => r.id === id)
   }
+  // After the router has put the page where it was.
+  const seen = rows.length > 0 && !list.inner
+  useEffect(() => {
+    if (!seen) return
+    const timer = setTimeout(() => returnTo(body.current), 50)
+    return () => clearTimeout(timer)
+  }, [seen])
   const filterBar = useRef<HTMLDivElement>(null)
   // The first few, those that are set, and those that were called for; a menu has the rest.
   const [called, setCalled] = useState<string[]>([])
@@ -548,7 +556,10 @@ function FilterPill({ filter: f, search, set }: { filter: Filter; search: Search
 
 function FilterForm({ filter: f, search, apply }: { filter: Filter; search: Search; apply: (change: Record<string, string | undefined>) => void }) {
   const metadata = Object.keys(search).find((n) => n.startsWith('metadata['))
-  const day = (v: string | undefined) => (v ? new Date(/^\d+$/.test(v) ? Number(v) * 1000 : Date.parse(v)).toISOString().slice(0, 10) : '')
+  const day = (v: string | undefined) => {
+    const ms = v && (/^\d+$/.test(v) ? Number(v) * 1000 : Date.parse(v))
+    return ms ? clockOf(ms).slice(0, 10) : ''
+  }
   const submit = (form: FormData) => {
     const v = (name: string) => String(form.get(name) ?? '').trim()
     switch (f.kind) {
@@ -556,7 +567,7 @@ function FilterForm({ filter: f, search, apply }: { filter: Filter; search: Sear
         return apply({ [f.param]: form.getAll('choice').map(String).join(',') || undefined })
       case 'created': {
         const range = v('range')
-        const at = (s: string, end: boolean) => (s ? String(Math.floor(new Date(s + (end ? 'T23:59:59' : 'T00:00:00')).getTime() / 1000)) : undefined)
+        const at = (s: string, end: boolean) => (s ? String(Math.floor(instantOf(s + (end ? 'T23:59:59' : 'T00:00:00')) / 1000)) : undefined)
         return apply({ range: range && range !== 'custom' ? range : undefined, [f.param + '[gte]']: range ? undefined : at(v('from'), false), [f.param + '[lte]']: range ? undefined : at(v('to'), true) })
       }
       case 'amount': {

@@ -20,6 +20,23 @@ function nameOf(family: string): string {
   return `giro.way.${scopeKey(currentScope())}${family}`
 }
 
+/** The page of an object that was last looked at: its row has the focus when the list is seen again. */
+let left = ''
+export function leaveTo(href: string) {
+  left = href
+}
+
+/** Gives the focus back to the row whose page was left, and brings it into sight. */
+export function returnTo(rows: ParentNode | null) {
+  if (!left || document.activeElement !== document.body) return
+  const row = [...(rows?.querySelectorAll<HTMLAnchorElement>('a[data-row]') ?? [])].find((a) => a.pathname.endsWith(left))
+  if (!row) return
+  left = ''
+  row.focus({ preventScroll: true })
+  const { top, bottom } = row.getBoundingClientRect()
+  if (top < 120 || bottom > innerHeight - 40) row.scrollIntoView({ block: 'center' })
+}
+
 const familyOf = (href: string) => href.slice(0, href.lastIndexOf('/'))
 
 /** Keeps the way to a row's page. Storage may be closed to us: then pages stand alone. */

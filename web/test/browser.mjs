@@ -514,7 +514,9 @@ async function past() {
   equal(now === 'R$0.00', false, 'something happened')
   await page.fill('input[type=datetime-local]', '2020-01-01T00:00:00')
   await becomes('R$0.00', 'the balance before anything happened', () => page.locator('.balance .big').first().innerText())
-  equal(new URL(page.url()).searchParams.get('at'), '2020-01-01T00:00', 'the moment in the URL')
+  // Typed by the reader's clock, kept in UTC: a link shows the same moment to everybody.
+  equal(new URL(page.url()).searchParams.get('at'), '2020-01-01T03:00:00Z', 'the moment in the URL')
+  await page.waitForSelector('label:has-text("GMT−3")')
   await page.goto(base + '/app/ledger/accounts')
   await page.click('.tree a >> text=Clearing: sandbox (BRL)')
   await page.waitForSelector('.chart .line')
@@ -774,7 +776,7 @@ const ledger = (await api('GET', '/v1/ledger/transactions?limit=1'))[0]
 const refund = (await api('GET', '/v1/refunds'))[0]
 const request = (await api('GET', '/v1/requests?method=POST&limit=1'))[0]
 const transfer = (await api('GET', '/v1/transfers'))[0]
-const pix = (await api('GET', '/v1/charges?customer=' + customer.id))[0]
+const pix = (await api('GET', '/v1/charges?status=pending')).find((c) => c.next_action?.qr_svg)
 const paths = [
   '/', '/payments', '/payments/' + payment.id, '/payments/' + payment.id + '/receipt', '/payments/' + pix.id, '/refunds', '/refunds/' + refund.id, '/payouts', '/payouts/' + held.id, '/transfers', '/transfers/' + transfer.id,
   '/customers', '/customers/' + customer.id, '/balances', '/ledger/accounts', '/ledger/accounts/' + sub.id, '/ledger/transactions', '/ledger/transactions/' + ledger.id,

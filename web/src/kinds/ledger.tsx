@@ -1,8 +1,9 @@
 import { useParams } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
 import type { Schema } from '../api/client.ts'
 import { type Account, useAccounts, usePageRequest, useRead, useTrend } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { instant, type Minor, money, moneyShort, opposite } from '../format.ts'
+import { instant, type Minor, money, moneyShort, opposite, time } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
@@ -10,6 +11,8 @@ import { Spark, StepLine } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { downloadStatement } from '../views.tsx'
 import { Card, Code, Facts, Failure, Field, ID, Loading, Money, Table, Time } from '../ui/parts.tsx'
+import type { Search } from '../url.ts'
+import { clockOf, instantOf, zoneName } from '../zone.ts'
 
 export type LedgerTransaction = Schema<'LedgerTransaction'>
 
@@ -177,7 +180,7 @@ function AccountSpark({ account: a }: { account: Account }) {
 /** The chart of accounts as a tree: currency, then what the account is for. */
 export function LedgerAccountsPage() {
   const [search, setSearch] = useSearch()
-  const query = { kind: order.join(','), limit: '100', ...(search.at ? { at: new Date(search.at + 'Z').toISOString() } : {}), ...(search.cursor ? { cursor: search.cursor } : {}) }
+  const query = { kind: order.join(','), limit: '100', ...pastOf(search), ...(search.cursor ? { cursor: search.cursor } : {}) }
   const q = useRead('/v1/accounts', [], query, { keep: true })
   usePageRequest({ method: 'GET', path: '/v1/accounts', query, data: q.data?.data, command: 'giro ledger accounts list' })
   const proof = useRead('/v1/ledger/trial_balance')
@@ -192,7 +195,7 @@ export function LedgerAccountsPage() {
         <h1>{t('nav.ledger_accounts')}</h1>
         <AsOf />
       </div>
-      {search.at && <p className="notice">{t('balances_then', { at: search.at.replace('T', ' ') })}</p>}
+      {pastOf(search).at && search.at && <p className="notice">{t('balances_then', { at: time(instant(search.at), 'full') })}</p>}
       <div className="toolbar">
         <label className="grow search-field">
           <Icon name="search" />
@@ -265,12 +268,36 @@ export function LedgerAccountsPage() {
   )
 }
 
-/** A past moment, in UTC, kept in the URL as `at`. */
+/** What a request adds for the past moment that the URL names, in UTC; nothing for now. */
+export function pastOf(search: Search): { at?: string } {
+  const ms = search.at ? instant(search.at) : NaN
+  return Number.isNaN(ms) ? {} : { at: new Date(ms).toISOString() }
+}
+
+/** A past moment by the reader's clock, kept in the URL as `at`, in UTC. */
 export function AsOf() {
   const [search, setSearch] = useSearch()
+  const [typed, setTyped] = useState<string>()
+  useEffect(() => setTyped(undefined), [search.at])
   return (
     <div className="row">
-      <Field label={t('as_of')}>{(id) => <input id={id} type="datetime-local" step={1} value={search.at ?? ''} onChange={(e) => setSearch({ at: e.target.value || undefined, cursor: undefined }, true)} />}</Field>
+      <Field label={t('as_of', { zone: zoneName(pastOf(search).at ? instant(search.at!) : undefined) })}>
+        {(id) => (
+          <input
+            id={id}
+            type="datetime-local"
+            step={1}
+            value={typed ?? (pastOf(search).at ? clockOf(instant(search.at!)) : '')}
+            onChange={(e) => {
+              const ms = instantOf(e.target.value)
+              setTyped(e.target.value)
+              // A year is typed digit by digit: 0002, 0020, 0202.
+              if (ms < 0) return
+              setSearch({ at: Number.isNaN(ms) ? undefined : new Date(ms).toISOString().slice(0, 19) + 'Z', cursor: undefined }, true)
+            }}
+          />
+        )}
+      </Field>
       {search.at && (
         <button type="button" onClick={() => setSearch({ at: undefined, cursor: undefined })}>
           {t('now')}
@@ -284,10 +311,10 @@ export function LedgerAccountPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const [search, setSearch] = useSearch()
   const q = useRead('/v1/accounts/{id}', [id])
-  const past = useRead('/v1/accounts/{id}', [id], search.at ? { at: new Date(search.at + 'Z').toISOString() } : undefined, { enabled: !!search.at, keep: true })
+  const past = useRead('/v1/accounts/{id}', [id], pastOf(search), { enabled: !!pastOf(search).at, keep: true })
   const a = q.data?.data
   const line = useRead('/v1/accounts/{id}/entries', [id], { limit: '100' }, { keep: true })
-  const at = search.at ? instant(search.at) / 1000 : undefined
+  const at = pastOf(search).at ? instant(search.at!) / 1000 : undefined
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
   if (!a) return <Loading />
   const entries = ((line.data?.data as Entry[] | undefined) ?? []).slice().reverse()
@@ -342,7 +369,7 @@ export function LedgerAccountPage() {
             axis={(v) => moneyShort(v, a.currency)}
             label={t('balance_line')}
             at={at}
-            onPick={(ms) => setSearch({ at: new Date(ms * 1000).toISOString().slice(0, 19) }, true)}
+            onPick={(ms) => setSearch({ at: new Date(ms * 1000).toISOString().slice(0, 19) + 'Z' }, true)}
           />
         )}
       </Card>

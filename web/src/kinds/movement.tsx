@@ -150,7 +150,7 @@ function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; 
               )}
             </p>
           </div>
-          <Time at={e.at} style={day(entries[i + 1]) === day(e) ? 'clock' : 'short'} />
+          <Time at={e.at} style={day(entries[i + 1]) === day(e) ? 'clock' : 'stamp'} />
         </li>
       ))}
     </ol>

@@ -1,14 +1,14 @@
 import type { ReactNode } from 'react'
 import { post, type Schema } from '../api/client.ts'
 import { type Account, changed, usePageRequest, useRead, useTrend } from '../data.ts'
-import { large, money, number } from '../format.ts'
+import { instant, large, money, number, time } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { A, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
 import { Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Card, Failure, Loading, toast } from '../ui/parts.tsx'
-import { AsOf } from '../kinds/ledger.tsx'
+import { AsOf, pastOf } from '../kinds/ledger.tsx'
 import { Proof, Verified } from '../ui/proof.tsx'
 import { downloadStatement } from '../views.tsx'
 
@@ -85,7 +85,7 @@ function Open({ currency, status }: { currency: string; status: 'onhold' | 'pend
 export function BalancesPage() {
   const [search] = useSearch()
   const may = useMay()
-  const query = search.at ? { at: new Date(search.at + 'Z').toISOString() } : undefined
+  const query = pastOf(search)
   const q = useRead('/v1/balances', [], query, { keep: true })
   const accounts = useRead('/v1/accounts', [], { kind: 'main', limit: '100' }, { keep: true })
   const main = new Map(((accounts.data?.data as Account[] | undefined) ?? []).map((a) => [a.currency, a.id]))
@@ -99,7 +99,7 @@ export function BalancesPage() {
           {may('ledger.verify') && <Verify />}
         </div>
       </div>
-      {search.at && <p className="notice">{t('balances_then', { at: search.at.replace('T', ' ') })}</p>}
+      {query.at && search.at && <p className="notice">{t('balances_then', { at: time(instant(search.at), 'full') })}</p>}
       {q.error ? (
         <Failure error={q.error} retry={() => void q.refetch()} />
       ) : !q.data ? (

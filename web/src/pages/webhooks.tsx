@@ -17,6 +17,7 @@ import { Ago, Card, Code, Copy, copy, Facts, Failure, Field, ID, Loading, Status
 import { Arrivals, useWebhookFigures } from '../ui/arrivals.tsx'
 import { attemptsOf, deliveryStatus, endpointName as name } from '../ui/deliveries.tsx'
 import { Secret } from './keys.tsx'
+import { clockOf, instantOf, zoneName } from '../zone.ts'
 
 type Endpoint = Schema<'WebhookEndpoint'>
 type Delivery = Schema<'Delivery'>
@@ -64,7 +65,7 @@ function Traffic({ endpoint }: { endpoint: string }) {
         <Facts
           items={[
             [t('webhooks.success'), f.totals.failure_rate_bps === null ? '—' : percent(1 - f.totals.failure_rate_bps / 10_000)],
-            [t('dev.latency'), (['p50_us', 'p95_us', 'p99_us'] as const).map((p) => `${p.slice(0, 3)} ${milliseconds(f.totals[p])}`).join(' · ')],
+            [t('dev.latency'), (['p50_us', 'p95_us', 'p99_us'] as const).map((p) => `${p.slice(0, 3)}\u00a0${milliseconds(f.totals[p])}`).join(' · ')],
             [t('webhooks.next'), f.endpoints[0]?.next_attempt_at ? <Ago key="n" at={f.endpoints[0].next_attempt_at} /> : '—'],
           ]}
         />
@@ -179,14 +180,14 @@ function Tested({ d, onClose }: { d: DeliveryDetail; onClose: () => void }) {
 
 /** Sends again what an endpoint has not taken since some time. */
 function Recover({ endpoint, onClose }: { endpoint: Endpoint; onClose: () => void }) {
-  const [since, setSince] = useState(() => new Date(Date.now() - 86_400_000).toISOString().slice(0, 16))
+  const [since, setSince] = useState(() => clockOf(Date.now() - 86_400_000).slice(0, 16))
   return (
     <Confirm
       title={t('webhooks.recover')}
       label={t('webhooks.recover')}
       onClose={onClose}
       run={async () => {
-        const r = await post('/v1/webhook_endpoints/{id}/recover', [endpoint.id], { since: new Date(since + 'Z').toISOString() })
+        const r = await post('/v1/webhook_endpoints/{id}/recover', [endpoint.id], { since: new Date(instantOf(since)).toISOString() })
         changed('/v1/webhook_endpoints')
         toast(tn('webhooks.recovered', (r.data as Schema<'Recovered'>).recovered))
       }}
@@ -195,7 +196,7 @@ function Recover({ endpoint, onClose }: { endpoint: Endpoint; onClose: () => voi
         <b>{name(endpoint)}</b>
       </p>
       <p>{t('webhooks.recover_note')}</p>
-      <Field label={t('webhooks.since')}>{(id) => <input id={id} type="datetime-local" required value={since} onChange={(e) => setSince(e.target.value)} />}</Field>
+      <Field label={t('webhooks.since', { zone: zoneName() })}>{(id) => <input id={id} type="datetime-local" required value={since} onChange={(e) => setSince(e.target.value)} />}</Field>
     </Confirm>
   )
 }
@@ -335,7 +336,7 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
   }
   return (
     <Card title={t('webhooks.deliveries')}>
-      <div className="segments" role="group" aria-label={t('col.status')}>
+      <div className="segments spaced" role="group" aria-label={t('col.status')}>
         {[undefined, ...deliveryStates].map((s) => (
           <button key={s ?? 'all'} type="button" aria-pressed={state === s} onClick={() => setSearch({ state: s, 'deliveries.before': undefined })}>
             {s ? label('delivery', s) : labelOf('list', 'delivery', 'all')}
