@@ -90,8 +90,11 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 	for name, value := range map[string]string{
 		"default_transaction_isolation": "read committed",
 		// Rows are found by whole keys and written by arrays: a plan for other
-		// values would be the same, and is not made again for each batch.
-		"plan_cache_mode": "force_generic_plan", "enable_bitmapscan": "off",
+		// values would be the same, and is not made again for each batch. But it
+		// lasts, and may be made when a table has hardly any rows, so reading rows
+		// looks dearer than it is: looked up by its key each is right at any size.
+		"plan_cache_mode": "force_generic_plan", "cpu_tuple_cost": "10", "cpu_index_tuple_cost": "10",
+		"enable_bitmapscan": "off", "enable_memoize": "off",
 	} {
 		if config.ConnConfig.RuntimeParams[name] == "" {
 			config.ConnConfig.RuntimeParams[name] = value

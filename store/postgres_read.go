@@ -219,7 +219,13 @@ func (s *statement) addWalk(q *giro.MovementQuery, w pgWalk, limit, skip int64) 
 	if q.Ascending {
 		cursor, direction = ">", ""
 	}
-	s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+w.column+" = ? AND kind = ? AND NOT deleted", int64(q.Book), string(w.kind))
+	there := "NOT deleted"
+	if own && lead == "" {
+		// Said so that no index of some movements has it: until the server has
+		// counted rows it thinks these small, and would sort all that they hold.
+		there = "deleted::int = 0"
+	}
+	s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+w.column+" = ? AND kind = ? AND "+there, int64(q.Book), string(w.kind))
 	if !own {
 		s.add(" AND peer <> 0")
 	}

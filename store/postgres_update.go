@@ -52,6 +52,11 @@ var (
 	pgUpsertDocument    = pgInsert("document", pgDocumentColumns, "text uuid bigint text uuid bigint bigint bigint bytea") + pgReplace("kind, id", pgDocumentColumns)
 	pgUpsertJob         = pgInsertJob + pgReplace("object, kind", pgJobColumns)
 
+	pgMovementsByID        = pgByKey("book, kind, id", "bigint text uuid", "SELECT "+pgMovementColumns+" FROM movement WHERE true")
+	pgMovementsByReference = pgByKey("book, kind, reference", "bigint text text", "SELECT "+pgMovementColumns+" FROM movement WHERE reference <> ''")
+	pgIdempotencyByKey     = pgByKey("book, key", "bigint text", pgIdempotencySelect+" WHERE true")
+	pgJobsByKey            = pgByKey("object, kind", "uuid text", "SELECT "+pgJobColumns+" FROM job WHERE true")
+
 	pgUpdateBook     = pgUpdate("book", "book", pgBookColumns, "bigint uuid bigint bytea bigint bigint bigint bigint bigint bigint bigint")
 	pgUpdateAccount  = pgUpdate("account", "id", pgAccountChanges, "uuid text bigint boolean boolean bigint text")
 	pgUpdateMovement = pgUpdate("movement", "book, kind, id", pgMovementChanges, "bigint text uuid text boolean boolean boolean bigint bigint bigint bigint bigint bigint bigint uuid text")
@@ -68,6 +73,16 @@ func pgRows(columns, types string) string {
 		list[i] = fmt.Sprintf("unnest($%d::%s[]) AS %s", i+1, t, names[i])
 	}
 	return "SELECT " + strings.Join(list, ", ")
+}
+
+// pgByKey looks up the row of each key. The LIMIT keeps the server from reading
+// the table once and looking for each of its rows among the keys, which it would
+// rather do where it believes that there are few rows.
+func pgByKey(key, types, sql string) string {
+	for _, name := range strings.Split(key, ", ") {
+		sql += " AND " + name + " = k." + name
+	}
+	return "SELECT found.* FROM (" + pgRows(key, types) + ") k, LATERAL (" + sql + " LIMIT 1) found"
 }
 
 // pgInsert inserts rows.
@@ -128,7 +143,7 @@ func loadKeys(ctx context.Context, c *pgxpool.Conn, keys *giro.Keys, b *giro.Bat
 	}
 	if len(keys.Movements) > 0 {
 		queueLoad(&q, scanMovement, b.PutMovement,
-			"SELECT "+pgMovementColumns+" FROM movement WHERE (book, kind, id) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::uuid[]))",
+			pgMovementsByID,
 			column(keys.Movements, func(k giro.MovementKey) int64 { return int64(k.Book) }),
 			column(keys.Movements, func(k giro.MovementKey) string { return string(k.Kind) }),
 			column(keys.Movements, func(k giro.MovementKey) uuid { return uuid(k.ID) }))
@@ -137,14 +152,14 @@ func loadKeys(ctx context.Context, c *pgxpool.Conn, keys *giro.Keys, b *giro.Bat
 		queueLoad(&q, scanMovement, func(m *giro.Movement) {
 			b.PutMovement(m)
 			b.PutReference(giro.ReferenceKey{Book: m.Book, Kind: m.Kind, Reference: m.Reference}, m.ID)
-		}, "SELECT "+pgMovementColumns+" FROM movement WHERE reference <> '' AND (book, kind, reference) IN (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]))",
+		}, pgMovementsByReference,
 			column(keys.References, func(k giro.ReferenceKey) int64 { return int64(k.Book) }),
 			column(keys.References, func(k giro.ReferenceKey) string { return string(k.Kind) }),
 			column(keys.References, func(k giro.ReferenceKey) string { return k.Reference }))
 	}
 	if len(keys.Idempotency) > 0 {
 		queueLoad(&q, scanIdempotency, b.PutIdempotency,
-			pgIdempotencySelect+" WHERE (book, key) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))",
+			pgIdempotencyByKey,
 			column(keys.Idempotency, func(k giro.IdempotencyKey) int64 { return int64(k.Book) }),
 			column(keys.Idempotency, func(k giro.IdempotencyKey) string { return k.Key }))
 	}
@@ -175,7 +190,7 @@ func loadKeys(ctx context.Context, c *pgxpool.Conn, keys *giro.Keys, b *giro.Bat
 	}
 	if len(keys.Jobs) > 0 {
 		queueLoad(&q, scanJob, b.PutJob,
-			"SELECT "+pgJobColumns+" FROM job WHERE (object, kind) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))",
+			pgJobsByKey,
 			column(keys.Jobs, func(k giro.JobKey) uuid { return uuid(k.Object) }),
 			column(keys.Jobs, func(k giro.JobKey) string { return string(k.Kind) }))
 	}
@@ -537,10 +552,12 @@ func writeJobs(q *pgx.Batch, w *giro.Writes) {
 	for book, delta := range w.ShiftJobs {
 		q.Queue("UPDATE job SET due = due - $2 WHERE book = $1", int64(book), delta)
 	}
-	if len(w.DropJobs) > 0 {
-		q.Queue("DELETE FROM job WHERE (object, kind) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))",
-			column(w.DropJobs, func(k giro.JobKey) uuid { return uuid(k.Object) }),
-			column(w.DropJobs, func(k giro.JobKey) string { return string(k.Kind) }))
+	drops := make(map[giro.JobKind][]uuid)
+	for _, k := range w.DropJobs {
+		drops[k.Kind] = append(drops[k.Kind], uuid(k.Object))
+	}
+	for kind, objects := range drops {
+		q.Queue("DELETE FROM job WHERE object = ANY($1::uuid[]) AND kind = $2", objects, string(kind))
 	}
 	made := make(map[giro.UUID]bool, len(w.Movements))
 	for _, m := range w.Movements {

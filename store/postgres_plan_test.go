@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"giro"
+	"giro/internal/pgtest"
+)
+
+// Plans outlive the state of the tables that they were made for. On one in which
+// hardly anything stands, and of which the server believes that nothing ever
+// will, each statement of a batch looks its rows up by their keys all the same.
+func TestPlansOfABatchLookUpKeys(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := planned(t)
+	seedPlans(t, p, "insert into account select gen_random_uuid(), 2, 'BRL', 'available', null, '', 0, false, false, 1, 1, '{}' from generate_series(1, 2)",
+		"insert into movement select 2, 'transfer', gen_random_uuid(), 'succeeded', false, false, false, 1, 1, 0, 0, 0, 'BRL', 1, 1, 1, null, '', null, 0, '{}' from generate_series(1, 60)",
+		"analyze")
+	c, err := p.writers.Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	for name, sql := range map[string]string{
+		"movements by id": pgMovementsByID, "movements by reference": pgMovementsByReference, "keys": pgIdempotencyByKey, "jobs": pgJobsByKey,
+		"change accounts": pgUpdateAccount, "change movements": pgUpdateMovement,
+	} {
+		plan := explain(t, c.Conn(), name, sql)
+		if strings.Contains(plan, "Seq Scan") || walksWhole(plan) {
+			t.Errorf("%s: a table is read as a whole:\n%s", name, plan)
+		}
+	}
+}
+
+// A list of movements of a kind that was not there when the server counted rows
+// is walked in the order of its index: it is not sorted, however few it thinks.
+func TestListsAreNotSorted(t *testing.T) {
+	t.Parallel()
+	p := planned(t)
+	seedPlans(t, p, "insert into movement select 2, 'transfer', gen_random_uuid(), 'pending', false, false, false, 1, 0, 0, 0, 1, 'BRL', 1, 1, 1, null, '', null, 0, '{}' from generate_series(1, 3000)",
+		"vacuum analyze movement")
+	c, err := p.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	for name, q := range map[string]giro.MovementQuery{
+		"all":         {Book: 2, Kind: giro.KindPayout, Limit: 100},
+		"by status":   {Book: 2, Kind: giro.KindPayout, Limit: 100, Statuses: []giro.Status{giro.StatusPending}},
+		"by currency": {Book: 2, Kind: giro.KindPayout, Limit: 100, Currency: "BRL"},
+	} {
+		s := new(statement)
+		if err := selectMovements(s, &q, "id", 101, 0); err != nil {
+			t.Fatal(err)
+		}
+		plan := explain(t, c.Conn(), strings.ReplaceAll(name, " ", "_"), s.String(), s.arguments...)
+		if strings.Contains(plan, "Sort") {
+			t.Errorf("%s: all rows are sorted for the first page:\n%s", name, plan)
+		}
+	}
+}
+
+func planned(t *testing.T) *Postgres {
+	t.Helper()
+	p, err := OpenPostgres(t.Context(), pgtest.Open(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func seedPlans(t *testing.T, p *Postgres, statements ...string) {
+	t.Helper()
+	for _, sql := range statements {
+		if _, err := p.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// explain returns the plan of a prepared statement; without arguments they are
+// NULL.
+func explain(t *testing.T, c *pgx.Conn, name, sql string, arguments ...any) string {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	name = `"` + name + `"`
+	described, err := c.Prepare(ctx, "", sql)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var values []string
+	for i := range described.ParamOIDs {
+		value := "NULL"
+		if i < len(arguments) {
+			value = fmt.Sprintf("'%v'", arguments[i])
+		}
+		values = append(values, value)
+	}
+	if _, err := c.Exec(ctx, "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	rows, err := c.Query(ctx, "EXPLAIN EXECUTE "+name+"("+strings.Join(values, ", ")+")", pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+var scanOfIndex = regexp.MustCompile(`Index (Only )?Scan[^\n]*\n`)
+
+// walksWhole reports an index that is read from its one end to the other.
+func walksWhole(plan string) bool {
+	for _, at := range scanOfIndex.FindAllStringIndex(plan, -1) {
+		if next := strings.TrimSpace(plan[at[1]:]); !strings.HasPrefix(next, "Index Cond") {
+			return true
+		}
+	}
+	return false
+}
