@@ -500,7 +500,7 @@ func TestTheSandboxLetsGo(t *testing.T) {
 				t.Fatal("the void is stuck")
 			}
 		}
-		log, err := b.Store.SandboxLog(ctx, b.call.Book(), 0, 10)
+		log, err := b.Store.SandboxLog(ctx, b.call.Book(), 0, 10, false)
 		if err != nil || len(log) != 2 {
 			t.Fatal(log, err)
 		}

@@ -230,7 +230,7 @@ func TestPayoutOutcomesOfTheSandbox(t *testing.T) {
 			}()
 		}
 		wg.Wait()
-		log, err := b.Store.SandboxLog(t.Context(), b.call.Book(), 0, 1000)
+		log, err := b.Store.SandboxLog(t.Context(), b.call.Book(), 0, 1000, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -634,7 +634,7 @@ func TestTwoProcessesOnOneDatabase(t *testing.T) {
 			}
 		}
 	}
-	log, err := b.Store.SandboxLog(t.Context(), b.call.Book(), 0, 1000)
+	log, err := b.Store.SandboxLog(t.Context(), b.call.Book(), 0, 1000, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -716,7 +716,7 @@ func (w *world) end() {
 		}
 	}
 	for _, book := range w.books() {
-		log, err := w.Store.SandboxLog(ctxModel, book, 0, 10_000)
+		log, err := w.Store.SandboxLog(ctxModel, book, 0, 10_000, false)
 		w.must(err)
 		for _, r := range log {
 			if r.Submits > 3 {

@@ -65,7 +65,7 @@ type Store interface {
 	Alive(ctx context.Context, process UUID, within time.Duration) (bool, error)
 	// Jobs lists a book's jobs that are due at or before a time.
 	Jobs(ctx context.Context, book Book, due int64, limit int) ([]*Job, error)
-	SandboxLog(ctx context.Context, book Book, after int64, limit int) ([]*SandboxRow, error)
+	SandboxLog(ctx context.Context, book Book, after int64, limit int, newest bool) ([]*SandboxRow, error)
 
 	// Dispatch returns where the sending to an endpoint stands, or nil.
 	Dispatch(ctx context.Context, endpoint UUID) (*Dispatch, error)

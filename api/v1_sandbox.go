@@ -92,20 +92,25 @@ var sandboxRoutes = []*route{
 			})
 		}},
 	{method: "GET", path: "/v1/test/rail/log", id: "testRailLog", tag: "test", summary: "What the sandbox rail was asked and did, in order", access: accessTest,
-		params: []param{{name: "limit", kind: paramInteger, min: 1, max: 1000, code: giro.CodeInvalidLimit, about: "How many lines; 1,000 if it is not sent."}, cursorParam},
+		params: []param{{name: "limit", kind: paramInteger, min: 1, max: 1000, code: giro.CodeInvalidLimit, about: "How many lines; 1,000 if it is not sent."}, cursorParam,
+			{name: "newest", kind: paramFlag, about: "true: the last lines, newest first, without a next page."}},
 		status: 200, answer: &schema{kind: kindList, item: railLogAnswer},
 		handler: func(c *call) error {
 			after, err := c.cursor() // a line's number stands in its last bytes
 			if err != nil {
 				return err
 			}
-			limit := c.query.integer("limit", 1000)
-			rows, err := c.engine().Store.SandboxLog(c.ctx, c.book(), int64(binary.BigEndian.Uint64(after[8:])), limit+1)
+			limit, newest := c.query.integer("limit", 1000), c.query.text("newest") == "true"
+			rows, err := c.engine().Store.SandboxLog(c.ctx, c.book(), int64(binary.BigEndian.Uint64(after[8:])), limit+1, newest)
 			if err != nil {
 				return err
 			}
 			if len(rows) > limit {
 				rows = rows[:limit]
+			} else {
+				newest = true // nothing follows
+			}
+			if !newest {
 				var next giro.UUID
 				binary.BigEndian.PutUint64(next[8:], uint64(rows[limit-1].Number))
 				c.linkNext(next)

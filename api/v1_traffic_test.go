@@ -176,6 +176,29 @@ func TestWebhookFigures(t *testing.T) {
 		if len(hours) != 24 || hours[22].Count != 1 || hours[22].C5 != 1 || hours[23].Count != 2 || hours[23].None != 1 || hours[21].Count != 0 {
 			t.Errorf("the second's hours: %+v", hours)
 		}
+		// Deliveries are narrowed by what their events are about.
+		var of struct {
+			Type string
+			Data struct{ Object struct{ ID string } }
+		}
+		if err := json.Unmarshal(do("GET", "/v1/events/"+first, "", 200).body, &of); err != nil {
+			t.Fatal(err)
+		}
+		kind, _, _ := strings.Cut(of.Type, ".")
+		for query, want := range map[string]int{
+			"": 2, "type=" + of.Type: 2, "type=" + kind + ".*": 2, "type=payout.*": 0, "object=" + of.Data.Object.ID: 1, "object=" + of.Data.Object.ID + "&type=payout.*": 0,
+			"object=" + of.Data.Object.ID + "&state=succeeded": 1, "object=" + of.Data.Object.ID + "&state=failed": 0, "object=nobody": 0, "state=failed&type=" + of.Type: 1,
+		} {
+			var list []struct{ Event string }
+			if err := json.Unmarshal(do("GET", "/v1/webhook_endpoints/"+two+"/deliveries?"+query, "", 200).body, &list); err != nil || len(list) != want {
+				t.Errorf("deliveries with %s: %v %v, want %d", query, list, err, want)
+			}
+		}
+		page := do("GET", "/v1/webhook_endpoints/"+two+"/deliveries?limit=1&type="+of.Type, "", 200)
+		next, _, _ := strings.Cut(strings.TrimPrefix(page.Header.Get("Link"), "<"), ">")
+		if a := do("GET", next, "", 200); !strings.Contains(string(a.body), first) || strings.Contains(string(a.body), second) {
+			t.Errorf("after the second comes %s", a.body)
+		}
 		// What is to be sent again says when.
 		hooked := endpoint("https://example.com/hooks")
 		do("POST", "/v1/events/"+first+"/resend", `{"endpoint":"`+hooked+`"}`, 200)

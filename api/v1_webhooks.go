@@ -185,20 +185,21 @@ var webhookRoutes = []*route{
 			})
 		}},
 	{method: "GET", path: "/v1/webhook_endpoints/{id}/deliveries", id: "listDeliveries", tag: "webhook_endpoints", summary: "List what was sent to an endpoint, by event, newest first", access: accessSecret, status: 200,
-		params: []param{limitParam, {name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only events of sequences below."}, eventDeliveriesParam},
+		params: []param{limitParam, {name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only events of sequences below."}, eventDeliveriesParam,
+			{name: "type", kind: paramText, max: 64, about: "Only events of this type: payout.failed, or payout.* for all of a kind. Looks at 5,000 deliveries per page."},
+			{name: "object", kind: paramText, max: 64, about: "Only events of this object."}},
 		answer: &schema{kind: kindList, item: deliveryAnswer}, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
 			p, err := c.endpoint()
 			if err != nil {
 				return err
 			}
-			limit := c.query.integer("limit", listLimit)
-			list, err := c.engine().Store.Deliveries(c.ctx, giro.DeliveryQuery{Endpoint: p.ID, Before: int64(c.query.integer("before", 0)), State: giro.DeliveryState(c.query.text("state")), Limit: limit})
+			list, next, err := c.deliveries(p.ID)
 			if err != nil {
 				return err
 			}
-			if n := len(list); n == limit && list[n-1].Sequence > 1 {
-				c.linkBefore(list[n-1].Sequence)
+			if next > 1 {
+				c.linkBefore(next)
 			}
 			return c.sendDeliveries(list)
 		}},
@@ -583,4 +584,71 @@ func precise(micros int64) string {
 		return ""
 	}
 	return giro.TimeOf(micros).Format("2006-01-02T15:04:05.000Z")
+}
+
+// deliveriesScanned bounds the deliveries that a filter without an index looks at
+// per page.
+const deliveriesScanned = 5000
+
+// deliveries reads a page of what was sent to an endpoint, and the sequence before
+// which the next one begins; 0: there is none.
+func (c *call) deliveries(endpoint giro.UUID) (list []*giro.Delivery, next int64, err error) {
+	store, limit := c.engine().Store, c.query.integer("limit", listLimit)
+	q := giro.DeliveryQuery{Endpoint: endpoint, Before: int64(c.query.integer("before", 0)), State: giro.DeliveryState(c.query.text("state")), Limit: limit}
+	wanted, object := c.query.text("type"), c.query.text("object")
+	fits := func(d *giro.Delivery) bool { return wanted == "" || giro.MatchEvent(wanted, d.Type) }
+	if object != "" {
+		// An object has few events, and they have an index.
+		id := anyID(object)
+		if id.IsZero() {
+			return nil, 0, nil
+		}
+		events, err := store.Events(c.ctx, giro.EventQuery{Book: c.book(), Object: id, Before: q.Before, Limit: limit})
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, event := range events {
+			found, err := store.Deliveries(c.ctx, giro.DeliveryQuery{Endpoint: endpoint, Sequence: event.Sequence, Limit: 1})
+			if err != nil {
+				return nil, 0, err
+			}
+			for _, d := range found {
+				if fits(d) && (q.State == "" || d.State == q.State) {
+					list = append(list, d)
+				}
+			}
+		}
+		if n := len(events); n == limit {
+			next = events[n-1].Sequence
+		}
+		return list, next, nil
+	}
+	if wanted != "" {
+		q.Limit = 500
+	}
+	for seen := 0; seen < deliveriesScanned && len(list) < limit; {
+		found, err := store.Deliveries(c.ctx, q)
+		if err != nil {
+			return nil, 0, err
+		}
+		next = 0
+		if len(found) == q.Limit {
+			next = found[len(found)-1].Sequence
+		}
+		for i, d := range found {
+			seen++
+			if !fits(d) {
+				continue
+			}
+			if list = append(list, d); len(list) == limit && (i < len(found)-1 || next != 0) {
+				next = d.Sequence
+				break
+			}
+		}
+		if next == 0 {
+			break
+		}
+		q.Before = next
+	}
+	return list, next, nil
 }

@@ -736,8 +736,12 @@ func (p *Postgres) Jobs(ctx context.Context, book giro.Book, due int64, limit in
 }
 
 // SandboxLog is giro.Store's.
-func (p *Postgres) SandboxLog(ctx context.Context, book giro.Book, after int64, limit int) ([]*giro.SandboxRow, error) {
-	return all(ctx, p.pool, scanSandbox, "SELECT "+pgSandboxColumns+" FROM sandbox WHERE book = $1 AND number > $2 ORDER BY number LIMIT $3", int64(book), after, atMostRows(limit))
+func (p *Postgres) SandboxLog(ctx context.Context, book giro.Book, after int64, limit int, newest bool) ([]*giro.SandboxRow, error) {
+	order := ""
+	if newest {
+		order = " DESC"
+	}
+	return all(ctx, p.pool, scanSandbox, "SELECT "+pgSandboxColumns+" FROM sandbox WHERE book = $1 AND number > $2 ORDER BY number"+order+" LIMIT $3", int64(book), after, atMostRows(limit))
 }
 
 // SweepEvents is giro.Store's.

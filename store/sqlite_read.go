@@ -838,9 +838,9 @@ func (s *SQLite) Jobs(ctx context.Context, book giro.Book, due int64, limit int)
 }
 
 // SandboxLog implements giro.Store.
-func (s *SQLite) SandboxLog(ctx context.Context, book giro.Book, after int64, limit int) (found []*giro.SandboxRow, err error) {
+func (s *SQLite) SandboxLog(ctx context.Context, book giro.Book, after int64, limit int, newest bool) (found []*giro.SandboxRow, err error) {
 	err = s.read(ctx, func(c *sqlite.Conn) error {
-		found, err = many(c, "SELECT "+sandboxColumns+" FROM sandbox WHERE book = ? AND number > ? ORDER BY number LIMIT +?",
+		found, err = many(c, "SELECT "+sandboxColumns+" FROM sandbox WHERE book = ? AND number > ? ORDER BY number"+direction(!newest)+" LIMIT +?",
 			func(a *args) { a.int(int64(book)).int(after).int(atMost(limit)) }, plain((*row).sandbox))
 		return err
 	})

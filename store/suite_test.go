@@ -1014,14 +1014,21 @@ func TestSandboxRows(t *testing.T) {
 		put()
 		r.New, r.Dirty, r.Done, r.Absent, r.Lookups, r.Verdict = false, true, true, true, 3, giro.VerdictSucceeded
 		put()
-		got, err := s.SandboxLog(ctx, 2, 0, 10)
+		got, err := s.SandboxLog(ctx, 2, 0, 10, false)
 		want := *r
 		want.Dirty = false
 		if err != nil || len(got) != 1 || *got[0] != want {
 			t.Errorf("%+v, %v", got, err)
 		}
-		if got, err := s.SandboxLog(ctx, 2, 1, 10); err != nil || len(got) != 0 {
+		if got, err := s.SandboxLog(ctx, 2, 1, 10, false); err != nil || len(got) != 0 {
 			t.Errorf("%+v, %v", got, err)
+		}
+		r.Instruction, r.Number, r.New = "po_2-1", 2, true
+		put()
+		for newest, want := range map[bool]int64{false: 1, true: 2} {
+			if got, err := s.SandboxLog(ctx, 2, 0, 1, newest); err != nil || len(got) != 1 || got[0].Number != want {
+				t.Errorf("one line, newest %v: %+v, %v", newest, got, err)
+			}
 		}
 	})
 }

@@ -57,11 +57,16 @@ export function apiQuery(filters: Filter[], search: Search, fixed?: Query): Quer
 /** The parameters that say at which page of a list one stands. */
 export const pagers = ['cursor', 'before']
 
-/** How many rows a page of a list has, unless it says otherwise. */
-export const pageSize = 25
+/** How many rows a page of a list may have; the first is usual. */
+export const pageSizes = [25, 50, 100]
+
+/** How many rows the URL asks for. */
+export function sizeOf(search: Search): number {
+  return pageSizes.find((n) => String(n) === search.size) ?? pageSizes[0]!
+}
 
 /** The request for one page of a list. A place is the name and the value of a parameter. */
-export function listQuery(filters: Filter[], search: Search, { fixed, size = pageSize, places }: { fixed?: Query; size?: number; places: [string, string | undefined][] }): Query {
+export function listQuery(filters: Filter[], search: Search, { fixed, size = sizeOf(search), places }: { fixed?: Query; size?: number; places: [string, string | undefined][] }): Query {
   return { ...apiQuery(filters, search, fixed), limit: String(size), ...Object.fromEntries(places.filter(([, value]) => value)) }
 }
 

@@ -1,7 +1,7 @@
 import { columnVisibilityFeature, rowSelectionFeature, type RowSelectionState, tableFeatures, useTable } from '@tanstack/react-table'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { fill, type Path, Problem, type Query } from './api/client.ts'
-import { apiQuery, boundsOf, type Filter, listQuery, pagers, ranges } from './asks.ts'
+import { apiQuery, boundsOf, type Filter, listQuery, pagers, pageSizes, ranges, sizeOf } from './asks.ts'
 import { usePageRequest, useRead } from './data.ts'
 import { digits, milliseconds, money, number, parseAmount, time } from './format.ts'
 import { type Key, label, labelOf, t, tn } from './i18n/index.ts'
@@ -459,6 +459,15 @@ export function ListView<T extends object>(list: List<T>) {
             <span className="muted small">{rows.length > 0 && tn('list.shown', rows.length)}</span>
           )}
           <span className="grow" />
+          {!list.inner && !list.unpaged && (rows.length >= pageSizes[0]! || search.size) && (
+            <select className="fit not-small" aria-label={t('list.size')} value={sizeOf(search)} onChange={(e) => setSearch({ size: Number(e.target.value) === pageSizes[0] ? undefined : e.target.value, cursor: undefined, before: undefined })}>
+              {pageSizes.map((n) => (
+                <option key={n} value={n}>
+                  {t('list.per_page', { n })}
+                </option>
+              ))}
+            </select>
+          )}
           <button type="button" disabled={!position} onClick={() => setSearch({ [placeName(pager)]: undefined })}>
             {t('list.first')}
           </button>

@@ -13,7 +13,7 @@ type View = Schema<'View'>
 
 /** What of the page's query belongs to a view: filters and columns, not where somebody stands in it. */
 function viewQuery(search: Search): string {
-  const { mode: _mode, merchant: _merchant, cursor: _cursor, before: _before, create: _create, ...rest } = search
+  const { mode: _mode, merchant: _merchant, cursor: _cursor, before: _before, create: _create, tail: _tail, ...rest } = search
   return stringifySearch(rest).slice(1)
 }
 

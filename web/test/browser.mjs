@@ -738,6 +738,76 @@ async function live() {
   await context.close()
 }
 
+async function leads() {
+  const context = await desk()
+  await api('POST', '/v1/charges', { amount: 4300, currency: 'usd', provider: 'card', card: { token: 'tok_fraud' }, reference: 'leads-1' })
+  let page = await open(context, '/?currency=usd')
+  // A reason leads to what failed for it, and to nothing else.
+  await page.click('.ranking a >> text=fraud')
+  await page.waitForURL('**failure_code=fraud**')
+  await page.waitForSelector('tr[data-id] >> text=leads-1')
+  for (const text of await page.locator('tr[data-id]').allInnerTexts()) if (!text.includes('fraud')) throw new Error('among the frauds: ' + text)
+  // A bar leads to what it counts; the same numbers stand in a table, whose rows lead there too.
+  page = await open(context, '/?currency=usd')
+  await page.locator('.card:has(h2:has-text("Volume per")) .bar').last().click()
+  await page.waitForURL(/payments\?.*created/)
+  await page.goBack()
+  const card = page.locator('.card:has(h2:has-text("Success rate"))')
+  await card.getByRole('button', { name: 'Table' }).click()
+  await card.locator('tbody a').last().waitFor()
+  await page.close()
+  // Requests by the class of their answer, in the log.
+  await fetch(base + '/v1/charges/ch_0', { headers: { Authorization: 'Bearer ' + secret } })
+  page = await open(context, '/developers')
+  await page.locator('.card:has(h2:text-is("Requests")) .bar.c-warn').last().click()
+  await page.waitForURL(/logs\?.*status=4xx/)
+  await page.waitForSelector('tr[data-id] >> text=404')
+  for (const text of await page.locator('tr[data-id]').allInnerTexts()) if (!/\b4\d\d\b/.test(text)) throw new Error('among the refused: ' + text)
+  // A tail that is switched on shows what comes without being asked again.
+  await page.goto(base + '/app/developers/logs')
+  await page.waitForSelector('tr[data-id]')
+  await page.getByRole('button', { name: 'Live tail' }).click()
+  await fetch(base + '/v1/charges/ch_tailed', { headers: { Authorization: 'Bearer ' + secret } })
+  await page.waitForSelector('tr[data-id]:has-text("ch_tailed")')
+  // A key says when it was used, and from where.
+  await page.goto(base + '/app/developers/keys')
+  await page.waitForSelector('tr[data-id] >> text=127.0.0.1')
+  await context.close()
+}
+
+async function faults() {
+  const context = await desk()
+  const page = await open(context, '/developers/sandbox')
+  await page.getByLabel('Payments', { exact: true }).selectOption('onhold')
+  const charge = () => api('POST', '/v1/charges', { amount: 100, currency: 'usd', provider: 'card', card: { token: 'tok_ok' } })
+  await becomes('onhold', 'a payment under a fault', async () => (await charge()).status)
+  await page.getByLabel('Payments', { exact: true }).selectOption('')
+  await becomes('succeeded', 'a payment without', async () => (await charge()).status)
+  // The chain: the link before this one, and the one after it.
+  await page.goto(base + '/app/ledger/transactions')
+  await page.locator('tr[data-id] a[data-row]').nth(1).click()
+  await becomes(3, 'links', () => page.locator('.chain li').count())
+  const here = page.url()
+  await page.locator('.chain li a').first().click()
+  await page.waitForURL((url) => String(url) !== here)
+  // The palette does what the page can do.
+  await page.goto(base + '/app/payments/' + payment.id)
+  await page.waitForSelector('.timeline li')
+  await page.keyboard.press('Control+k')
+  await page.fill('.palette input', 'description')
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('dialog[open] >> text=Edit description')
+  await page.keyboard.press('Escape')
+  // Accounts by their class, each side as it is read.
+  await page.goto(base + '/app/ledger/accounts')
+  await page.waitForSelector('.branch summary:has-text("Assets")')
+  if ((await page.locator('.branch:has(summary:has-text("Assets")) .money').allInnerTexts()).some((text) => text.includes('-'))) throw new Error('an asset below zero')
+  // What a customer has paid.
+  await page.goto(base + '/app/customers')
+  await becomes(true, 'volumes', async () => (await page.locator('tr[data-id] .money').count()) > 0)
+  await context.close()
+}
+
 // Each changes what others count on the receiver or the newest payment, so the
 // refund comes first; the rest meet nobody.
 await check('a payment is refunded by half with the keyboard alone, and its timeline grows', halfRefund)
@@ -758,6 +828,8 @@ await check('nine tabs share one stream, and none loses it', tabs)
 await Promise.all([check('test and live are apart; keys, search and cURL', live), check('customers, payouts, exports and views are made; people are written down', makes), check('metadata is changed where it stands, and nobody else\'s change is lost', metadata)])
 await check('payments are given back from the list, and it names their customers', refunds)
 await check('a page asks early, and nothing twice', early)
+await check('figures, charts and logs lead to what they count', leads)
+await check('faults, the chain, the palette, the tree of accounts and customers', faults)
 // It writes more lines into the audit log than a page shows.
 await check('all that match are exported and canceled, once their number is typed', bulk)
 

@@ -68,6 +68,8 @@ export interface Request {
   /** Idempotency-Key of what changes something. */
   key?: string
   ifMatch?: string
+  /** An outcome of the sandbox. */
+  simulate?: string
   signal?: AbortSignal
 }
 
@@ -107,6 +109,7 @@ export async function send<T>(method: string, url: string, request: Request = {}
   const headers: Record<string, string> = { Accept: 'application/json', ...scopeHeaders() }
   if (request.key) headers['Idempotency-Key'] = request.key
   if (request.ifMatch) headers['If-Match'] = request.ifMatch
+  if (request.simulate) headers['Giro-Simulate'] = request.simulate
   if (request.body !== undefined) headers['Content-Type'] = 'application/json'
   let response: Response
   try {

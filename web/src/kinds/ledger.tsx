@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react'
 import type { Schema } from '../api/client.ts'
 import { type Account, useAccounts, usePageRequest, useRead, useTrend } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { instant, type Minor, money, moneyShort, opposite, time } from '../format.ts'
+import { instant, type Minor, money, moneyShort, number, opposite, time } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
@@ -152,7 +152,30 @@ export function LedgerTransactionPage() {
       <Card title={t('postings')}>
         <Postings transaction={x} name={(a) => accountName(accounts.get(a), a)} />
       </Card>
+      <Chain transaction={x} />
     </Detail>
+  )
+}
+
+/** The links before and after: each hash is made with the one before it. */
+function Chain({ transaction: x }: { transaction: LedgerTransaction }) {
+  const before = useRead('/v1/ledger/transactions', [], { before: String(x.sequence), limit: '1' }, { enabled: x.sequence > 1 })
+  const after = useRead('/v1/ledger/transactions', [], { before: String(x.sequence + 2), limit: '1' })
+  const links = [(before.data?.data as LedgerTransaction[] | undefined)?.[0], x, (after.data?.data as LedgerTransaction[] | undefined)?.find((l) => l.sequence === x.sequence + 1)]
+  return (
+    <Card title={t('chain')}>
+      <ol className="chain" aria-label={t('chain')}>
+        {links.map((l) =>
+          l ? (
+            <li key={l.id} className={l === x ? 'on' : undefined} aria-current={l === x ? 'true' : undefined}>
+              <span className="muted small">#{number(l.sequence)}</span> {l === x ? <code>{l.id}</code> : <ID value={l.id} long />}
+              <code className="block break small muted">{l.hash}</code>
+            </li>
+          ) : null,
+        )}
+      </ol>
+      <p className="muted small">{t('proof_note')}</p>
+    </Card>
   )
 }
 

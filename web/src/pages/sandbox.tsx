@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { Confirm } from '../actions.tsx'
-import { post, type Schema } from '../api/client.ts'
+import { type Path, post, put, type Schema, send } from '../api/client.ts'
 import { changed, usePageRequest, useRead } from '../data.ts'
 import { parseAmount, time } from '../format.ts'
 import { label, t, tn } from '../i18n/index.ts'
@@ -35,7 +35,7 @@ const endings: [string, string][] = [
 /** The sandbox: its clock, its money, its outcomes and what it was really asked. */
 export function SandboxPage() {
   const clock = useRead('/v1/test/clock')
-  const log = useRead('/v1/test/rail/log', [], { limit: '1000' })
+  const log = useRead('/v1/test/rail/log', [], { limit: '50', newest: 'true' })
   const place = usePlace()
   usePageRequest({ method: 'GET', path: '/v1/test/clock', data: clock.data?.data, command: 'giro clock show' })
   const [advancing, setAdvancing] = useState<string>()
@@ -43,12 +43,16 @@ export function SandboxPage() {
   const [amount, setAmount] = useState('1000')
   const [currency, setCurrency] = useState((place.merchant.currency ?? 'usd').toUpperCase())
   const now = clock.data?.data.now
-  const lines = [...((log.data?.data as RailLine[] | undefined) ?? [])].reverse().slice(0, 50)
+  const lines = (log.data?.data as RailLine[] | undefined) ?? []
+  const [sampling, setSampling] = useState(false)
   return (
     <>
       <div className="page-head">
         <h1>{t('nav.sandbox')}</h1>
         <div className="row">
+          <button type="button" onClick={() => setSampling(true)}>
+            {t('sandbox.sample')}…
+          </button>
           <button type="button" onClick={() => setFunding(true)}>
             {t('sandbox.fund')}…
           </button>
@@ -74,6 +78,7 @@ export function SandboxPage() {
           {clock.error ? <Failure error={clock.error} /> : <p className="big">{now ? <time dateTime={now}>{time(Date.parse(now), 'full')}</time> : '…'}</p>}
           <p className="muted small">{t('sandbox.clock_note')}</p>
         </Card>
+        <Faults />
         <Card title={t('sandbox.outcomes')}>
           <p className="muted small">{t('sandbox.outcomes_note')}</p>
           <div className="row top wrap">
@@ -127,6 +132,7 @@ export function SandboxPage() {
         )}
       </Card>
       </div>
+      {sampling && <Sample onClose={() => setSampling(false)} />}
       {advancing && (
         <Confirm
           title={t('sandbox.advance')}
@@ -160,5 +166,111 @@ export function SandboxPage() {
         </Confirm>
       )}
     </>
+  )
+}
+
+const faultKinds = ['charges', 'refunds', 'payouts'] as const
+const outcomes = ['failed', 'onhold', 'pending', 'timeout', 'timeout_failed', 'unavailable', 'returned'] as const
+
+/** What the sandbox does to everything of a kind, until it is changed. */
+function Faults() {
+  const q = useRead('/v1/test/faults')
+  const [busy, setBusy] = useState(false)
+  const now = q.data?.data
+  const set = async (kind: (typeof faultKinds)[number], outcome: string) => {
+    setBusy(true)
+    try {
+      const wanted = { ...Object.fromEntries(faultKinds.map((k) => [k, now?.[k]])), [kind]: outcome }
+      await put('/v1/test/faults', [], Object.fromEntries(Object.entries(wanted).filter(([, v]) => v)))
+      toast(t('done.saved'))
+    } catch (err) {
+      toast(err instanceof Error ? err.message : String(err))
+    }
+    changed('/v1/test/faults')
+    setBusy(false)
+  }
+  return (
+    <Card title={t('sandbox.faults')}>
+      <p className="muted small">{t('sandbox.faults_note')}</p>
+      {q.error ? (
+        <Failure error={q.error} />
+      ) : (
+        <div className="row top wrap">
+          {faultKinds.map((k) => {
+            const current = now?.[k] ?? ''
+            return (
+              <Field key={k} label={t(`nav.${k === 'charges' ? 'payments' : k}`)}>
+                {(id) => (
+                  <select id={id} value={current} disabled={busy || !now} onChange={(e) => void set(k, e.target.value)}>
+                    <option value="">{t('sandbox.usual')}</option>
+                    {outcomes
+                      .filter((o) => o !== 'returned' || k === 'payouts')
+                      .map((o) => (
+                        <option key={o} value={o}>
+                          {label('outcome', o)}
+                        </option>
+                      ))}
+                    {current && !(outcomes as readonly string[]).includes(current) && <option>{current}</option>}
+                  </select>
+                )}
+              </Field>
+            )
+          })}
+        </div>
+      )}
+    </Card>
+  )
+}
+
+/** What is made as a sample: enough of everything to look around in. */
+function samples(currency: string): { path: Path; body: (made: string[]) => object; simulate?: string }[] {
+  const names = ['Ana Souza', 'Bruno Lima', 'Carla Díaz', 'Diego Torres']
+  const tokens = ['tok_ok', 'tok_ok', 'tok_ok', 'tok_ok', 'tok_declined', 'tok_ok', 'tok_insufficient_funds', 'tok_auth', 'tok_ok', 'tok_pending']
+  const of = (made: string[], prefix: string, n: number) => {
+    const some = made.filter((id) => id.startsWith(prefix))
+    return some[n % some.length]
+  }
+  return [
+    ...names.map((name, i) => ({ path: '/v1/customers' as Path, body: () => ({ name, email: `sample-${i + 1}@example.com` }) })),
+    { path: '/v1/test/fund', body: () => ({ amount: 5_000_000, currency }) },
+    ...Array.from({ length: 20 }, (_, i) => ({
+      path: '/v1/charges' as Path,
+      body: (made: string[]) => ({ amount: 1900 + ((i * 7919) % 48_000), currency, provider: 'card', card: { token: tokens[i % tokens.length] }, customer: of(made, 'cus_', i), description: t('sandbox.sample_payment', { n: i + 1 }), metadata: { sample: String(i + 1) } }),
+    })),
+    ...[0, 1, 2].map((i) => ({ path: '/v1/refunds' as Path, body: (made: string[]) => ({ charge: of(made, 'ch_', i), amount: 500 + i * 250 }) })),
+    ...(['succeeded', 'succeeded', 'failed:account_closed', 'onhold', 'returned', 'succeeded'] as const).map((simulate, i) => ({
+      path: '/v1/payouts' as Path,
+      simulate,
+      body: (made: string[]) => ({ amount: 12_000 + i * 3100, currency, provider: 'bank', bank: { method: 'pix', key: `sample-${i + 1}@example.com` }, recipient: { name: names[i % names.length] }, customer: of(made, 'cus_', i), description: t('sandbox.sample_payout', { n: i + 1 }) }),
+    })),
+  ]
+}
+
+/** Makes customers, payments, refunds and payouts through the API, one after another. */
+function Sample({ onClose }: { onClose: () => void }) {
+  const place = usePlace()
+  const [done, setDone] = useState(0)
+  const list = samples((place.merchant.currency ?? 'usd').toLowerCase())
+  return (
+    <Confirm
+      title={t('sandbox.sample')}
+      label={t('sandbox.sample')}
+      onClose={onClose}
+      run={async (key) => {
+        const made: string[] = []
+        for (const [i, one] of list.entries()) {
+          const answer = await send<{ id?: string; status?: string }>('POST', one.path, { body: one.body(made), key: `${key}-${i}`, simulate: one.simulate })
+          // Refunds want payments that were captured.
+          if (answer.data.id && (!answer.data.id.startsWith('ch_') || answer.data.status === 'succeeded')) made.push(answer.data.id)
+          setDone(i + 1)
+        }
+        changed('/v1/')
+        toast(t('sandbox.sampled', { n: list.length }))
+      }}
+    >
+      <p>{t('sandbox.sample_note', { n: list.length })}</p>
+      <progress max={list.length} value={done} aria-label={t('sandbox.sample')} />
+      <p className="muted small">{t('sandbox.wipe_note')}</p>
+    </Confirm>
   )
 }

@@ -9,6 +9,7 @@ import { label, labelOf, t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { useGo, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
+import { stringifySearch } from '../url.ts'
 import { SignatureDialog } from '../signature.tsx'
 import { Bars, bucketName, Legend, SparkBars } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
@@ -318,6 +319,9 @@ export function WebhookPage() {
   )
 }
 
+/** Kinds of events that can be told apart. */
+const eventTypes = ['charge.*', 'refund.*', 'payout.*', 'transfer.*', ...['succeeded', 'failed'].map((what) => 'charge.' + what), ...['succeeded', 'failed', 'returned'].map((what) => 'payout.' + what)]
+
 const deliveryStates = ['pending', 'succeeded', 'failed'] as const
 
 function Deliveries({ endpoint }: { endpoint: Endpoint }) {
@@ -343,6 +347,33 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
           </button>
         ))}
       </div>
+      <form
+        key={`${search.type} ${search.object}`}
+        className="row wrap delivery-filters"
+        onSubmit={(e) => {
+          e.preventDefault()
+          const form = new FormData(e.currentTarget)
+          setSearch({ type: String(form.get('type') ?? '').trim() || undefined, object: String(form.get('object') ?? '').trim() || undefined, 'deliveries.before': undefined })
+        }}
+      >
+        <Field label={t('col.type')}>
+          {(id) => (
+            <select id={id} name="type" defaultValue={search.type ?? ''} onChange={(e) => e.target.form?.requestSubmit()}>
+              <option value="">{t('list.all')}</option>
+              {[...new Set([...eventTypes, ...(search.type ? [search.type] : [])])].map((type) => (
+                <option key={type}>{type}</option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label={t('col.object')}>{(id) => <input id={id} name="object" defaultValue={search.object} autoComplete="off" spellCheck={false} />}</Field>
+        <button type="submit">{t('apply')}</button>
+        {(search.type || search.object) && (
+          <button type="button" className="quiet" onClick={() => setSearch({ type: undefined, object: undefined, 'deliveries.before': undefined })}>
+            {t('list.clear')}
+          </button>
+        )}
+      </form>
       <div className={chosen ? 'split' : undefined}>
         <ListView<Delivery>
           name="deliveries"
@@ -350,10 +381,10 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
           path="/v1/webhook_endpoints/{id}/deliveries"
           values={[endpoint.id]}
           id={(d) => d.event}
-          href={(d) => `/developers/webhooks/${endpoint.id}?delivery=${d.event}${state ? '&state=' + state : ''}`}
+          href={(d) => `/developers/webhooks/${endpoint.id}${stringifySearch({ delivery: d.event, ...(state ? { state } : {}), ...(search.type ? { type: search.type } : {}), ...(search.object ? { object: search.object } : {}) })}`}
           inner
           poll={5000}
-          fixed={state ? { state } : undefined}
+          fixed={{ ...(state ? { state } : {}), ...(search.type ? { type: search.type } : {}), ...(search.object ? { object: search.object } : {}) }}
           bulk={may('developers.write') && endpoint.url ? (rows, clear) => (
             <button
               type="button"
