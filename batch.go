@@ -28,6 +28,7 @@ type Batch struct {
 
 	writes Writes
 	undo   []func()
+	span   int               // counts savepoints and rollbacks: what is undone since the last needs no undoing twice
 	rolled map[UUID][]Rollup // the cells of the loaded movements as they were
 	watch  *watch            // of a person's command; nil: nobody's audit log needs it
 	newID  func(at int64) UUID
@@ -60,7 +61,7 @@ type Writes struct {
 // NewBatch returns an empty batch; for stores.
 func NewBatch(id UUID, at int64, newID func(at int64) UUID, salt func() uint32) *Batch {
 	return &Batch{
-		ID: id, At: at, newID: newID, salt: salt,
+		ID: id, At: at, newID: newID, salt: salt, span: 1,
 		heads: map[Book]*BookHead{}, accounts: map[UUID]*Account{}, movements: map[UUID]*Movement{},
 		references: map[ReferenceKey]UUID{}, idempotency: map[IdempotencyKey]*Idempotency{},
 		documents: map[DocumentKey]*StoredDocument{}, sandbox: map[string]*SandboxRow{}, jobs: map[JobKey]*Job{},
@@ -98,7 +99,7 @@ func (b *Batch) PutDocument(d *StoredDocument) {
 // store once the batch is committed. The batch is not used after that.
 func (b *Batch) Accounts(each func(*Account)) {
 	for _, a := range b.accounts {
-		a.New, a.Dirty, a.overdrawn = false, false, false
+		a.New, a.Dirty, a.overdrawn, a.span = false, false, false, 0
 		each(a)
 	}
 }
@@ -144,6 +145,7 @@ type mark struct {
 
 // Savepoint begins a command.
 func (b *Batch) savepoint() mark {
+	b.span++
 	w := &b.writes
 	return mark{len(b.undo), len(w.Transactions), len(w.Entries), len(w.Events), len(w.Idempotency), len(w.Documents), len(w.Jobs), len(w.DropJobs), len(w.Dispatches), len(w.Deliveries)}
 }
@@ -153,6 +155,7 @@ func (b *Batch) rollback(k mark) {
 	for i := len(b.undo) - 1; i >= k.undo; i-- {
 		b.undo[i]()
 	}
+	b.span++
 	w := &b.writes
 	b.undo = b.undo[:k.undo]
 	w.Transactions, w.Entries, w.Events = w.Transactions[:k.transactions], w.Entries[:k.entries], w.Events[:k.events]
@@ -170,8 +173,11 @@ func (b *Batch) head(book Book, merchant UUID) *BookHead {
 		b.undo = append(b.undo, func() { delete(b.heads, book) })
 		return h
 	}
-	old := *h
-	b.undo = append(b.undo, func() { *h = old })
+	if h.span != b.span {
+		old := *h
+		b.undo = append(b.undo, func() { *h = old })
+		h.span = b.span
+	}
 	h.Dirty = true
 	return h
 }
@@ -203,8 +209,11 @@ func (b *Batch) account(want Account) *Account {
 
 // touch makes an account writable.
 func (b *Batch) touch(a *Account) *Account {
-	old := *a
-	b.undo = append(b.undo, func() { *a = old })
+	if a.span != b.span {
+		old := *a
+		b.undo = append(b.undo, func() { *a = old })
+		a.span = b.span
+	}
 	return a
 }
 

@@ -41,6 +41,8 @@ type BookHead struct {
 	Clock     int64 // µs that this book's test clock is ahead of the real one
 
 	New, Dirty bool // for the store: insert, or update
+
+	span int // of the batch in which undoing was seen to; see Batch
 }
 
 // Count returns the counter of a kind.

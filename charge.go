@@ -31,14 +31,12 @@ func (e *Engine) CreateCharge(ctx context.Context, call *Call, req Request) (*Re
 		if old, err := b.repeated(call.Book(), KindCharge, &req); old != nil || err != nil {
 			return old, err
 		}
-		reference := req
+		print := req.fingerprint()
 		if err := b.owned(call, &req); err != nil {
 			return nil, err
 		}
 		m := e.draft(b, call, KindCharge, &req)
-		if req.Reference != "" {
-			m.Detail.Fingerprint = reference.fingerprint()
-		}
+		m.Detail.Fingerprint = print
 		if m.Detail.Rail == "" {
 			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries card charges in live mode; configure one for this merchant")
 		}

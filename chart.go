@@ -35,7 +35,12 @@ func (r Role) DebitNormal() bool { return r == RoleClearing }
 // race to create it. The first 48 bits are the merchant's, so the id is a
 // UUIDv7 of the merchant's time.
 func accountID(merchant UUID, book Book, currency money.Currency, role Role, name string) UUID {
-	sum := sha256.Sum256([]byte(string(merchant[:]) + mode(book.Live()) + "/" + string(currency) + "/" + string(role) + "/" + name))
+	var scratch [128]byte
+	b := append(append(scratch[:0], merchant[:]...), mode(book.Live())...)
+	for _, part := range [...]string{string(currency), string(role), name} {
+		b = append(append(b, '/'), part...)
+	}
+	sum := sha256.Sum256(b)
 	var u UUID
 	copy(u[:], merchant[:6])
 	copy(u[6:], sum[:10])

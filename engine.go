@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sort"
@@ -450,6 +451,7 @@ func (e *Engine) isEnded() bool {
 func (e *Engine) commitLoop() {
 	defer e.inFlight.Done()
 	for {
+		runtime.Gosched() // requests that can go on now come into this batch
 		batch := e.take()
 		if len(batch) == 0 {
 			select {

@@ -49,8 +49,12 @@ type Request struct {
 	Exchange          *Exchange `json:"-"`          // follows from the amount and the rate of the moment
 }
 
-// fingerprint identifies the data of a request that carries a reference.
+// fingerprint identifies the data of a request that carries a reference, as it
+// was asked; empty: it carries none.
 func (r *Request) fingerprint() string {
+	if r.Reference == "" {
+		return ""
+	}
 	said := *r
 	if r.Notify != nil {
 		said.Notify = &Notify{URL: r.Notify.URL} // whichever dialect repeats it
@@ -81,7 +85,8 @@ func (b *Batch) repeated(book Book, kind Kind, req *Request) (*Result, error) {
 	return &Result{Movement: &c, Existing: true}, nil
 }
 
-// draft makes the movement of a request, not yet in the batch.
+// draft makes the movement of a request, not yet in the batch and without its
+// fingerprint.
 func (e *Engine) draft(b *Batch, call *Call, kind Kind, req *Request) *Movement {
 	book := call.Book()
 	at := b.now(book)
@@ -101,9 +106,6 @@ func (e *Engine) draft(b *Batch, call *Call, kind Kind, req *Request) *Movement 
 		m.Detail.Method = req.Bank.Method
 	}
 	m.Detail.Rail = call.Merchant.rail(call.Live, req.Provider, m.Detail.Method)
-	if req.Reference != "" {
-		m.Detail.Fingerprint = req.fingerprint()
-	}
 	return m
 }
 
@@ -236,14 +238,12 @@ func (e *Engine) payoutCommand(call *Call, req Request) *command {
 		if old, err := b.repeated(call.Book(), KindPayout, &req); old != nil || err != nil {
 			return old, err
 		}
-		reference := req
+		print := req.fingerprint()
 		if err := b.owned(call, &req); err != nil {
 			return nil, err
 		}
 		m := e.draft(b, call, KindPayout, &req)
-		if req.Reference != "" {
-			m.Detail.Fingerprint = reference.fingerprint()
-		}
+		m.Detail.Fingerprint = print
 		if m.Detail.Rail == "" {
 			return nil, Refuse(CodeProviderUnavailable, "/provider", "no rail carries payouts of this provider in live mode")
 		}

@@ -39,7 +39,7 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		if charge == nil || charge.Deleted {
 			return nil, unknown
 		}
-		asked := req
+		print := req.fingerprint()
 		left := charge.Refundable()
 		switch {
 		case charge.Captured == 0:
@@ -58,9 +58,7 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		if m.Detail.Exchange, err = charge.Detail.Exchange.share(m.Amount, charge.Captured); err != nil {
 			return nil, err
 		}
-		if req.Reference != "" {
-			m.Detail.Fingerprint = asked.fingerprint()
-		}
+		m.Detail.Fingerprint = print
 		if m.Detail.Rail != manual {
 			m.instruct(OpRefund, m.Amount)
 		}

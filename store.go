@@ -227,6 +227,7 @@ type Account struct {
 	New, Dirty bool // for the store
 
 	overdrawn bool // below zero, and no longer allowed to fall: it only takes
+	span      int  // of the batch in which undoing was seen to; see Batch
 }
 
 // AccountQuery selects accounts of a book.

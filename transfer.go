@@ -123,6 +123,7 @@ func (e *Engine) transferCommand(ctx context.Context, call *Call, req Request, t
 			return nil, Refuse(CodeAccountClosed, "/destination", "the account is closed")
 		}
 		m := e.draft(b, call, KindTransfer, &req)
+		m.Detail.Fingerprint = req.fingerprint()
 		m.Detail.Rail, m.Detail.Destination, m.Detail.TwoPhase = "", req.Destination, req.Pending
 		if peer != book {
 			m.Peer = peer

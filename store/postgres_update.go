@@ -380,9 +380,10 @@ func writeMovements(q *pgx.Batch, movements []*giro.Movement) error {
 	customers := func(rows []T) []uuid { return column(rows, func(m T) uuid { return uuid(m.Customer) }) }
 	details := func(rows []T) ([]string, error) {
 		texts := make([]string, len(rows))
+		scratch := make([]byte, 0, detailSize)
 		for i, m := range rows {
 			var err error
-			if texts[i], err = encodeDetail(m); err != nil {
+			if texts[i], err = encodeDetail(&scratch, m); err != nil {
 				return nil, fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 			}
 		}

@@ -389,10 +389,10 @@ func saveAccount(c *sqlite.Conn, r *giro.Account, loaded int64) error {
 
 func saveMovements(c *sqlite.Conn, movements []*giro.Movement, stored map[giro.UUID]indexed) error {
 	made, changed := split(movements, func(m *giro.Movement) bool { return m.New })
-	details := make([]string, len(made))
+	details, scratch := make([]string, len(made)), make([]byte, 0, detailSize)
 	for i, m := range made {
 		var err error
-		details[i], err = encodeDetail(m)
+		details[i], err = encodeDetail(&scratch, m)
 		if err != nil {
 			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 		}
@@ -408,7 +408,7 @@ func saveMovements(c *sqlite.Conn, movements []*giro.Movement, stored map[giro.U
 		return fmt.Errorf("write movements: %w", err)
 	}
 	for _, m := range changed {
-		err := updateMovement(c, m, stored[m.ID])
+		err := updateMovement(c, &scratch, m, stored[m.ID])
 		if err != nil {
 			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 		}
@@ -424,8 +424,8 @@ type indexed struct {
 }
 
 // updateMovement writes a movement that was loaded as was.
-func updateMovement(c *sqlite.Conn, m *giro.Movement, was indexed) error {
-	detail, err := encodeDetail(m)
+func updateMovement(c *sqlite.Conn, scratch *[]byte, m *giro.Movement, was indexed) error {
+	detail, err := encodeDetail(scratch, m)
 	if err != nil {
 		return err
 	}

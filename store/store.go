@@ -116,10 +116,14 @@ func member(k, v string) string {
 	return string(b[1 : len(b)-1])
 }
 
-// encodeDetail writes a movement's detail as its column has it.
-func encodeDetail(m *giro.Movement) (string, error) {
-	var scratch [1024]byte
-	b, err := m.Detail.AppendJSON(scratch[:0])
+// detailSize is more than most details take.
+const detailSize = 1024
+
+// encodeDetail writes a movement's detail as its column has it. scratch is grown
+// and kept for the next one.
+func encodeDetail(scratch *[]byte, m *giro.Movement) (string, error) {
+	b, err := m.Detail.AppendJSON((*scratch)[:0])
+	*scratch = b
 	return string(b), err
 }
 
