@@ -159,7 +159,7 @@ func TestRequestLog(t *testing.T) {
 		}
 		now := time.Now().Unix()
 		for query, want := range map[string]int{
-			"path=/v1/charges/": 1, "path=/v1/ch": 5, "path=charges": 0, "idempotency_key=k-1": 1, "idempotency_key=k-2": 0, "address=127.0.0.1": 7, "address=127.0.0.2": 0,
+			"path=/v1/charges/": 1, "path=/v1/ch": 5, "path=charges": 0, "idempotency_key=k-1": 1, "idempotency_key=k-2": 0, "address=192.0.2.1": 7, "address=192.0.2.2": 0,
 			"took_us[gte]=0": 7, "took_us[lt]=1": 0, "key=" + about[1].Key: 6, "key=" + made.text("id"): 0,
 			fmt.Sprintf("created[gte]=%d", now-3600): 7, fmt.Sprintf("created[lt]=%d", now-3600): 0, fmt.Sprintf("created[gte]=%d&created[lte]=%d&status=5xx", now-3600, now+3600): 1, fmt.Sprintf("created[gt]=%d", now+3600): 0,
 		} {
@@ -184,7 +184,7 @@ func TestRequestLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, k := range keys {
-			known := k.At != nil && k.Address != nil && *k.Address == "127.0.0.1"
+			known := k.At != nil && k.Address != nil && *k.Address == "192.0.2.1"
 			if (k.ID == about[1].Key) != known {
 				t.Errorf("of %s the last use is %v", k.ID, k)
 			}
