@@ -38,6 +38,7 @@ func nextQuery(uri string) string {
 type page struct {
 	T       texts
 	Lang    string
+	Theme   string // "light" or "dark"; "": as the system
 	Error   string
 	Token   string
 	Next    string
@@ -55,8 +56,8 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 	head := w.Header()
 	head.Set("Cache-Control", "no-store")
 	head.Set("Vary", "Accept-Language, Cookie")
-	lang, t := language(r.Header.Get("Accept-Language"))
-	p := &page{T: t, Lang: lang, Next: next(r.URL.Query().Get("next")), Token: r.URL.Query().Get("token"), Min: giro.PasswordMin, Max: giro.PasswordMax}
+	lang, t := language(chosen(r, "giro_language"), r.Header.Get("Accept-Language"))
+	p := &page{T: t, Lang: lang, Theme: theme(chosen(r, "giro_theme")), Next: next(r.URL.Query().Get("next")), Token: r.URL.Query().Get("token"), Min: giro.PasswordMin, Max: giro.PasswordMax}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if _, ok := h.signedIn(r); ok && p.Token == "" {
@@ -87,7 +88,7 @@ func (h *Handler) invited(r *http.Request, p *page) int {
 		p.Error, p.Token = p.T.failure(err), ""
 		return status(err)
 	}
-	p.Purpose, p.Known, p.Role = i.Purpose, known != nil, string(i.Duty)
+	p.Purpose, p.Known, p.Role = i.Purpose, known != nil, p.T.role(i.Duty)
 	if p.Email == "" || i.Email != "" {
 		p.Email = i.Email
 	}
@@ -213,18 +214,18 @@ func show(w http.ResponseWriter, r *http.Request, status int, p *page) {
 }
 
 var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
-<html lang="{{.Lang}}">
+<html lang="{{.Lang}}"{{if .Theme}} data-theme="{{.Theme}}"{{end}}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>{{if .Purpose}}{{.T.Welcome}}{{else}}{{.T.SignIn}}{{end}} · giro</title>
 <link rel="stylesheet" href="/app/login.css">
-<link rel="icon" href="data:,">
+<link rel="icon" href="/app/icon.svg">
 </head>
 <body>
 <main>
-<p class="mark" aria-hidden="true">giro</p>
+<p class="mark" aria-hidden="true"><img src="/app/icon.svg" width="28" height="28" alt="">giro</p>
 <h1>{{if eq .Purpose "reset"}}{{.T.NewPassword}}{{else if .Purpose}}{{.T.Welcome}}{{else}}{{.T.SignIn}}{{end}}</h1>
 {{if .Purpose}}<p>{{if eq .Purpose "first"}}{{.T.First}}{{else if eq .Purpose "join"}}{{.T.Join}} <strong>{{.Where}}</strong> · {{.Role}}{{else}}{{.Email}}{{end}}</p>{{end}}
 {{if .Error}}<p class="error" role="alert">{{.Error}}</p>{{end}}
@@ -239,9 +240,9 @@ var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
 <input id="password" name="password" type="password" required maxlength="{{.Max}}" {{if and .Known (ne .Purpose "reset")}}autocomplete="current-password"{{else}}autocomplete="new-password" minlength="{{.Min}}" aria-describedby="rule"{{end}}>
 {{if not (and .Known (ne .Purpose "reset"))}}<p id="rule" class="hint">{{.T.Rule}}</p>{{end}}
 {{else}}<label for="email">{{.T.Email}}</label>
-<input id="email" name="email" type="email" autocomplete="username" required maxlength="254" value="{{.Email}}" autofocus>
+<input id="email" name="email" type="email" autocomplete="username" required maxlength="254" value="{{.Email}}"{{if not .Email}} autofocus{{end}}>
 <label for="password">{{.T.Password}}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="{{.Max}}">
+<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="{{.Max}}"{{if .Email}} autofocus{{end}}>
 {{end}}<button type="submit">{{if .Purpose}}{{.T.Continue}}{{else}}{{.T.SignIn}}{{end}}</button>
 </form>
 {{if not .Purpose}}<p class="hint">{{.T.Forgot}}</p>{{end}}
@@ -250,12 +251,13 @@ var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
 </html>
 `))
 
-const loginStyle = `:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--text:#16181d;--soft:#5b6270;--line:#8b92a0;--accent:#1d4ed8;--on:#fff;--bad:#b3261e}
-@media (prefers-color-scheme:dark){:root{--page:#0f1115;--card:#181b21;--text:#e8eaee;--soft:#a3abb9;--line:#6d7583;--accent:#8ab4ff;--on:#0b1020;--bad:#ffb4ab}}
+const loginStyle = `:root{color-scheme:light dark;--page:light-dark(#f6f7f9,#0e1319);--card:light-dark(#fff,#161c24);--edge:light-dark(#dfe4ea,#2a3441);--text:light-dark(#17212b,#e6ebf1);--soft:light-dark(#56626f,#9ba8b7);--line:light-dark(#8a97a5,#62707f);--accent:light-dark(#0b6a62,#5cc8bc);--on:light-dark(#fff,#06211e);--bad:light-dark(#b42318,#ff9087)}
+:root[data-theme=light]{color-scheme:light}
+:root[data-theme=dark]{color-scheme:dark}
 *{box-sizing:border-box}
-body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--page);color:var(--text);font:15px/1.5 system-ui,sans-serif;padding:16px}
-main{width:100%;max-width:380px;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:28px}
-.mark{margin:0 0 4px;font-weight:700;letter-spacing:.02em}
+body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--page);color:var(--text);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;padding:16px}
+main{width:100%;max-width:380px;background:var(--card);border:1px solid var(--edge);border-radius:10px;padding:28px}
+.mark{margin:0 0 18px;display:flex;gap:9px;align-items:center;font-size:17px;font-weight:700;letter-spacing:.01em}
 h1{font-size:20px;margin:0 0 12px}
 p{margin:0 0 12px;overflow-wrap:anywhere}
 label{display:block;margin:14px 0 4px;font-weight:600}

@@ -2,11 +2,12 @@ import { useQuery } from '@tanstack/react-query'
 import { useId, useState } from 'react'
 import { currentScope, type Schema, scopeKey, send } from './api/client.ts'
 import { money } from './format.ts'
-import { type Key, label, t } from './i18n/index.ts'
+import { type Key, label, labelOf, t } from './i18n/index.ts'
 import { pageActs } from './keys.ts'
 import { pageOf, useGo } from './nav.tsx'
 import type { NavItem } from './navigation.ts'
 import { setPreferences } from './preferences.ts'
+import { shortID } from './ui/parts.tsx'
 import { useMay } from './session.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { Icon, type IconName } from './ui/icon.tsx'
@@ -56,7 +57,7 @@ export function Palette({ commands, items, onClose, onCreate, onCurl, creatable,
   const results: Choice[] = (found.data?.data ?? []).map((r: Found) => ({
     id: r.id,
     text: [r.title || r.id, r.amount !== null && r.currency && money(r.amount, r.currency)].filter(Boolean).join(' · '),
-    note: [label('noun', r.type), r.status && label('status', r.status), r.title ? r.id.slice(0, 8) + '…' + r.id.slice(-5) : label('matched', r.match)].filter(Boolean).join(' · '),
+    note: [label('noun', r.type), r.status && labelOf('status', r.type, r.status), r.title ? shortID(r.id) : label('matched', r.match)].filter(Boolean).join(' · '),
     icon: icons[r.type] ?? 'search',
     run: then(() => {
       const page = pageOf(r.id) ?? (r.type === 'api_key' ? '/developers/keys' : r.type === 'person' ? '/settings/team' : undefined)
@@ -106,7 +107,7 @@ export function Palette({ commands, items, onClose, onCreate, onCurl, creatable,
           <li key={c.id} id={`${id}-${i}`} role="option" aria-selected={i === chosen} className={i === chosen ? 'on' : undefined} onMouseMove={() => setAt(i)} onMouseDown={(e) => e.preventDefault()} onClick={c.run} ref={i === chosen ? (el) => el?.scrollIntoView({ block: 'nearest' }) : undefined}>
             <Icon name={c.icon} />
             <span className="grow clip">{c.text}</span>
-            {c.note && <span className="muted small clip">{c.note}</span>}
+            {c.note && <span className="muted small nowrap">{c.note}</span>}
           </li>
         ))}
       </ul>

@@ -49,7 +49,8 @@ export function t(key: Key, values?: Values): string {
 
 /** The text for a count: key.one, key.many or key.other, with {n}. */
 export function tn(key: PluralKey, n: number, values?: Values): string {
-  const form = catalogue[`${key}.${plurals.select(n)}`] ?? catalogue[`${key}.other`] ?? key
+  // Nobody says "0 lançamento", whatever the rule of Portuguese.
+  const form = catalogue[`${key}.${n === 0 ? 'other' : plurals.select(n)}`] ?? catalogue[`${key}.other`] ?? key
   return put(form, { n: new Intl.NumberFormat(language).format(n), ...values })
 }
 

@@ -55,7 +55,7 @@ function Customer({ id }: { id: string }) {
 const common: Record<string, Column<Movement>> = {
   amount: { id: 'amount', header: 'col.amount', end: true, cell: (m) => <Money amount={m.amount} currency={m.currency} /> },
   status: { id: 'status', header: 'col.status', cell: (m) => <Status value={m.status} of={m.object} note={statusNote(m)} /> },
-  reference: { id: 'reference', header: 'col.reference', cell: (m) => m.reference && <span className="clip">{m.reference}</span> },
+  reference: { id: 'reference', header: 'col.reference', cell: (m) => m.reference && <span className="clip short" title={m.reference}>{m.reference}</span> },
   reason: { id: 'reason', header: 'col.failure', cell: (m) => (m.failure_code ? <code className="clip">{m.failure_code}</code> : undefined) },
   created: { id: 'created', header: 'col.created', cell: (m) => <Time at={m.created} /> },
   updated: { id: 'updated', header: 'col.updated', off: true, cell: (m) => <Time at={m.updated_at} /> },

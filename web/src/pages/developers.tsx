@@ -191,9 +191,11 @@ function Recent() {
   const q = useRead('/v1/events', [], { limit: '8' })
   if (q.error) return <Failure error={q.error} />
   if (!q.data) return <Loading />
+  const list = q.data.data as Event[]
+  if (list.length === 0) return <p className="muted">{t('list.nothing')}</p>
   return (
     <ol className="feed">
-      {(q.data.data as Event[]).map((e) => (
+      {list.map((e) => (
         <li key={e.id}>
           <Time at={e.created} style="short" />
           <A href={'/developers/events/' + e.id}>

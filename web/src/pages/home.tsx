@@ -29,6 +29,7 @@ export function HomePage() {
   const f = q.data?.data
   usePageRequest({ method: 'GET', path: '/v1/figures', query, data: f, command: 'giro api get /v1/figures' })
   const range = search.from || search.to ? 'custom' : (search.range ?? '30d')
+  const nothing = f?.currencies.length === 0
   return (
     <>
       <div className="page-head">
@@ -74,25 +75,34 @@ export function HomePage() {
           <button type="submit">{t('apply')}</button>
         </form>
       )}
-      {q.error ? <Failure error={q.error} retry={() => void q.refetch()} /> : !f ? <Loading rows={4} /> : f.currencies.length === 0 ? <div className="empty"><FirstSteps kind="charges">{t('empty.home')}</FirstSteps></div> : <Cards f={f}>{may('balances.read') && <Available />}</Cards>}
-      <div className="grid home">
-        <div className="stack">
-          {f && f.currencies.length > 0 && <Volume f={f} />}
-          {f && f.currencies.length > 0 && (
+      {q.error ? <Failure error={q.error} retry={() => void q.refetch()} /> : !f ? <Loading rows={4} /> : nothing ? <div className="empty"><FirstSteps kind="charges">{t('empty.home')}</FirstSteps></div> : <Cards f={f}>{may('balances.read') && <Available />}</Cards>}
+      <div className={nothing ? 'grid halves' : 'grid home'}>
+        {!nothing && (
+          <div className="stack">
+            {f && <Volume f={f} />}
+            {f && (
+              <div className="grid halves tight">
+                <SuccessRate f={f} />
+                <Payouts f={f} />
+              </div>
+            )}
             <div className="grid halves tight">
-              <SuccessRate f={f} />
-              <Payouts f={f} />
+              {f && <Failures f={f} />}
+              {may('developers.read') && <WebhookHealth />}
             </div>
-          )}
-          <div className="grid halves tight">
-            {f && f.currencies.length > 0 && <Failures f={f} />}
-            {may('developers.read') && <WebhookHealth />}
           </div>
-        </div>
-        <div className="stack">
-          <Attention />
-          <Activity />
-        </div>
+        )}
+        {nothing ? (
+          <>
+            <Attention />
+            <Activity />
+          </>
+        ) : (
+          <div className="stack">
+            <Attention />
+            <Activity />
+          </div>
+        )}
       </div>
     </>
   )

@@ -400,8 +400,8 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
             { id: 'type', header: 'col.type', cell: (d) => <code>{d.type}</code> },
             { id: 'state', header: 'col.status', cell: (d) => <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : d.error ? label('delivery_error', d.error) : undefined} /> },
             { id: 'attempts', header: 'webhooks.attempts', end: true, cell: (d) => attemptsOf(d, endpoint) },
-            { id: 'next', header: 'webhooks.next', cell: (d) => (d.next_attempt_at ? <Ago at={d.next_attempt_at} /> : undefined) },
-            { id: 'last', header: 'webhooks.last', cell: (d) => <Time at={d.last_attempt_at} /> },
+            { id: 'next', header: 'webhooks.next', off: !!chosen, cell: (d) => (d.next_attempt_at ? <Ago at={d.next_attempt_at} /> : undefined) },
+            { id: 'last', header: 'webhooks.last', off: !!chosen, cell: (d) => <Time at={d.last_attempt_at} /> },
             ...(may('developers.write') && endpoint.url
               ? [
                   {

@@ -91,9 +91,12 @@ export interface Bucket {
   to?: (part?: number) => Target
 }
 
+/** What is drawn is counted in wholes: minor units, microseconds, requests. */
+const wholes = (scale: { ticks: (n: number) => number[] }) => scale.ticks(4).filter(Number.isInteger)
+
 /** What the lines of the grid stand for. */
 function Left({ scale, format }: { scale: { (v: number): number; ticks: (n: number) => number[] }; format: (v: number) => string }) {
-  return scale.ticks(4).map((v) => (
+  return wholes(scale).map((v) => (
     <text key={v} x={-12} y={scale(v)} dy={3} textAnchor="end" className="tick">
       {format(v)}
     </text>
@@ -138,7 +141,7 @@ export function Bars({ buckets, parts, format, label, height = 190, table = fals
             </pattern>
           </defs>
           <Group left={margin.left} top={margin.top}>
-            <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
+            <GridRows scale={y} width={inner.w} tickValues={wholes(y)} className="chart-grid" />
             {buckets.map((b, i) => {
               let below = 0
               return (b.parts ?? [b.value]).map((value, n) => {
@@ -207,7 +210,7 @@ export function Lines({ points, parts, format, label, top, height = 150, table =
       {table ? null : (
       <svg width={width} height={height} role="img" aria-label={label}>
         <Group left={margin.left} top={margin.top}>
-          <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
+          <GridRows scale={y} width={inner.w} tickValues={wholes(y)} className="chart-grid" />
           {points.map((p, i) =>
             p.to ? (
               <rect key={i} className="hit link" x={Math.max(0, x(i - 0.5))} width={Math.min(inner.w, x(i + 0.5)) - Math.max(0, x(i - 0.5))} height={inner.h} onClick={() => go(p.to!.href, p.to!.search)}>
@@ -262,7 +265,7 @@ export function StepLine({ points, format, axis, label, at, onPick, height = 150
         }}
       >
         <Group left={margin.left} top={margin.top}>
-          <GridRows scale={y} width={inner.w} numTicks={4} className="chart-grid" />
+          <GridRows scale={y} width={inner.w} tickValues={wholes(y)} className="chart-grid" />
           <LinePath data={steps} x={(d) => x(d.at)} y={(d) => y(d.value)} className="line" />
           {at !== undefined && at >= first && at <= end && <line x1={x(at)} x2={x(at)} y1={0} y2={inner.h} className="mark" />}
           <Left scale={y} format={(v) => axis(Math.round(v))} />
