@@ -71,6 +71,8 @@ export interface List<T> {
   poll?: number
   /** Rows stay where they are when somebody comes back to the tab. */
   still?: boolean
+  /** The row that the reader came for: it is scrolled to, once. */
+  marked?: string
   /** Under a detail page: no title, no shortcuts of its own. */
   inner?: boolean
 }
@@ -191,6 +193,12 @@ export function ListView<T extends object>(list: List<T>) {
     const timer = setTimeout(() => returnTo(body.current), 50)
     return () => clearTimeout(timer)
   }, [seen])
+  const scrolled = useRef('')
+  const scrollTo = (id: string) => (tr: HTMLTableRowElement | null) => {
+    if (!tr || id !== list.marked || id === scrolled.current) return
+    scrolled.current = id
+    tr.scrollIntoView({ block: 'center' })
+  }
   const filterBar = useRef<HTMLDivElement>(null)
   // The first few, those that are set, and those that were called for; a menu has the rest.
   const [called, setCalled] = useState<string[]>([])
@@ -390,7 +398,7 @@ export function ListView<T extends object>(list: List<T>) {
             </thead>
             <tbody ref={body} role="rowgroup">
               {table.getRowModel().rows.map((row) => (
-                <tr key={row.id} role="row" data-id={row.id} aria-selected={selectable ? row.getIsSelected() : undefined} className={row.getIsSelected() ? 'on' : undefined}>
+                <tr key={row.id} role="row" data-id={row.id} aria-selected={selectable ? row.getIsSelected() : undefined} aria-current={row.id === list.marked ? 'true' : undefined} ref={row.id === list.marked ? scrollTo(row.id) : undefined} className={row.getIsSelected() || row.id === list.marked ? 'on' : undefined}>
                   {selectable && (
                     <td role="cell" className="pick">
                       <input

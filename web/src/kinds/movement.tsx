@@ -8,7 +8,7 @@ import { instant, money, time } from '../format.ts'
 import { type Key, label, labelOf, t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { Metadata } from '../metadata.tsx'
-import { A } from '../nav.tsx'
+import { A, useSearch } from '../nav.tsx'
 import { HTTP, took } from '../pages/logs.tsx'
 import { useMay, usePlace } from '../session.ts'
 import { EventDeliveries } from '../ui/deliveries.tsx'
@@ -106,6 +106,9 @@ const entryIcons: Record<string, IconName> = { request: 'code', act: 'user', led
 /** An entry of the API's timeline, or a refund among them. */
 type Entry = Omit<Schema<'TimelineEntry'>, 'type'> & { type: Schema<'TimelineEntry'>['type'] | 'refund' }
 
+/** When an entry happened, in milliseconds. A refund's own time is whole seconds: within its second it comes last. */
+const moment = (e: Entry) => instant(e.at) + (e.type === 'refund' ? 999 : 0)
+
 function useTimeline(kind: KindName, id: string) {
   return useRead(`/v1/${kind}/{id}/timeline` as '/v1/charges/{id}/timeline', [id], undefined, { keep: true })
 }
@@ -120,7 +123,7 @@ function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; 
   const given = ((refunded && refunds.data?.data) || []) as Refund[]
   const told = given.map((r) => ({ at: r.created_at, type: 'refund' as const, id: r.id, what: t('timeline.refunded', { amount: money(r.amount, r.currency), state: label('status', r.status) }), detail: r.reason ?? null }))
   // The API's own order decides where the clock does not.
-  const entries: Entry[] = [...told, ...[...(q.data.data as Entry[])].reverse()].sort((a, b) => instant(b.at) - instant(a.at))
+  const entries: Entry[] = [...told, ...[...(q.data.data as Entry[])].reverse()].sort((a, b) => moment(b) - moment(a))
   // The first of each day says which day it is.
   const day = (e: Entry | undefined) => e && time(instant(e.at), 'day')
   return (
@@ -250,6 +253,7 @@ export function MovementPage({ kind }: { kind: KindName }) {
             <Card title={t('amounts')}>
               <Amounts m={m} />
             </Card>
+            {m.object === 'refund' && m.charge && <PaymentOf refund={m} charge={m.charge} />}
             <Metadata object={m} path={movementPath(kind)} editable={may(`${kind}.write`)} />
           </>
         }
@@ -356,8 +360,36 @@ function MadeBy({ kind, id }: { kind: KindName; id: string }) {
   )
 }
 
-/** What was given back, and what still can be. */
+/** The payment that a refund gives back; there it stands among the others. */
+function PaymentOf({ refund, charge }: { refund: Refund; charge: string }) {
+  const q = useRead('/v1/charges/{id}', [charge])
+  const c = q.data?.data as Charge | undefined
+  if (q.error) return <Failure error={q.error} />
+  if (!c) return null
+  return (
+    <Card
+      title={t('noun.charge')}
+      actions={
+        <A className="button small" href={'/payments/' + charge} search={{ refund: refund.id }}>
+          {t('open')}
+        </A>
+      }
+    >
+      <p className="row wrap">
+        <b>
+          <Money amount={c.amount} currency={c.currency} />
+        </b>
+        <Status value={c.status} note={statusNote(c)} />
+      </p>
+      <p className="muted small">{t('refunded_of', { refunded: money(c.amount_refunded, c.currency), captured: money(c.amount_captured, c.currency) })}</p>
+      <meter min={0} max={1} value={c.amount_captured ? c.amount_refunded / c.amount_captured : 0} aria-label={t('nav.refunds')} />
+    </Card>
+  )
+}
+
+/** What was given back, and what still can be; the URL may name one of them. */
 function RefundsOf({ charge }: { charge: Charge }) {
+  const [search] = useSearch()
   if (charge.amount_captured === 0) return null
   const share = charge.amount_refunded / charge.amount_captured
   return (
@@ -378,6 +410,7 @@ function RefundsOf({ charge }: { charge: Charge }) {
           adds: undefined,
           fixed: { charge: charge.id },
           pageSize: 10,
+          marked: search.refund,
           columns: columns.refunds.filter((c) => ['amount', 'status', 'why', 'created'].includes(c.id)),
           empty: <p className="muted">{t('none')}</p>,
         })}
