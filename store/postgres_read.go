@@ -221,9 +221,9 @@ func (s *statement) addWalk(q *giro.MovementQuery, w pgWalk, limit, skip int64) 
 	}
 	there := "NOT deleted"
 	if own && lead == "" {
-		// Said so that no index of some movements has it: until the server has
-		// counted rows it thinks these small, and would sort all that they hold.
-		there = "deleted::int = 0"
+		// Said so that no index of some movements has it: the server may think
+		// these small, and would sort all that they hold.
+		there = "deleted IS NOT TRUE"
 	}
 	s.add("(SELECT "+pgMovementColumns+" FROM movement WHERE "+w.column+" = ? AND kind = ? AND "+there, int64(q.Book), string(w.kind))
 	if !own {
