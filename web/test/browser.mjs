@@ -543,6 +543,11 @@ async function viewer() {
   await bia.waitForSelector('.timeline li')
   equal(await bia.locator('button:has-text("Refund")').count(), 0, 'buttons to refund')
   equal(await bia.locator('button:has-text("Create")').count(), 0, 'buttons to create')
+  // A page that would only be refused says so, and asks for nothing.
+  for (const [path, permission] of [['/developers/sandbox', 'sandbox.write'], ['/developers/webhooks/' + endpoint.id, 'developers.read'], ['/settings/providers', 'settings.write']]) {
+    await bia.goto(base + '/app' + path)
+    await bia.waitForSelector('.barred >> text=' + permission)
+  }
   bia.expectsErrors = true
   const status = await bia.evaluate(async (charge) => (await fetch('/v1/refunds', { method: 'POST', headers: { 'Content-Type': 'application/json', 'Giro-Mode': 'test' }, body: JSON.stringify({ charge }) })).status, payment.id)
   equal(status, 403, 'POST /v1/refunds of a viewer')
@@ -566,11 +571,13 @@ async function filters() {
   await page.reload()
   await becomes(want, 'rows after a reload', () => rows(page))
   const url = page.url()
+  const left = await page.locator('a[data-row]').first().getAttribute('href')
   await page.locator('a[data-row]').first().click()
   await page.waitForSelector('.timeline li')
   await page.goBack()
   await becomes(want, 'rows after going back', () => rows(page))
   equal(page.url(), url, 'the URL after going back')
+  await becomes(left, 'the row that has the focus after going back', () => page.evaluate(() => document.activeElement.getAttribute('href')))
   const elsewhere = await desk()
   const copied = watch(await elsewhere.newPage(), () => 'a copied link')
   await copied.goto(url)
@@ -627,6 +634,14 @@ async function paused() {
   await page.waitForSelector('.empty >> text=status=canceled')
   await page.click('.empty button:has-text("90")')
   await page.waitForURL('**range=90d**')
+  // A session that ends while a dialog is filled takes nothing away.
+  await page.goto(base + '/app/payouts?mode=test&create=payouts')
+  await page.locator('dialog').getByLabel('Amount', { exact: true }).fill('12.34')
+  await page.locator('dialog').getByLabel('PIX key', { exact: true }).fill('caio@example.com')
+  await context.clearCookies({ name: /session/ })
+  await page.click('dialog button[type=submit]')
+  await page.waitForSelector('dialog .failure a[target=_blank][href^="/app/login?next="]')
+  equal(await page.locator('dialog').getByLabel('Amount', { exact: true }).inputValue(), '12.34', 'what was typed')
   await context.close()
 }
 

@@ -31,7 +31,7 @@ export function CustomersPage() {
         { id: 'email', header: 'field.email', cell: (c) => c.email && <span className="clip">{c.email}</span> },
         { id: 'document', header: 'document', cell: (c) => masked(c.document as Document) && <span className="nowrap">{masked(c.document as Document)}</span> },
         { id: 'reference', header: 'col.reference', off: true, cell: (c) => c.reference && <span className="clip">{c.reference}</span> },
-        { id: 'volume', header: 'col.volume', end: true, cell: (c) => <Moved id={c.id} /> },
+        { id: 'volume', header: 'col.volume', end: true, cell: (c) => <span><Moved id={c.id} /></span> },
         { id: 'last', header: 'col.last', cell: (c) => <LastActivity id={c.id} /> },
         { id: 'phone', header: 'field.phone', off: true, cell: (c) => c.phone },
         { id: 'created', header: 'col.created', off: true, cell: (c) => <Time at={c.created} /> },

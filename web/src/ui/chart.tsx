@@ -108,8 +108,8 @@ function Bottom({ top, width, ticks }: { top: number; width: number; ticks: { at
   return (
     <g className="axis">
       <line x2={width} y1={top} y2={top} />
-      {ticks.map((tick) => (
-        <text key={tick.at} x={tick.at} y={top + 18} textAnchor="middle" className="tick">
+      {ticks.map((tick, i) => (
+        <text key={i} x={tick.at} y={top + 18} textAnchor="middle" className="tick">
           {tick.label}
         </text>
       ))}
@@ -269,7 +269,7 @@ export function StepLine({ points, format, axis, label, at, onPick, height = 150
           <LinePath data={steps} x={(d) => x(d.at)} y={(d) => y(d.value)} className="line" />
           {at !== undefined && at >= first && at <= end && <line x1={x(at)} x2={x(at)} y1={0} y2={inner.h} className="mark" />}
           <Left scale={y} format={(v) => axis(Math.round(v))} />
-          <Bottom top={inner.h} width={inner.w} ticks={x.ticks(Math.max(2, Math.floor(inner.w / 110))).map((v) => ({ at: x(v), label: time(v * 1000, 'day') }))} />
+          <Bottom top={inner.h} width={inner.w} ticks={x.ticks(Math.max(2, Math.floor(inner.w / 110))).map((v) => ({ at: x(v), label: time(v * 1000, end - first < 2 * 86_400 ? 'clock' : 'day') }))} />
         </Group>
       </svg>
       <ChartTable shown={false} label={label} head={[t('col.created'), t('col.balance')]} rows={points.slice(-30).map((p) => [time(p.at * 1000, 'long'), format(p.value)])} />
@@ -283,7 +283,7 @@ export function Spark({ values, width = 72, height = 22 }: { values: number[]; w
   const y = scaleLinear({ domain: [Math.min(0, ...values), Math.max(1, ...values)], range: [height - 2, 2] })
   const x = scaleLinear({ domain: [0, values.length - 1], range: [1, width - 1] })
   return (
-    <svg width={width} height={height} aria-hidden="true" className="spark">
+    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true" className="spark">
       <LinePath data={values.map((v, i) => ({ i, v }))} x={(d) => x(d.i)} y={(d) => y(d.v)} className="line" />
     </svg>
   )
