@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sort"
@@ -451,7 +450,6 @@ func (e *Engine) isEnded() bool {
 func (e *Engine) commitLoop() {
 	defer e.inFlight.Done()
 	for {
-		runtime.Gosched() // requests that can go on now come into this batch
 		batch := e.take()
 		if len(batch) == 0 {
 			select {
