@@ -13,6 +13,7 @@ import { Bars, bucketName, ChartCard, Legend, Lines, Ranking, Spark, type Target
 import { Icon } from '../ui/icon.tsx'
 import { About, Ago, Card, Facts, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
 import { Verified } from '../ui/proof.tsx'
+import { useSeen } from '../ui/table.tsx'
 import { saveText } from '../views.tsx'
 
 type Figures = Schema<'Figures'>
@@ -25,6 +26,8 @@ export function HomePage() {
   const [search, setSearch] = useSearch()
   const [custom, setCustom] = useState(false)
   const query = figuresQuery(search)
+  // The figures and the first chart stand before the others are drawn.
+  const seen = useSeen()
   const q = useRead('/v1/figures', [], query, { keep: true })
   const f = q.data?.data
   usePageRequest({ method: 'GET', path: '/v1/figures', query, data: f, command: 'giro api get /v1/figures' })
@@ -80,7 +83,7 @@ export function HomePage() {
         {!nothing && (
           <div className="stack">
             {f && <Volume f={f} />}
-            {f && (
+            {seen && f && (
               <div className="grid halves tight">
                 <SuccessRate f={f} />
                 <Payouts f={f} />

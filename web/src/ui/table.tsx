@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useState } from 'react'
 
 /** Reports whether the page has been seen: what nobody sees can wait until then. */
-function useSeen(): boolean {
+export function useSeen(): boolean {
   const [seen, setSeen] = useState(false)
   useEffect(() => {
     const timer = setTimeout(() => setSeen(true), 100)
