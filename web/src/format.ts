@@ -48,6 +48,13 @@ export function opposite(amount: Minor): Minor {
   return amount.startsWith('-') ? amount.slice(1) : '-' + amount
 }
 
+/** The sum of amounts of one currency, exactly, however large. */
+export function sum(amounts: Iterable<Minor>): Minor {
+  let total = 0n
+  for (const a of amounts) total += BigInt(a)
+  return String(total)
+}
+
 export function money(amount: Minor, currency: string): string {
   return currencyFormat(currency.toUpperCase(), false).format(decimal(amount, currency) as Intl.StringNumericLiteral)
 }

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react'
 import type { Schema } from '../api/client.ts'
 import { type Account, useAccounts, usePageRequest, useRead, useTrend } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { instant, type Minor, money, moneyShort, number, opposite, time } from '../format.ts'
+import { instant, type Minor, money, moneyShort, number, opposite, sum, time } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
@@ -26,9 +26,14 @@ export function accountName(a: Account | undefined, id: string): string {
   return `${role} (${currency})`
 }
 
+/** What a ledger transaction moves: the sum of either side. */
+function moved(x: LedgerTransaction): Minor {
+  return sum(x.postings.map((p) => p.amount))
+}
+
 /** A ledger transaction as T-accounts: debits left, credits right, both sums equal. */
 export function Postings({ transaction: x, name, head }: { transaction: LedgerTransaction; name: (account: string) => string; head?: boolean }) {
-  const total = x.postings.reduce((sum, p) => sum + p.amount, 0)
+  const total = moved(x)
   return (
     <div className="postings">
       {head && (
@@ -77,7 +82,7 @@ export function LedgerTransactionsPage() {
     columns: [
       { id: 'sequence', header: 'col.sequence', end: true, cell: (x) => x.sequence },
       { id: 'cause', header: 'col.cause', cell: (x) => label('cause', x.cause) },
-      { id: 'amount', header: 'col.amount', end: true, cell: (x) => <Money amount={x.postings.reduce((s, p) => s + p.amount, 0)} currency={x.currency} /> },
+      { id: 'amount', header: 'col.amount', end: true, cell: (x) => <Money amount={moved(x)} currency={x.currency} /> },
       { id: 'source', header: 'col.source', cell: (x) => (x.source ? <ID value={x.source} /> : undefined) },
       { id: 'hash', header: 'col.hash', cell: (x) => <code title={x.hash}>{x.hash.slice(0, 10)}…</code> },
       { id: 'created', header: 'col.created', cell: (x) => <Time at={x.created} /> },
@@ -111,7 +116,7 @@ export function LedgerTransactionPage() {
       path={'/v1/ledger/transactions/' + id}
       back="/ledger/transactions"
       backName={t('nav.ledger_transactions')}
-      title={`${label('cause', x.cause)} · ${money(x.postings.reduce((s, p) => s + p.amount, 0), x.currency)}`}
+      title={`${label('cause', x.cause)} · ${money(moved(x), x.currency)}`}
       command={`giro ledger transactions get ${x.id}`}
       aside={
         <Card title={t('details')}>
@@ -251,7 +256,7 @@ export function LedgerAccountsPage() {
                     <summary>
                       {t(`class.${group}`)} <span className="muted small">{t(group === 'assets' ? 'class.debit' : 'class.credit')}</span>
                       <span className="grow" />
-                      {!more && <Money amount={inside.reduce((n, a) => n + Number(natural(a)), 0)} currency={c} />}
+                      {!more && <Money amount={sum(inside.map((a) => natural(a)))} currency={c} />}
                     </summary>
                   <ul>
                     {inside

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 import { post, type Schema } from '../api/client.ts'
 import { type Account, changed, usePageRequest, useRead, useTrend } from '../data.ts'
-import { instant, large, money, number, time } from '../format.ts'
+import { instant, large, money, number, sum, time } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { A, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
@@ -71,12 +71,11 @@ function Open({ currency, status }: { currency: string; status: 'onhold' | 'pend
   const f = useRead('/v1/figures', [], { currency, from: hour }, { keep: true }).data?.data
   if (!f) return '…'
   const open = f.open.filter((o) => o.status === status && (o.kind === 'payout' || o.kind === 'refund'))
-  const sum = open.reduce((n, o) => n + o.amount, 0)
   const count = open.reduce((n, o) => n + o.count, 0)
   if (count === 0) return money(0, currency)
   return (
     <A href={open.some((o) => o.kind === 'payout') ? '/payouts' : '/refunds'} search={{ status, currency }}>
-      {money(sum, currency)} <span className="muted small">({number(count)})</span>
+      {money(sum(open.map((o) => o.amount)), currency)} <span className="muted small">({number(count)})</span>
     </A>
   )
 }

@@ -117,7 +117,7 @@ function change(now: number | null | undefined, before: number | null | undefine
 }
 
 /** One figure, with its definition, its change and its line. */
-function KPI({ name, about, value, delta, points, values, href, search }: { name: string; about: string; value: ReactNode; delta?: number; points?: boolean; values?: number[]; href?: string; search?: Record<string, string> }) {
+function KPI({ name, about, value, delta, points, values, href, search }: { name: string; about: string; value: ReactNode; delta?: number; points?: boolean; values?: (number | null)[]; href?: string; search?: Record<string, string> }) {
   return (
     <div className="kpi card">
       <p className="kpi-name">
@@ -161,7 +161,7 @@ function Cards({ f, children }: { f: Figures; children: ReactNode }) {
     <div className="grid kpis">
       <KPI name={t('gross_volume')} about={t('about.gross_volume')} value={sum(now.gross_volume)} delta={change(now.gross_volume, before?.gross_volume)} values={of('gross_volume')} href="/payments" search={{ ...created, status: 'succeeded' }} />
       <KPI name={t('net_volume')} about={t('about.net_volume')} value={sum(now.net_volume)} delta={change(now.net_volume, before?.net_volume)} values={of('net_volume')} />
-      <KPI name={t('success_rate')} about={t('about.success_rate')} value={rate === null || rate === undefined ? '—' : percent(rate / 10_000)} points delta={rate !== null && rate !== undefined && before?.success_rate_bps !== null && before?.success_rate_bps !== undefined ? (rate - before.success_rate_bps) / 100 : undefined} values={f.series.map((b) => b.success_rate_bps ?? 0)} href="/payments" search={{ ...created, status: 'failed' }} />
+      <KPI name={t('success_rate')} about={t('about.success_rate')} value={rate === null || rate === undefined ? '—' : percent(rate / 10_000)} points delta={rate !== null && rate !== undefined && before?.success_rate_bps !== null && before?.success_rate_bps !== undefined ? (rate - before.success_rate_bps) / 100 : undefined} values={f.series.map((b) => b.success_rate_bps)} href="/payments" search={{ ...created, status: 'failed' }} />
       <KPI name={t('payouts_sent')} about={t('about.payouts_sent')} value={sum(now.payouts_sent)} delta={change(now.payouts_sent, before?.payouts_sent)} values={of('payouts_sent')} href="/payouts" search={{ ...created, status: 'succeeded' }} />
       <KPI name={t('pending_payouts')} about={t('about.pending_payouts')} value={number(open.reduce((s, o) => s + o.count, 0))} href="/payouts" search={{ status: 'pending,onhold', currency: c.toLowerCase() }} />
       {children}

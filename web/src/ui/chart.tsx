@@ -278,13 +278,14 @@ export function StepLine({ points, format, axis, label, at, onPick, height = 150
 }
 
 /** A small line without axes; the number beside it says what it means. */
-export function Spark({ values, width = 72, height = 22 }: { values: number[]; width?: number; height?: number }) {
-  if (values.length < 2) return null
-  const y = scaleLinear({ domain: [Math.min(0, ...values), Math.max(1, ...values)], range: [height - 2, 2] })
+export function Spark({ values, width = 72, height = 22 }: { values: (number | null)[]; width?: number; height?: number }) {
+  const known = values.filter((v) => v !== null)
+  if (known.length < 2) return null
+  const y = scaleLinear({ domain: [Math.min(0, ...known), Math.max(1, ...known)], range: [height - 2, 2] })
   const x = scaleLinear({ domain: [0, values.length - 1], range: [1, width - 1] })
   return (
     <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true" className="spark">
-      <LinePath data={values.map((v, i) => ({ i, v }))} x={(d) => x(d.i)} y={(d) => y(d.v)} className="line" />
+      <LinePath data={values.map((v, i) => ({ i, v }))} defined={(d) => d.v !== null} x={(d) => x(d.i)} y={(d) => y(d.v ?? 0)} className="line" />
     </svg>
   )
 }
