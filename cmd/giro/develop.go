@@ -88,13 +88,14 @@ func (c *fundCommand) Run(s *session) error {
 }
 
 type faultsCommand struct {
-	Show faultsShowCommand `cmd:"" default:"withargs" help:"What the sandbox does to whole kinds."`
-	Set  faultsSetCommand  `cmd:"" help:"Set it, for everything that is made from now on; a kind that is not named behaves as usual again. Without any: all do."`
+	Show stateCommand     `cmd:"" default:"withargs" help:"What the sandbox does to whole kinds."`
+	Set  faultsSetCommand `cmd:"" help:"Set it, for everything that is made from now on; a kind that is not named behaves as usual again. Without any: all do."`
 }
 
-type faultsShowCommand struct{ apiFlags }
+// stateCommand shows what the sandbox has one of: its clock, its faults.
+type stateCommand struct{ apiFlags }
 
-func (c *faultsShowCommand) Run(s *session, n *noun) error {
+func (c *stateCommand) Run(s *session, n *noun) error {
 	return s.act(n, client.Request{Method: http.MethodGet, Path: n.path})
 }
 
@@ -106,25 +107,14 @@ type faultsSetCommand struct {
 }
 
 func (c *faultsSetCommand) Run(s *session, n *noun) error {
-	body := members{}
-	for kind, outcome := range map[string]string{"charges": c.Charges, "refunds": c.Refunds, "payouts": c.Payouts} {
-		if outcome != "" {
-			body[kind] = outcome
-		}
-	}
+	body := filled(members{"charges": c.Charges, "refunds": c.Refunds, "payouts": c.Payouts})
 	return s.act(n, client.Request{Method: http.MethodPut, Path: n.path, Body: body})
 }
 
 type clockCommand struct {
-	Show    clockShowCommand    `cmd:"" default:"withargs" help:"The time of the merchant's test clock."`
+	Show    stateCommand        `cmd:"" default:"withargs" help:"The time of the merchant's test clock."`
 	Advance clockAdvanceCommand `cmd:"" help:"Put it forward by a duration."`
 	To      clockToCommand      `cmd:"" help:"Put it forward to a time."`
-}
-
-type clockShowCommand struct{ apiFlags }
-
-func (c *clockShowCommand) Run(s *session, n *noun) error {
-	return s.act(n, client.Request{Method: http.MethodGet, Path: n.path})
 }
 
 type clockAdvanceCommand struct {
