@@ -440,10 +440,16 @@ func (c *call) match(q *giro.MovementQuery) {
 	if c.caller.Publishable {
 		tests = append(tests, func(m *giro.Movement) bool { return m.Detail.Publishable })
 	}
-	if len(tests) > 0 {
-		q.Match = func(m *giro.Movement) bool {
-			return !slices.ContainsFunc(tests, func(fits func(*giro.Movement) bool) bool { return !fits(m) })
-		}
+	q.Match = allOf(tests)
+}
+
+// allOf is what passes all of the tests; nil: there are none.
+func allOf[T any](tests []func(T) bool) func(T) bool {
+	if len(tests) == 0 {
+		return nil
+	}
+	return func(v T) bool {
+		return !slices.ContainsFunc(tests, func(fits func(T) bool) bool { return !fits(v) })
 	}
 }
 

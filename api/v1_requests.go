@@ -394,12 +394,7 @@ func (c *call) lineFilter() func(*requestLine) bool {
 	if low, high, given := c.query.amounts("took_us"); given {
 		tests = append(tests, func(l *requestLine) bool { return low <= l.TookUS && l.TookUS <= high })
 	}
-	if len(tests) == 0 {
-		return nil
-	}
-	return func(l *requestLine) bool {
-		return !slices.ContainsFunc(tests, func(fits func(*requestLine) bool) bool { return !fits(l) })
-	}
+	return allOf(tests)
 }
 
 func appendRequest(b []byte, r *giro.RequestRow, line *requestLine, whole bool) []byte {
