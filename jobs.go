@@ -211,8 +211,7 @@ func machine(mer *Merchant, book Book) *Call { return &Call{Merchant: mer, Live:
 func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time.Time) error {
 	submit := false
 	if !m.Sent {
-		keys := movementKeys(mer, m)
-		_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: keys, decide: func(b *Batch) (any, error) {
+		_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: standKeys(m), decide: func(b *Batch) (any, error) {
 			submit = false
 			w := b.movement(m.ID)
 			if w == nil || w.Status != StatusPending || w.Detail.Step == nil {
@@ -353,7 +352,11 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 		return nil, err
 	}
 	step := seen.Detail.Step
-	return result(e.do(ctx, &command{owed: true, call: machine(mer, seen.Book), keys: movementKeys(mer, seen), decide: func(b *Batch) (any, error) {
+	keys := standKeys(seen)
+	if railErr == nil && out.Verdict.final() {
+		keys.Accounts = sideKeys(mer, seen)
+	}
+	return result(e.do(ctx, &command{owed: true, call: machine(mer, seen.Book), keys: keys, decide: func(b *Batch) (any, error) {
 		m := b.movement(seen.ID)
 		if m == nil {
 			return nil, notFound(seen.Kind)

@@ -40,15 +40,22 @@ func (e *Engine) act(ctx context.Context, call *Call, kind Kind, id UUID, waits 
 
 // movementKeys names what a change of an existing movement needs.
 func movementKeys(mer *Merchant, m *Movement) Keys {
-	keys := Keys{Books: []Book{m.Book}, Accounts: sideKeys(mer, m), Movements: []MovementKey{{m.Book, m.Kind, m.ID}}}
+	keys := standKeys(m)
+	keys.Accounts = sideKeys(mer, m)
+	if m.Detail.Step != nil {
+		keys.Sandbox = []string{m.Detail.Step.ID}
+	}
+	return keys
+}
+
+// standKeys names what a change needs that moves no money.
+func standKeys(m *Movement) Keys {
+	keys := Keys{Books: []Book{m.Book}, Movements: []MovementKey{{m.Book, m.Kind, m.ID}}}
 	if m.Kind == KindRefund {
 		keys.Movements = append(keys.Movements, MovementKey{m.Book, KindCharge, m.Parent})
 	}
 	if m.Peer != 0 {
 		keys.Books = append(keys.Books, m.Peer) // it gets the event
-	}
-	if m.Detail.Step != nil {
-		keys.Sandbox = []string{m.Detail.Step.ID}
 	}
 	return keys
 }

@@ -18,17 +18,19 @@ import (
 	"giro"
 	"giro/bank"
 	"giro/internal/pgtest"
+	"giro/rail"
 	"giro/store"
 )
 
 var batchMax = flag.Int("batch", 100, "commands in one batch of BenchmarkCreate")
 
 // BenchmarkCreate is the whole path of a creation but HTTP: engine, decision,
-// rows and a synced commit, in batches of at most -batch, with jobs paused. On
-// PostgreSQL db-cpu-µs/op is what the database's own processes use.
+// rows and a synced commit, in batches of at most -batch, with jobs paused; life
+// is a payout from its creation until it has settled. On PostgreSQL db-cpu-µs/op is
+// what the database's own processes use.
 func BenchmarkCreate(b *testing.B) {
 	for _, database := range []string{"sqlite", "postgresql"} {
-		for _, kind := range []string{"payout", "transfer"} {
+		for _, kind := range []string{"payout", "transfer", "life"} {
 			for _, accounts := range []int{1, 10_000} {
 				b.Run(fmt.Sprintf("%s/%s/%d", database, kind, accounts), func(b *testing.B) {
 					var s giro.Store
@@ -54,7 +56,8 @@ func BenchmarkCreate(b *testing.B) {
 
 func benchmarkCreate(b *testing.B, s giro.Store, databaseCPU func() time.Duration, kind string, accounts int) {
 	ctx := context.Background()
-	e := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), BatchMax: *batchMax, Paused: func() bool { return true }}
+	e := &giro.Engine{Store: s, Now: time.Now, NewID: giro.UUIDs(), BatchMax: *batchMax, Paused: func() bool { return kind != "life" }}
+	e.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: e}}
 	e.Start()
 	defer e.Stop()
 	m, err := e.CreateMerchant(ctx, nil, giro.Merchant{Name: "Benchmark", Currency: "BRL"})
@@ -95,7 +98,7 @@ func benchmarkCreate(b *testing.B, s giro.Store, databaseCPU func() time.Duratio
 		if accounts > 1 {
 			account = subs[uint32(i)*2654435761%uint32(accounts)]
 		}
-		if kind == "payout" {
+		if kind != "transfer" {
 			_, err := e.CreatePayout(ctx, call, giro.Request{
 				Amount: int64(100 + i%900), Currency: "BRL", Provider: "bank", Account: account, Bank: &giro.Bank{Method: "pix", Key: cpf, KeyType: "cpf"},
 				Recipient: &giro.Party{Name: "Beneficiary", Document: &giro.Document{Type: "CPF", Number: cpf, Country: "BR"}}, Description: "Payout of a benchmark",
@@ -106,6 +109,19 @@ func benchmarkCreate(b *testing.B, s giro.Store, databaseCPU func() time.Duratio
 		_, err := e.CreateTransfer(ctx, call, giro.Request{Amount: int64(1 + i%9), Currency: "BRL", Account: account, Destination: to, Description: "Transfer of a benchmark"})
 		return err
 	})
+	if kind == "life" {
+		settled := giro.MovementQuery{Book: call.Book(), Kind: giro.KindPayout, Statuses: []giro.Status{giro.StatusPending}, Limit: 1}
+		for open := true; open; {
+			changed := e.Committed()
+			page, _, err := s.Movements(ctx, settled)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if open = len(page) > 0; open {
+				<-changed
+			}
+		}
+	}
 	b.StopTimer()
 	if b2, c2 := e.BatchStats(); b2 > batches {
 		b.ReportMetric(float64(c2-commands)/float64(b2-batches), "commands/batch")
