@@ -27,6 +27,7 @@ type Batch struct {
 	jobs        map[JobKey]*Job
 
 	writes Writes
+	handed []*Movement // by sendOff: to be submitted by this process after the commit
 	undo   []func()
 	span   int               // counts savepoints and rollbacks: what is undone since the last needs no undoing twice
 	rolled map[UUID][]Rollup // the cells of the loaded movements as they were

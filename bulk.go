@@ -61,7 +61,7 @@ func (e *Engine) CreateBulk(ctx context.Context, call *Call, kind Kind, at strin
 			if kind == KindTransfer {
 				parts[i], err = e.transferCommand(ctx, call, items[i].Request, found[items[i].Request.Destination])
 			} else {
-				parts[i] = e.payoutCommand(call, items[i].Request)
+				parts[i] = e.payoutCommand(call, items[i].Request, e.sendOff)
 			}
 		}
 		var r *Error

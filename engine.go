@@ -58,6 +58,7 @@ type Engine struct {
 	commits   broadcast
 	jobsWake  chan struct{}
 	busy      busyJobs
+	hands     chan struct{} // holds a token for each instruction that goes out with its movement's commit
 	jobEnded  broadcast
 	claiming  atomic.Bool     // jobs may be leased and not yet among the busy ones
 	attempts  context.Context // ends when rails' answers are waited for no longer
@@ -206,6 +207,7 @@ func (e *Engine) Start() {
 	e.process = e.NewID(e.Now())
 	e.wake = make(chan struct{}, 1)
 	e.jobsWake = make(chan struct{}, 1)
+	e.hands = make(chan struct{}, handsAtOnce)
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
 	e.attempts, e.giveUp = context.WithCancel(context.Background())
@@ -219,6 +221,9 @@ func (e *Engine) Start() {
 	go func() {
 		defer e.inFlight.Done()
 		e.jobLoop()
+		for range handsAtOnce { // nobody gets one any more, and those that are lent come back
+			e.hands <- struct{}{}
+		}
 		close(e.ended) // after the last job's last commit
 	}()
 }
@@ -489,7 +494,10 @@ func (e *Engine) commit(batch []*command) {
 		}
 	}
 	keys.unite()
+	handing := &Batch{}
 	err := e.Store.Update(context.Background(), &keys, func(b *Batch) (err error) {
+		e.submitHanded(handing, false) // what ran before was not committed
+		handing = b
 		defer func() {
 			if p := recover(); p != nil {
 				err = &brokenError{fmt.Errorf("panic in a decision: %v\n%s", p, debug.Stack())}
@@ -501,6 +509,7 @@ func (e *Engine) commit(batch []*command) {
 		}
 		return nil
 	})
+	e.submitHanded(handing, err == nil)
 	var broken *brokenError
 	switch {
 	case err == nil:

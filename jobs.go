@@ -15,6 +15,7 @@ const (
 	jobRetry     = 5 * time.Second  // until a job that failed on our side is tried again
 	jobsAtOnce   = 512              // attempts in flight per process
 	jobsFew      = jobsAtOnce / 4   // fewer free slots than these wait for more, or for claimPause
+	handsAtOnce  = 512              // beside these, instructions that go out with the commit of their movement
 	claimPause   = 5 * time.Millisecond
 	jobsIdlePoll = time.Second // how soon jobs of another process' commits are seen
 
@@ -110,15 +111,21 @@ func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error
 				running.Done()
 				e.jobEnded.signal()
 			}()
-			for again := true; again; again = e.busy.end(j.JobKey) {
-				if err := e.runJob(context.Background(), j); err != nil {
-					e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
-					e.putOff(j)
-				}
-			}
+			e.work(j, e.runJob)
 		}()
 	}
 	return started, nil
+}
+
+// work runs a busy job, and again for as long as it has become due meanwhile.
+func (e *Engine) work(j *Job, run func(context.Context, *Job) error) {
+	for again := true; again; again = e.busy.end(j.JobKey) {
+		if err := run(context.Background(), j); err != nil {
+			e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
+			e.putOff(j)
+		}
+		run = e.runJob
+	}
 }
 
 // putOff makes a job that failed due again in a while. Where that fails too its
@@ -233,6 +240,78 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time
 			return err
 		}
 	}
+	return e.converse(ctx, m, !submit, now)
+}
+
+// sendOff hands the instruction of a movement that is being made over with that
+// very commit, after which this process submits it: a commit less in its life
+// than by a job. Where this process has its hands full, or jobs wait, it is a job.
+func (e *Engine) sendOff(b *Batch, mer *Merchant, m *Movement) error {
+	if m.Detail.Step == nil {
+		return nil
+	}
+	if !e.lendHand(m) {
+		b.queueRail(m)
+		return nil
+	}
+	b.handed = append(b.handed, m)
+	b.undo = append(b.undo, func() {
+		b.handed = b.handed[:len(b.handed)-1]
+		e.freeHand(m)
+	})
+	if err := b.change(mer, m, nil, CauseSubmit); err != nil {
+		return err
+	}
+	e.handOver(b, m)
+	return nil
+}
+
+func (e *Engine) lendHand(m *Movement) bool {
+	if e.Paused != nil && e.Paused() {
+		return false
+	}
+	select {
+	case e.hands <- struct{}{}:
+	default:
+		return false
+	}
+	if !e.busy.begin(JobKey{m.ID, JobRail}) {
+		<-e.hands // its job, which runs, runs again
+		return false
+	}
+	return true
+}
+
+func (e *Engine) freeHand(m *Movement) {
+	e.busy.end(JobKey{m.ID, JobRail})
+	<-e.hands
+}
+
+// submitHanded submits what the decisions of a batch have handed over, once it is
+// committed.
+func (e *Engine) submitHanded(b *Batch, committed bool) {
+	for _, m := range b.handed {
+		if !committed {
+			e.freeHand(m)
+			continue
+		}
+		c := m.clone()
+		go func() {
+			defer func() {
+				<-e.hands
+				e.jobEnded.signal()
+			}()
+			e.work(&Job{JobKey: JobKey{c.ID, JobRail}, Book: c.Book, MovementKind: c.Kind}, func(ctx context.Context, _ *Job) error {
+				return e.converse(ctx, &c, false, TimeOf(c.Detail.Step.At))
+			})
+		}()
+	}
+	b.handed = nil
+}
+
+// converse submits the instruction that is handed over, or asks what became
+// of it, and commits what the rail says.
+func (e *Engine) converse(ctx context.Context, m *Movement, lookup bool, now time.Time) error {
 	if m.Detail.Step == nil {
 		return fmt.Errorf("%s %s is sent and has no instruction", m.Kind, m.ID)
 	}
@@ -243,8 +322,8 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time
 			return err
 		}
 	}
-	out, railErr := e.attempt(m, charge, m.Detail.Step, !submit, now)
-	_, err := e.applyOutcome(ctx, m, !submit, out, railErr)
+	out, railErr := e.attempt(m, charge, m.Detail.Step, lookup, now)
+	_, err := e.applyOutcome(ctx, m, lookup, out, railErr)
 	return err
 }
 

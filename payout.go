@@ -228,10 +228,11 @@ func (b *Batch) ownAccount(call *Call, id UUID, currency money.Currency, param s
 // hands it to its rail. Where the merchant allows it a payout that is not
 // funded waits on hold with nothing reserved.
 func (e *Engine) CreatePayout(ctx context.Context, call *Call, req Request) (*Result, error) {
-	return result(e.do(ctx, e.payoutCommand(call, req)))
+	return result(e.do(ctx, e.payoutCommand(call, req, e.sendOff)))
 }
 
-func (e *Engine) payoutCommand(call *Call, req Request) *command {
+// payoutCommand makes a payout; send sees to its instruction.
+func (e *Engine) payoutCommand(call *Call, req Request, send func(*Batch, *Merchant, *Movement) error) *command {
 	keys := createKeys(call, KindPayout, &req, call.Merchant.rail(call.Live, req.Provider, methodOf(req.Bank)))
 	return &command{call: call, keys: keys, decide: func(b *Batch) (any, error) {
 		req := req
@@ -271,8 +272,8 @@ func (e *Engine) payoutCommand(call *Call, req Request) *command {
 		shown := b.emit(m, "created")
 		if m.Status == StatusOnHold {
 			shown = b.emit(m, "onhold")
-		} else {
-			b.queueRail(m)
+		} else if err := send(b, call.Merchant, m); err != nil {
+			return nil, err
 		}
 		c := m.clone()
 		return &Result{Movement: &c, shown: shown}, nil

@@ -69,7 +69,9 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		charge.Dirty = true
 		b.insert(m)
 		b.emit(m, "created")
-		b.queueRail(m)
+		if err := e.sendOff(b, call.Merchant, m); err != nil {
+			return nil, err
+		}
 		c := m.clone()
 		return &Result{Movement: &c}, nil
 	}}))

@@ -44,7 +44,10 @@ func (e *Engine) TestOutcome(ctx context.Context, call *Call, kind Kind, id UUID
 // CreatePayoutWith is CreatePayout and TestOutcome in one commit: for what fills a
 // store. The result is the payout as it was made.
 func (e *Engine) CreatePayoutWith(ctx context.Context, call *Call, req Request, outcome, code string) (*Result, error) {
-	c := e.payoutCommand(call, req)
+	c := e.payoutCommand(call, req, func(b *Batch, _ *Merchant, m *Movement) error {
+		b.queueRail(m)
+		return nil
+	})
 	create, settle := c.decide, e.byHand(outcome, code)
 	c.decide = func(b *Batch) (any, error) {
 		v, err := create(b)
