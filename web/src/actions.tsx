@@ -51,6 +51,10 @@ export interface Action<T> {
 }
 
 const left = (c: Charge) => c.amount_captured - c.amount_refunded
+/** What is left after an act, or that nothing is. */
+const rest = (some: 'effect.refund_left' | 'effect.capture_left', none: 'effect.refund_all' | 'effect.capture_all', amount: number, currency: string) => (amount > 0 ? t(some, { left: money(amount, currency) }) : t(none))
+/** What becomes of money that is not moved after all: the payer's stays with the payer, the merchant's own is free again. */
+const letGo = (m: Movement) => t(m.object === 'charge' ? 'effect.not_collected' : 'effect.release', { amount: money(m.amount, m.currency) })
 const open = (m: Movement) => m.status === 'pending' || m.status === 'onhold'
 const manual = (m: Movement) => m.rail === 'manual' && open(m)
 
@@ -68,7 +72,7 @@ export function actionsOf(m: Movement): Action<Movement>[] {
       id: 'refund', label: 'action.refund', may: 'refunds.write', key: 'R', when: (o) => left(o as Charge) > 0,
       amount: (o) => ({ max: left(o as Charge), currency: o.currency }),
       texts: [{ name: 'reason', label: 'field.reason' }],
-      effect: (o, v) => [t('effect.refund', { amount: money(v.amount ?? 0, o.currency), left: money(left(o as Charge) - (v.amount ?? 0), o.currency) }), t('effect.refund_reserve', { amount: money(v.amount ?? 0, o.currency) })],
+      effect: (o, v) => [t('effect.refund', { amount: money(v.amount ?? 0, o.currency) }), rest('effect.refund_left', 'effect.refund_all', left(o as Charge) - (v.amount ?? 0), o.currency), t('effect.refund_reserve', { amount: money(v.amount ?? 0, o.currency) })],
       path: '/v1/refunds', values: () => [],
       body: (o, v) => ({ charge: o.id, amount: v.amount, ...(v.text.reason ? { reason: v.text.reason } : {}) }),
       done: 'done.refund', touches: [...touches, '/v1/refunds'],
@@ -76,7 +80,7 @@ export function actionsOf(m: Movement): Action<Movement>[] {
     add({
       id: 'capture', label: 'action.capture', may: write, key: 'C', when: (o) => o.status === 'pending' && o.provider === 'card' && o.amount_captured < o.amount && !o.in_doubt,
       amount: (o) => ({ max: o.amount - o.amount_captured, currency: o.currency }),
-      effect: (o, v) => [t('effect.capture', { amount: money(v.amount ?? 0, o.currency), left: money(o.amount - o.amount_captured - (v.amount ?? 0), o.currency) })],
+      effect: (o, v) => [t('effect.capture', { amount: money(v.amount ?? 0, o.currency) }), rest('effect.capture_left', 'effect.capture_all', o.amount - o.amount_captured - (v.amount ?? 0), o.currency)],
       path: verb('capture'), body: (_, v) => ({ amount: v.amount }), done: 'done.capture',
     })
   }
@@ -120,7 +124,7 @@ export function actionsOf(m: Movement): Action<Movement>[] {
   add({
     id: 'fail', label: 'action.fail', may: 'movements.decide', danger: true, when: manual,
     texts: [{ name: 'code', label: 'field.code' }],
-    effect: (o) => [t('effect.release', { amount: money(o.amount, o.currency) })], path: verb('fail'), body: (_, v) => (v.text.code ? { code: v.text.code } : {}), done: 'done.fail',
+    effect: (o) => [letGo(o)], path: verb('fail'), body: (_, v) => (v.text.code ? { code: v.text.code } : {}), done: 'done.fail',
   })
   add({
     id: 'return', label: 'action.return', may: 'movements.decide', danger: true, when: (o) => o.rail === 'manual' && o.status === 'succeeded' && o.object !== 'charge',
@@ -128,7 +132,7 @@ export function actionsOf(m: Movement): Action<Movement>[] {
   })
   add({
     id: 'cancel', label: 'action.cancel', may: write, danger: true, when: (o) => open(o) && !o.in_doubt,
-    effect: (o) => [o.amount_captured > 0 ? t('effect.cancel_rest', { amount: money(o.amount - o.amount_captured, o.currency) }) : t('effect.release', { amount: money(o.amount, o.currency) })],
+    effect: (o) => [o.amount_captured > 0 ? t('effect.cancel_rest', { amount: money(o.amount - o.amount_captured, o.currency) }) : letGo(o)],
     path: verb('cancel'), body: () => ({}), done: 'done.cancel',
   })
   return [...all.filter((a) => a.when(m)), describe(m)]

@@ -12,6 +12,8 @@ export interface Filter {
   id: string
   kind: 'choice' | 'text' | 'currency' | 'created' | 'amount' | 'took' | 'metadata'
   label: Key
+  /** What its field takes, where the name does not say it. */
+  hint?: Key
   /** The API's parameter; created and amount have several. */
   param: string
   options?: readonly string[]
@@ -88,7 +90,7 @@ export function movementFilters(kind: KindName): Filter[] {
     { id: 'amount', kind: 'amount', label: 'col.amount', param: 'amount' },
     { id: 'created', kind: 'created', label: 'col.created', param: 'created' },
     { id: 'currency', kind: 'currency', label: 'col.currency', param: 'currency' },
-    kind === 'payouts' ? { id: 'references', kind: 'text', label: 'filter.references', param: 'references' } : { id: 'reference', kind: 'text', label: 'col.reference', param: 'reference' },
+    kind === 'payouts' ? { id: 'references', kind: 'text', label: 'col.reference', hint: 'filter.several', param: 'references' } : { id: 'reference', kind: 'text', label: 'col.reference', param: 'reference' },
     ...(kind === 'refunds' ? [{ id: 'charge', kind: 'text', label: 'col.charge', param: 'charge' } as Filter] : []),
     ...(kind === 'charges' || kind === 'payouts' ? [{ id: 'customer', kind: 'text', label: 'col.customer', param: 'customer' } as Filter] : []),
     ...(kind === 'charges' || kind === 'payouts'

@@ -122,7 +122,7 @@ export default function CreateDialog({ kind, onClose }: { kind: Kind; onClose: (
             {text('key', v.how === 'pix' ? 'field.pix_key' : v.how === 'spei' ? 'field.clabe' : v.how === 'sepa' ? 'field.iban' : 'field.account_number')}
             {text('name', 'col.recipient')}
             <div className="row top">
-              <div className="narrow-field">{text('document_type', 'field.document_type')}</div>
+              <div className="narrow-field">{text('document_type', 'kind')}</div>
               <div className="grow">{text('document', 'document')}</div>
             </div>
           </>
@@ -142,7 +142,7 @@ export default function CreateDialog({ kind, onClose }: { kind: Kind; onClose: (
             {text('email', 'field.email', { mode: 'email' })}
             {text('phone', 'field.phone', { mode: 'tel', hint: 'field.phone_hint' })}
             <div className="row top">
-              <div className="narrow-field">{text('document_type', 'field.document_type')}</div>
+              <div className="narrow-field">{text('document_type', 'kind')}</div>
               <div className="grow">{text('document', 'document')}</div>
             </div>
           </>

@@ -140,9 +140,9 @@ export function ago(ms: number, now = Date.now()): string {
   return f.format(Math.round(s / 86400), 'day')
 }
 
-/** Microseconds as people read them: 0.4 ms, 84 ms, 9.8 s. */
+/** Microseconds as people read them: 0.25 ms, 7.5 ms, 84 ms, 9.8 s. */
 export function milliseconds(us: number | null | undefined): string {
   if (us === null || us === undefined) return '—'
-  const round = (n: number) => number(n < 10 ? Math.round(n * 10) / 10 : Math.round(n))
+  const round = (n: number) => number(n < 1 ? Math.round(n * 100) / 100 : n < 10 ? Math.round(n * 10) / 10 : Math.round(n))
   return us < 1_000_000 ? t('unit.ms', { n: round(us / 1000) }) : t('unit.s', { n: round(us / 1_000_000) })
 }

@@ -258,6 +258,7 @@ export function ListView<T extends object>(list: List<T>) {
                 {t(c.header)}
               </label>
             ))}
+            <hr />
             <label>
               <input type="checkbox" checked={p.density === 'comfy'} onChange={(e) => setPreferences({ density: e.target.checked ? 'comfy' : 'dense' })} />
               {t('list.comfy')}
@@ -537,6 +538,8 @@ function filterText(f: Filter, search: Search): string {
       const bound = (op: string, sign: string) => search[`${f.param}[${op}]`] && sign + ' ' + milliseconds(Number(search[`${f.param}[${op}]`]))
       return [bound('gte', '≥'), bound('gt', '>'), bound('lte', '≤')].filter(Boolean).join(', ')
     }
+    case 'currency':
+      return (search[f.param] ?? '').toUpperCase()
     case 'metadata':
       return Object.keys(search)
         .filter((n) => n.startsWith('metadata['))
@@ -666,7 +669,7 @@ function FilterForm({ filter: f, search, apply }: { filter: Filter; search: Sear
           <Field label={t('metadata.value')}>{(id) => <input id={id} name="value" autoComplete="off" defaultValue={metadata ? search[metadata] : ''} />}</Field>
         </>
       )}
-      {(f.kind === 'text' || f.kind === 'currency') && <Field label={t(f.label)}>{(id) => <input id={id} name="text" autoComplete="off" maxLength={f.kind === 'currency' ? 3 : 255} defaultValue={search[f.param]} />}</Field>}
+      {(f.kind === 'text' || f.kind === 'currency') && <Field label={t(f.label)} hint={f.hint && t(f.hint)}>{(id, d) => <input id={id} aria-describedby={d} name="text" autoComplete="off" maxLength={f.kind === 'currency' ? 3 : 255} defaultValue={f.kind === 'currency' ? search[f.param]?.toUpperCase() : search[f.param]} />}</Field>}
       <div className="row end">
         <button type="submit" className="primary">
           {t('apply')}

@@ -7,7 +7,7 @@ import type { Asked, Begun } from './begin.ts'
 import { askKey } from './asks.ts'
 import { client } from './data.ts'
 import { currentLanguage, loadLanguage, t } from './i18n/index.ts'
-import { useGo } from './nav.tsx'
+import { A, useGo } from './nav.tsx'
 import { pages } from './pages.ts'
 import { placed, placeOf, type Session } from './place.ts'
 import { PlaceContext, usePreferences } from './session.ts'
@@ -38,8 +38,11 @@ function Root() {
 
 function Missing() {
   return (
-    <div className="empty">
-      <p>{t('no_page')}</p>
+    <div className="empty barred">
+      <h1>{t('no_page')}</h1>
+      <A href="/" className="button">
+        {t('nav.home')}
+      </A>
     </div>
   )
 }

@@ -11,7 +11,7 @@ type Bar = Schema<'HistogramBar'>
 
 /** The filters that the strip's numbers, which come from roll-ups, do not know. */
 function unheard(search: Search): string[] {
-  const plain: Record<string, Key> = { reference: 'col.reference', customer: 'col.customer', charge: 'col.charge', references: 'filter.references', provider: 'filter.provider', method: 'col.method', document: 'filter.document', rail: 'col.rail', failure_code: 'col.failure' }
+  const plain: Record<string, Key> = { reference: 'col.reference', customer: 'col.customer', charge: 'col.charge', references: 'col.reference', provider: 'filter.provider', method: 'col.method', document: 'filter.document', rail: 'col.rail', failure_code: 'col.failure' }
   const names = Object.keys(search).map((name) => plain[name] ?? (name.startsWith('amount[') ? 'col.amount' : name.startsWith('metadata[') ? 'col.metadata' : undefined))
   return [...new Set(names.filter((key) => key !== undefined))].map((key) => t(key))
 }

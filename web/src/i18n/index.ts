@@ -1,3 +1,4 @@
+import { preferences } from '../preferences.ts'
 import type en from './en.json'
 import type { Language } from './language.ts'
 
@@ -51,7 +52,7 @@ export function t(key: Key, values?: Values): string {
 export function tn(key: PluralKey, n: number, values?: Values): string {
   // Nobody says "0 lançamento", whatever the rule of Portuguese.
   const form = catalogue[`${key}.${n === 0 ? 'other' : plurals.select(n)}`] ?? catalogue[`${key}.other`] ?? key
-  return put(form, { n: new Intl.NumberFormat(language).format(n), ...values })
+  return put(form, { n: new Intl.NumberFormat(preferences().format).format(n), ...values })
 }
 
 /** The label of a wire value, or the value itself where there is none. */

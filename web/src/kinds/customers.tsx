@@ -29,7 +29,7 @@ export function CustomersPage() {
       columns={[
         { id: 'name', header: 'field.name', cell: (c) => <span className="clip">{c.name ?? c.id}</span> },
         { id: 'email', header: 'field.email', cell: (c) => c.email && <span className="clip">{c.email}</span> },
-        { id: 'document', header: 'document', cell: (c) => masked(c.document as Document) && <span className="nowrap">{masked(c.document as Document)}</span> },
+        { id: 'document', header: 'document', cell: (c) => (c.document ? <span className="nowrap">{masked(c.document as Document)}</span> : undefined) },
         { id: 'reference', header: 'col.reference', off: true, cell: (c) => c.reference && <span className="clip">{c.reference}</span> },
         { id: 'volume', header: 'col.volume', end: true, cell: (c) => <span><Moved id={c.id} /></span> },
         { id: 'last', header: 'col.last', cell: (c) => <LastActivity id={c.id} /> },

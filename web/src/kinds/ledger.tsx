@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react'
 import type { Schema } from '../api/client.ts'
 import { type Account, useAccounts, usePageRequest, useRead, useTrend } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { instant, type Minor, money, moneyShort, number, opposite, sum, time } from '../format.ts'
+import { instant, type Minor, money, moneyShort, opposite, sum, time } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
@@ -173,7 +173,7 @@ function Chain({ transaction: x }: { transaction: LedgerTransaction }) {
         {links.map((l) =>
           l ? (
             <li key={l.id} className={l === x ? 'on' : undefined} aria-current={l === x ? 'true' : undefined}>
-              <span className="muted small">#{number(l.sequence)}</span> {l === x ? <code>{l.id}</code> : <ID value={l.id} long />}
+              <span className="muted small">#{l.sequence}</span> {l === x ? <code>{l.id}</code> : <ID value={l.id} long />}
               <code className="block break small muted">{l.hash}</code>
             </li>
           ) : null,

@@ -14,7 +14,7 @@ import { useMay, usePlace } from '../session.ts'
 import { EventDeliveries } from '../ui/deliveries.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
-import { Card, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
+import { Card, Copied, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
 import { masked } from './document.ts'
 import { accountName, Postings } from './ledger.tsx'
 import { columns, destination, method, movementList, movementPath, pages, statusNote, titles } from './movements.tsx'
@@ -81,7 +81,7 @@ function CustomerName({ id }: { id: string }) {
 export function Amounts({ m }: { m: Movement }) {
   const c = m.currency
   const rows: [string, number, boolean?][] = [
-    [t('amounts.' + m.object + '.amount' as Key), m.amount],
+    [t('col.amount'), m.amount],
     [t('amounts.' + m.object + '.captured' as Key), m.amount_captured],
     [t('amounts.' + m.object + '.refunded' as Key), -m.amount_refunded],
     ...(m.fee ? [[t('col.fee'), -m.fee] as [string, number]] : []),
@@ -139,7 +139,7 @@ function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; 
               {e.detail && (
                 <>
                   {' '}
-                  <code>{e.detail}</code>
+                  {e.type === 'request' ? <ID value={e.detail} link={false} /> : <code>{e.detail}</code>}
                 </>
               )}
             </p>
@@ -270,9 +270,9 @@ export function MovementPage({ kind }: { kind: KindName }) {
               {next.qr_svg && <img className="qr" alt={t('qr')} src={'data:image/svg+xml;utf8,' + encodeURIComponent(next.qr_svg)} />}
               <Facts
                 items={[
-                  [t('br_code'), next.br_code ? <code key="b" className="break">{next.br_code}</code> : undefined],
-                  [t('bar_code'), next.bar_code ? <code key="b" className="break">{next.bar_code}</code> : undefined],
-                  [t('digitable_line'), next.digitable_line ? <code key="d" className="break">{next.digitable_line}</code> : undefined],
+                  [t('br_code'), next.br_code ? <Copied key="b" text={next.br_code} /> : undefined],
+                  [t('bar_code'), next.bar_code ? <Copied key="b" text={next.bar_code} /> : undefined],
+                  [t('digitable_line'), next.digitable_line ? <Copied key="d" text={next.digitable_line} /> : undefined],
                   [t('expires'), next.expires_at ? <Time key="e" at={next.expires_at} style="long" /> : undefined],
                 ]}
               />

@@ -76,7 +76,7 @@ const common: Record<string, Column<Movement>> = {
 
 export const columns: Record<KindName, Column<Movement>[]> = {
   charges: ['amount', 'status', 'method', 'customer', 'reference', 'reason', 'created', 'description', 'captured', 'refunded', 'fee', 'rail', 'updated', 'id'].map((n) => common[n]!),
-  refunds: ['amount', 'status', 'charge', 'why', 'created', 'reason', 'reference', 'description', 'rail', 'updated', 'id'].map((n) => (n === 'reason' ? { ...common[n]!, off: true } : common[n]!)),
+  refunds: ['amount', 'status', 'charge', 'why', 'reference', 'created', 'reason', 'description', 'rail', 'updated', 'id'].map((n) => (n === 'reason' ? { ...common[n]!, off: true } : common[n]!)),
   payouts: ['amount', 'status', 'recipient', 'method', 'reference', 'reason', 'created', 'customer', 'description', 'fee', 'rail', 'updated', 'id'].map((n) => (n === 'customer' ? { ...common[n]!, off: true } : common[n]!)),
   transfers: ['amount', 'status', 'from', 'to', 'reference', 'created', 'description', 'updated', 'id'].map((n) => common[n]!),
 }

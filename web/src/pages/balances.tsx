@@ -43,7 +43,7 @@ function LastVerification() {
       <Verified v={v} />
       {v.hash && (
         <p className="small muted break">
-          {t('chain_head', { n: number(v.sequence) })} <code>{v.hash}</code>
+          {t('chain_head', { n: v.sequence })} <code>{v.hash}</code>
         </p>
       )}
       {v.faults.length > 0 && (
@@ -108,11 +108,9 @@ export function BalancesPage() {
       ) : (
         <div className="grid thirds">
           {q.data.data.balances.map((b: Schema<'Balance'>) => (
-            <Card key={b.currency} title={b.currency.toUpperCase()} className="balance">
+            <Card key={b.currency} title={b.currency.toUpperCase()} actions={<Trend account={main.get(b.currency)} />} className="balance">
               <p className="muted small">{t('available')}</p>
-              <p className={'big' + large(money(b.available, b.currency))}>
-                {money(b.available, b.currency)} <Trend account={main.get(b.currency)} />
-              </p>
+              <p className={'big' + large(money(b.available, b.currency))}>{money(b.available, b.currency)}</p>
               <dl className="sides">
                 {(
                   [

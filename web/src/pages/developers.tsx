@@ -74,7 +74,7 @@ export function DevelopersPage() {
       ) : (
         <>
           <div className="grid kpis six">
-            <Figure name={t('dev.requests')} about={t('about.requests')} value={number(f.totals.count)} note={t('dev.per_minute', { n: number(Math.round((f.totals.count / minutes) * 10) / 10) })} to={logsOf(f)} />
+            <Figure name={t('dev.requests')} about={t('about.requests')} value={number(f.totals.count)} note={t('dev.per_minute', { n: few(f.totals.count / minutes) })} to={logsOf(f)} />
             <Figure name={t('dev.error_rate')} about={t('about.error_rate')} value={rate(f.totals.failure_rate_bps)} note={t('dev.of_errors', { client: number(f.totals.answered_4xx), server: number(f.totals.answered_5xx + f.totals.unanswered) })} to={logsOf(f, { status: f.totals.answered_5xx ? '5xx' : '4xx' })} />
             {(['p50_us', 'p95_us', 'p99_us'] as const).map((p) => (
               <Figure key={p} name={p.slice(0, 3)} about={t('about.percentile')} value={milliseconds(f.totals[p])} note={t(`dev.${p}`)} to={logsOf(f, slowerThan(f.totals[p]))} />
@@ -90,10 +90,7 @@ export function DevelopersPage() {
                     label={t('dev.requests')}
                     parts={classes()}
                     format={(v) => number(v)}
-                    buckets={f.series.map((b) => {
-                      const [label, title] = bucketName(b, f.interval)
-                      return { label, title, value: b.count, parts: classParts(b), open: !b.complete, to: (part) => logsOf(b, part === undefined ? {} : { status: classNames[part]! }) }
-                    })}
+                    buckets={f.series.map((b) => ({ ...bucketName(b, f.interval), value: b.count, parts: classParts(b), open: !b.complete, to: (part) => logsOf(b, part === undefined ? {} : { status: classNames[part]! }) }))}
                   />
                   <Legend parts={[...classes(), { name: t('incomplete'), className: 'open' }]} />
                 </>
@@ -107,10 +104,7 @@ export function DevelopersPage() {
                   height={190}
                   parts={percentiles()}
                   format={milliseconds}
-                  points={f.series.map((b) => {
-                    const [label, title] = bucketName(b, f.interval)
-                    return { label, title, values: percentileValues(b), to: logsOf(b, slowerThan(b.p95_us)) }
-                  })}
+                  points={f.series.map((b) => ({ ...bucketName(b, f.interval), values: percentileValues(b), to: logsOf(b, slowerThan(b.p95_us)) }))}
                 />
               )}
             </ChartCard>
@@ -164,6 +158,9 @@ export function DevelopersPage() {
     </>
   )
 }
+
+/** A number with one decimal; what is more than nothing is never called 0. */
+const few = (n: number) => (n > 0 && n < 0.05 ? '< ' + number(0.1) : number(Math.round(n * 10) / 10))
 
 const rate = (bps: number | null) => (bps === null ? '—' : percent(bps / 10_000))
 

@@ -3,7 +3,7 @@ import type { Schema } from '../api/client.ts'
 import { activityQuery, figuresQuery, ranges } from '../asks.ts'
 import { usePageRequest, useRead } from '../data.ts'
 import { decimal, instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
-import { label, labelOf, t } from '../i18n/index.ts'
+import { label, labelOf, t, tn } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
 import { type Event, onEvent, useLive } from '../live.ts'
 import { A, pageOf, useSearch } from '../nav.tsx'
@@ -134,7 +134,7 @@ function KPI({ name, about, value, delta, points, values, href, search }: { name
       <p className="row kpi-foot">
         {delta !== undefined && (
           <span className={'small ' + (delta > 0 ? 'ok' : delta < 0 ? 'bad' : 'muted')}>
-            {delta > 0 ? '▲' : delta < 0 ? '▼' : '='} {points ? t('points', { n: number(Math.abs(Math.round(delta * 10) / 10)) }) : percent(Math.abs(delta))}
+            {delta > 0 ? '▲' : delta < 0 ? '▼' : '='} {points ? tn('points', Math.abs(Math.round(delta * 10) / 10)) : percent(Math.abs(delta))}
           </span>
         )}
         <span className="grow" />
@@ -184,10 +184,7 @@ function Volume({ f }: { f: Figures }) {
             table={table}
             label={name}
             format={(v) => (table ? money(v, f.currency) : moneyShort(Math.round(v), f.currency))}
-            buckets={f.series.map((b, i) => {
-              const [label, title] = bucketName(b, f.interval)
-              return { label, title, value: b.gross_volume, before: f.previous?.series[i]?.gross_volume, open: !b.complete, to: () => createdIn(f, '/payments', b) }
-            })}
+            buckets={f.series.map((b, i) => ({ ...bucketName(b, f.interval), value: b.gross_volume, before: f.previous?.series[i]?.gross_volume, open: !b.complete, to: () => createdIn(f, '/payments', b) }))}
           />
           <Legend parts={[{ name: t('gross_volume'), className: 'c-main' }, ...(f.previous ? [{ name: t('period_before'), className: 'before' }] : []), { name: t('incomplete'), className: 'open' }]} />
         </>
@@ -226,7 +223,7 @@ function SuccessRate({ f }: { f: Figures }) {
           top={10_000}
           format={(v) => percent(v / 10_000, table ? 1 : 0)}
           parts={[{ name: t('success_rate'), className: 'c-main' }]}
-          points={f.series.map((b) => ({ label: bucketName(b, f.interval)[0], title: bucketName(b, f.interval)[1], values: [b.success_rate_bps ?? undefined], to: createdIn(f, '/payments', b, { status: 'failed' }) }))}
+          points={f.series.map((b) => ({ ...bucketName(b, f.interval), values: [b.success_rate_bps ?? undefined], to: createdIn(f, '/payments', b, { status: 'failed' }) }))}
         />
       )}
     </ChartCard>
@@ -236,8 +233,8 @@ function SuccessRate({ f }: { f: Figures }) {
 /** What stands in a bar of payouts, from below. */
 const payoutParts = [
   ['succeeded', 'c-main'],
-  ['pending', 'c-warn'],
-  ['onhold', 'c-hold'],
+  ['pending', 'c-wait'],
+  ['onhold', 'c-warn'],
   ['failed', 'c-bad'],
   ['canceled', 'c-gone'],
   ['returned', 'c-back'],
@@ -258,9 +255,8 @@ function Payouts({ f }: { f: Figures }) {
             format={(v) => number(v)}
             parts={parts}
             buckets={f.series.map((b) => {
-              const [label, title] = bucketName(b, f.interval)
               const values = used.map(([status]) => b.payouts_by_status[status])
-              return { label, title, value: values.reduce((sum, n) => sum + n, 0), parts: values, open: !b.complete, to: (part) => createdIn(f, '/payouts', b, part === undefined ? {} : { status: used[part]![0] }) }
+              return { ...bucketName(b, f.interval), value: values.reduce((sum, n) => sum + n, 0), parts: values, open: !b.complete, to: (part) => createdIn(f, '/payouts', b, part === undefined ? {} : { status: used[part]![0] }) }
             })}
           />
           {!table && <Legend parts={parts} />}
@@ -328,13 +324,16 @@ function Attention() {
                 <A href={href} search={search} className="grow">
                   {label('attention', a.type)}
                   {a.name && <b> {a.name}</b>}
-                  {a.kind && <span className="muted"> · {label('noun', a.kind)}</span>}
-                  {a.count > 1 && (
-                    <b>
-                      {' '}
-                      {number(a.count)}
-                      {a.is_capped && '+'}
-                    </b>
+                  {(a.kind || a.count > 1) && (
+                    <span className="block">
+                      {a.kind && <span className="muted">{label('noun', a.kind)} </span>}
+                      {a.count > 1 && (
+                        <b>
+                          {number(a.count)}
+                          {a.is_capped && '+'}
+                        </b>
+                      )}
+                    </span>
                   )}
                 </A>
                 {a.amount !== null && a.currency && <Money amount={a.amount} currency={a.currency} />}

@@ -42,7 +42,7 @@ export function KeysPage() {
         }
         columns={[
           { id: 'name', header: 'field.name', cell: (k) => k.name },
-          { id: 'hint', header: 'keys.hint', cell: (k) => <code>{k.hint}</code> },
+          { id: 'hint', header: 'keys.hint', cell: (k) => <code className="nowrap">{k.hint}</code> },
           { id: 'kind', header: 'kind', cell: (k) => t(k.publishable ? 'keys.publishable' : 'keys.secret') },
           { id: 'scopes', header: 'keys.scopes', cell: (k) => <span className="clip">{k.scopes.length ? k.scopes.join(', ') : t('keys.everything')}</span> },
           { id: 'state', header: 'col.status', cell: (k) => <Status value={keyState(k)} /> },

@@ -18,7 +18,7 @@ const tokens: [string, string][] = [
   ['tok_pending', 'pending'],
   ['tok_timeout', 'timeout'],
   ['tok_timeout_failed', 'timeout_failed'],
-  ['tok_refund_fail', 'succeeded'],
+  ['tok_refund_fail', 'refund_failed'],
 ]
 const endings: [string, string][] = [
   ['…91', 'failed'],

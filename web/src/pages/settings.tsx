@@ -346,7 +346,7 @@ function Sessions() {
       <ul className="plain-list">
         {((q.data?.data as Schema<'SessionLine'>[] | undefined) ?? []).map((s) => (
           <li key={s.id} className="row">
-            <span className="grow clip" title={s.user_agent ?? ''}>
+            <span className="grow break" title={s.user_agent ?? ''}>
               {browserName(s.user_agent ?? '')}{s.address && <span className="muted"> · {s.address}</span>}
             </span>
             <Time at={s.seen_at} />

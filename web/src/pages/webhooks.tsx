@@ -42,14 +42,13 @@ function Day({ figures: f, interval = 'hour' }: { figures?: Traffic; interval?: 
   if (!f) return '—'
   const failed = f.totals.count - f.totals.answered_2xx
   const said = (total: number, bad: number) => t('webhooks.attempts_failed', { n: number(total), failed: number(bad) })
-  return <SparkBars label={said(f.totals.count, failed)} bars={f.series.map((b) => ({ good: b.answered_2xx, bad: b.count - b.answered_2xx, title: `${bucketName(b, interval)[1]}: ${said(b.count, b.count - b.answered_2xx)}` }))} />
+  return <SparkBars label={said(f.totals.count, failed)} bars={f.series.map((b) => ({ good: b.answered_2xx, bad: b.count - b.answered_2xx, title: `${bucketName(b, interval).title}: ${said(b.count, b.count - b.answered_2xx)}` }))} />
 }
 
 /** How an endpoint has answered in the last 24 hours. */
 function Traffic({ endpoint }: { endpoint: string }) {
   const f = useWebhookFigures(endpoint)
   if (!f || f.totals.count === 0) return null
-  const names = f.series.map((b) => bucketName(b, f.interval))
   return (
     <div className="grid halves tight">
       <Card title={t('webhooks.day_attempts')}>
@@ -58,7 +57,7 @@ function Traffic({ endpoint }: { endpoint: string }) {
           height={150}
           format={(v) => number(v)}
           parts={[{ name: t('webhooks.good'), className: 'c-main' }, { name: t('webhooks.bad'), className: 'c-bad' }]}
-          buckets={f.series.map((b, i) => ({ label: names[i]![0], title: names[i]![1], value: b.count, parts: [b.answered_2xx, b.count - b.answered_2xx] }))}
+          buckets={f.series.map((b) => ({ ...bucketName(b, f.interval), value: b.count, parts: [b.answered_2xx, b.count - b.answered_2xx] }))}
         />
         <Legend parts={[{ name: t('webhooks.good'), className: 'c-main' }, { name: t('webhooks.bad'), className: 'c-bad' }]} />
       </Card>

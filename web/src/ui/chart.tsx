@@ -7,6 +7,7 @@ import { milliseconds, number, time } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { A, useGo } from '../nav.tsx'
 import type { Search } from '../url.ts'
+import { minuteOf } from '../zone.ts'
 import { Card } from './parts.tsx'
 import { ChartTable } from './table.tsx'
 
@@ -67,19 +68,40 @@ function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
   return [ref, width]
 }
 
-/** How a bar of time is called: short, under it, and whole. */
-export function bucketName(b: { from: number }, interval: string): [string, string] {
+/** How a bar of time is called: short, under it, and whole. Of one that is shorter than a day, the minute of the day at which it begins. */
+export function bucketName(b: { from: number }, interval: string): { label: string; title: string; minute?: number } {
   const ms = b.from * 1000
-  return interval === 'day' ? [time(ms, 'day'), time(ms, 'day')] : [time(ms, 'clock').replace(/:00(?=\D|$)/, ''), time(ms, 'short')]
+  return interval === 'day' ? { label: time(ms, 'day'), title: time(ms, 'day') } : { label: time(ms, 'clock').replace(/:00(?=\D|$)/, ''), title: time(ms, 'short'), minute: minuteOf(ms) }
 }
 
-const margin = { top: 8, right: 8, bottom: 22, left: 64 }
+/** Which names stand under a chart: at round times, as many as have room; every so many where there are no times. */
+function written(named: { minute?: number }[], width: number): (i: number) => boolean {
+  const room = Math.max(1, Math.floor(width / 64))
+  for (const step of [1, 5, 10, 30, 60, 120, 180, 240, 360, 720, 1440]) {
+    const round = named.filter((b) => b.minute !== undefined && b.minute % step === 0).length
+    if (round > 0 && round <= room) return (i) => named[i]!.minute! % step === 0
+  }
+  const every = Math.max(1, Math.ceil(named.length / room))
+  return (i) => i % every === 0
+}
+
+const margin = { top: 8, right: 8, bottom: 22 }
+
+/** About how wide a letter of an axis is. */
+const letter = 6.2
+
+/** The room that the longest name of the left axis needs. */
+function leftOf(scale: { ticks: (n: number) => number[] }, format: (v: number) => string): number {
+  return Math.max(48, 18 + letter * Math.max(0, ...wholes(scale).map((v) => format(v).length)))
+}
 
 export interface Bucket {
   /** What stands under it. */
   label: string
   /** What a screen reader and the hover say. */
   title: string
+  /** Where it begins in the day; see [bucketName]. */
+  minute?: number
   value: number
   /** What the value is made of, as many as the chart has parts. */
   parts?: number[]
@@ -109,7 +131,7 @@ function Bottom({ top, width, ticks }: { top: number; width: number; ticks: { at
     <g className="axis">
       <line x2={width} y1={top} y2={top} />
       {ticks.map((tick, i) => (
-        <text key={i} x={tick.at} y={top + 18} textAnchor="middle" className="tick">
+        <text key={i} x={Math.min(tick.at, width + margin.right - (tick.label.length * letter) / 2)} y={top + 18} textAnchor="middle" className="tick">
           {tick.label}
         </text>
       ))}
@@ -121,11 +143,13 @@ function Bottom({ top, width, ticks }: { top: number; width: number; ticks: { at
 export function Bars({ buckets, parts, format, label, height = 190, table = false }: { buckets: Bucket[]; parts?: Part[]; format: (v: number) => string; label: string; height?: number; table?: boolean }) {
   const [ref, width] = useWidth()
   const go = useGo()
-  const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
+  const high = height - margin.top - margin.bottom
   const top = Math.max(1, ...buckets.map((b) => Math.max(b.value, b.before ?? 0)))
+  const y = scaleLinear({ domain: [0, top], range: [high, 0], nice: 4 })
+  const left = leftOf(y, format)
+  const inner = { w: Math.max(0, width - left - margin.right), h: high }
   const x = scaleBand({ domain: buckets.map((_, i) => i), range: [0, inner.w], padding: 0.25 })
-  const y = scaleLinear({ domain: [0, top], range: [inner.h, 0], nice: 4 })
-  const every = Math.max(1, Math.ceil(buckets.length / Math.max(1, Math.floor(inner.w / 64))))
+  const named = written(buckets, inner.w)
   const compare = buckets.some((b) => b.before !== undefined)
   return (
     <div ref={ref} className="chart">
@@ -140,7 +164,7 @@ export function Bars({ buckets, parts, format, label, height = 190, table = fals
               <line x1="0" y1="0" x2="0" y2="5" className="hatch-over" />
             </pattern>
           </defs>
-          <Group left={margin.left} top={margin.top}>
+          <Group left={left} top={margin.top}>
             <GridRows scale={y} width={inner.w} tickValues={wholes(y)} className="chart-grid" />
             {buckets.map((b, i) => {
               let below = 0
@@ -167,7 +191,7 @@ export function Bars({ buckets, parts, format, label, height = 190, table = fals
             {parts && buckets.map((b, i) => b.open && b.value > 0 && <rect key={i} x={x(i)} y={y(b.value)} width={x.bandwidth()} height={inner.h - y(b.value)} fill="url(#hatch-over)" pointerEvents="none" />)}
             {compare && <LinePath data={buckets.map((b, i) => ({ i, v: b.before ?? 0 }))} x={(d) => (x(d.i) ?? 0) + x.bandwidth() / 2} y={(d) => y(d.v)} className="line before" />}
             <Left scale={y} format={format} />
-            <Bottom top={inner.h} width={inner.w} ticks={buckets.flatMap((b, i) => (i % every ? [] : [{ at: (x(i) ?? 0) + x.bandwidth() / 2, label: b.label }]))} />
+            <Bottom top={inner.h} width={inner.w} ticks={buckets.flatMap((b, i) => (named(i) ? [{ at: (x(i) ?? 0) + x.bandwidth() / 2, label: b.label }] : []))} />
           </Group>
         </svg>
       )}
@@ -195,13 +219,15 @@ export function Legend({ parts }: { parts: Part[] }) {
 }
 
 /** Lines over time; where one has no value it has a gap. */
-export function Lines({ points, parts, format, label, top, height = 150, table = false }: { points: { label: string; title: string; values: (number | undefined)[]; to?: Target }[]; parts: Part[]; format: (v: number) => string; label: string; top?: number; height?: number; table?: boolean }) {
+export function Lines({ points, parts, format, label, top, height = 150, table = false }: { points: { label: string; title: string; minute?: number; values: (number | undefined)[]; to?: Target }[]; parts: Part[]; format: (v: number) => string; label: string; top?: number; height?: number; table?: boolean }) {
   const [ref, width] = useWidth()
   const go = useGo()
-  const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
+  const high = height - margin.top - margin.bottom
+  const y = scaleLinear({ domain: [0, top ?? Math.max(1, ...points.flatMap((p) => p.values.map((v) => v ?? 0)))], range: [high, 0], nice: top ? false : 4 })
+  const left = leftOf(y, format)
+  const inner = { w: Math.max(0, width - left - margin.right), h: high }
   const x = scaleLinear({ domain: [0, Math.max(1, points.length - 1)], range: [0, inner.w] })
-  const y = scaleLinear({ domain: [0, top ?? Math.max(1, ...points.flatMap((p) => p.values.map((v) => v ?? 0)))], range: [inner.h, 0], nice: top ? false : 4 })
-  const every = Math.max(1, Math.ceil(points.length / Math.max(1, Math.floor(inner.w / 64))))
+  const named = written(points, inner.w)
   // A point of its own where no line reaches it, and where there is room for all.
   const dotted = points.length <= 60
   const alone = (i: number, n: number) => points[i - 1]?.values[n] === undefined && points[i + 1]?.values[n] === undefined
@@ -209,7 +235,7 @@ export function Lines({ points, parts, format, label, top, height = 150, table =
     <div ref={ref} className="chart">
       {table ? null : (
       <svg width={width} height={height} role="img" aria-label={label}>
-        <Group left={margin.left} top={margin.top}>
+        <Group left={left} top={margin.top}>
           <GridRows scale={y} width={inner.w} tickValues={wholes(y)} className="chart-grid" />
           {points.map((p, i) =>
             p.to ? (
@@ -231,7 +257,7 @@ export function Lines({ points, parts, format, label, top, height = 150, table =
             </g>
           ))}
           <Left scale={y} format={format} />
-          <Bottom top={inner.h} width={inner.w} ticks={points.flatMap((p, i) => (i % every ? [] : [{ at: x(i), label: p.label }]))} />
+          <Bottom top={inner.h} width={inner.w} ticks={points.flatMap((p, i) => (named(i) ? [{ at: x(i), label: p.label }] : []))} />
         </Group>
       </svg>
       )}
@@ -244,12 +270,14 @@ export function Lines({ points, parts, format, label, top, height = 150, table =
 /** A balance over time: it holds until it changes. A click chooses the moment. */
 export function StepLine({ points, format, axis, label, at, onPick, height = 150 }: { points: { at: number; value: number }[]; format: (v: number) => string; axis: (v: number) => string; label: string; at?: number; onPick?: (seconds: number) => void; height?: number }) {
   const [ref, width] = useWidth()
-  const inner = { w: Math.max(0, width - margin.left - margin.right), h: height - margin.top - margin.bottom }
+  const high = height - margin.top - margin.bottom
   const first = points[0]?.at ?? 0
   const end = Math.max(points.at(-1)?.at ?? 1, first + 1)
   const low = Math.min(0, ...points.map((p) => p.value))
+  const y = scaleLinear({ domain: [low, Math.max(1, ...points.map((p) => p.value))], range: [high, 0], nice: 4 })
+  const left = leftOf(y, axis)
+  const inner = { w: Math.max(0, width - left - margin.right), h: high }
   const x = scaleLinear({ domain: [first, end], range: [0, inner.w] })
-  const y = scaleLinear({ domain: [low, Math.max(1, ...points.map((p) => p.value))], range: [inner.h, 0], nice: 4 })
   const steps = points.flatMap((p, i) => (i ? [{ at: p.at, value: points[i - 1]!.value }, p] : [p]))
   return (
     <div ref={ref} className="chart">
@@ -260,11 +288,11 @@ export function StepLine({ points, format, axis, label, at, onPick, height = 150
         aria-label={label}
         className={onPick ? 'link' : undefined}
         onClick={(e) => {
-          const left = e.currentTarget.getBoundingClientRect().left
-          onPick?.(Math.round(x.invert(Math.max(0, Math.min(inner.w, e.clientX - left - margin.left)))))
+          const at = e.clientX - e.currentTarget.getBoundingClientRect().left - left
+          onPick?.(Math.round(x.invert(Math.max(0, Math.min(inner.w, at)))))
         }}
       >
-        <Group left={margin.left} top={margin.top}>
+        <Group left={left} top={margin.top}>
           <GridRows scale={y} width={inner.w} tickValues={wholes(y)} className="chart-grid" />
           <LinePath data={steps} x={(d) => x(d.at)} y={(d) => y(d.value)} className="line" />
           {at !== undefined && at >= first && at <= end && <line x1={x(at)} x2={x(at)} y1={0} y2={inner.h} className="mark" />}

@@ -10,6 +10,8 @@ export function Menu({ label, icon, text, children, className = '', kind = 'menu
   const place = () => {
     const p = pop.current!
     const b = button.current!.getBoundingClientRect()
+    // Its width is that of its words only where it has the whole window beside it.
+    p.style.left = '0'
     const width = p.offsetWidth
     const left = end ? b.right - width : b.left
     p.style.left = Math.max(8, Math.min(left, innerWidth - width - 8)) + 'px'

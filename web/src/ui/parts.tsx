@@ -123,6 +123,16 @@ export function Copy({ text, label: name }: { text: string; label?: string }) {
   )
 }
 
+/** What somebody is to hand on, whole, with a button that copies it. */
+export function Copied({ text }: { text: string }) {
+  return (
+    <span className="row top">
+      <code className="break">{text}</code>
+      <Copy text={text} />
+    </span>
+  )
+}
+
 /** An id without its middle: 'ch_01m8…1ytrn'. */
 export const shortID = (id: string) => (id.length < 20 ? id : id.slice(0, id.includes('_') ? id.indexOf('_') + 5 : 8) + '…' + id.slice(-5))
 
@@ -131,7 +141,7 @@ export function ID({ value, long, link = true }: { value: string; long?: boolean
   const page = link ? pageOf(value) : undefined
   const text = long ? value : shortID(value)
   const body = <code title={value}>{text}</code>
-  return <span className="id">{page ? <A href={page}>{body}</A> : body}</span>
+  return <span className={long ? undefined : 'nowrap'}>{page ? <A href={page}>{body}</A> : body}</span>
 }
 
 /** What a figure means: for the pointer, the finger and the keyboard alike. */
