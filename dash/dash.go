@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -31,10 +32,14 @@ type Config struct {
 // Handler answers /app and everything under it. It is safe for concurrent use.
 type Handler struct {
 	config Config
-	files  map[string]*file // by path under /app/
-	build  string           // the folder under /app/ in which the same files never change
-	pages  map[string]*file // index.html by theme
+	files  map[string]*file   // by path under /app/
+	build  string             // the folder under /app/ in which the same files never change
+	pages  map[string]opening // index.html by theme
+	api    http.Handler       // what the pages ask; nil until Mount
 }
+
+// opening is index.html around what it says of who asks for it.
+type opening struct{ head, tail []byte }
 
 // file is one embedded file, compressed once.
 type file struct {
@@ -88,20 +93,64 @@ func (h *Handler) index() {
 		return
 	}
 	own := bytes.ReplaceAll(index.plain, []byte(`="/app/`), []byte(`="/app/`+h.build))
-	h.pages = map[string]*file{}
+	h.pages = map[string]opening{}
 	for _, theme := range themes {
-		page := bytes.Replace(own, []byte(`data-theme="auto"`), []byte(`data-theme="`+theme+`"`), 1)
-		h.pages[theme] = newFile("index.html", page)
+		head, tail, _ := bytes.Cut(bytes.Replace(own, []byte(`data-theme="auto"`), []byte(`data-theme="`+theme+`"`), 1), []byte(sessionPlace))
+		h.pages[theme] = opening{append(head[:len(head):len(head)], sessionPlace...), tail}
 	}
 }
 
-// page is index.html in the theme of who asks.
-func (h *Handler) page(r *http.Request) *file {
-	if cookie, err := r.Cookie("giro_theme"); err == nil && h.pages[cookie.Value] != nil {
-		return h.pages[cookie.Value]
+// sessionPlace is where index.html says who is signed in.
+const sessionPlace = `<script type="application/json" id="session">`
+
+// servePage answers with index.html in the theme of who asks. What its script
+// would ask for before anything else, who is signed in, stands in it already, in
+// the API's own words.
+func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
+	p, ok := h.pages[themes[0]]
+	if cookie, err := r.Cookie("giro_theme"); err == nil {
+		if own, known := h.pages[cookie.Value]; known {
+			p = own
+		}
 	}
-	return h.pages[themes[0]]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	head := w.Header()
+	head.Set("Content-Type", kinds[".html"])
+	head.Set("Cache-Control", "no-store")
+	w.Write(slices.Concat(p.head, h.session(r), p.tail)) // a reader that is gone needs no page
 }
+
+// session is what GET /v1/session answers to who sent r, for a page: nothing in
+// it ends the element that it stands in. Nothing where that is refused: then the
+// page's script asks for itself.
+func (h *Handler) session(r *http.Request) []byte {
+	if h.api == nil {
+		return nil
+	}
+	ask := r.Clone(r.Context())
+	ask.Method, ask.URL, ask.RequestURI = http.MethodGet, &url.URL{Path: "/v1/session"}, "/v1/session"
+	ask.Header = http.Header{"Cookie": r.Header["Cookie"], "User-Agent": r.Header["User-Agent"], "Accept": {"application/json"}}
+	a := &answer{header: http.Header{}, status: http.StatusOK}
+	h.api.ServeHTTP(a, ask)
+	if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/json" {
+		return nil
+	}
+	return bytes.ReplaceAll(a.body.Bytes(), []byte("<"), []byte(`\u003c`))
+}
+
+// answer keeps what a handler answers.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 // kinds are the media types of what a build can hold: the machine's own table is
 // not asked.
@@ -174,12 +223,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/app/login"+nextQuery(r.URL.RequestURI()), http.StatusSeeOther)
 			return
 		}
-		if f = h.page(r); f == nil {
-			http.NotFound(w, r)
-			return
-		}
-		head.Add("Vary", "Cookie")
-		kept = false
+		h.servePage(w, r)
+		return
 	}
 	f.serve(w, r, kept)
 }
@@ -251,11 +296,12 @@ func from(r *http.Request) giro.From {
 
 // Mount answers /app with the dashboard, sends browsers that ask for / there,
 // and leaves everything else to the API. Where there is no dashboard (nil)
-// everything is the API's.
+// everything is the API's. It is called once, before anything is asked.
 func (h *Handler) Mount(api http.Handler) http.Handler {
 	if h == nil {
 		return api
 	}
+	h.api = api
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := r.URL.Path
 		switch {

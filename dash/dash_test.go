@@ -26,8 +26,24 @@ type house struct {
 	engine  *giro.Engine
 	server  *httptest.Server
 	browser *http.Client
-	link    string       // of the first owner
-	stopped atomic.Int64 // Unix ns at which the clock stands; 0: it goes
+	link    string                 // of the first owner
+	stopped atomic.Int64           // Unix ns at which the clock stands; 0: it goes
+	session atomic.Pointer[string] // what the API says of who is signed in; nil: nothing it knows
+}
+
+// api stands in for the API.
+func (h *house) api(w http.ResponseWriter, r *http.Request) {
+	said := h.session.Load()
+	if r.Method != "GET" || r.RequestURI != "/v1/session" || said == nil {
+		io.WriteString(w, "api "+r.URL.Path)
+		return
+	}
+	if _, err := r.Cookie("giro_session"); err != nil || len(r.Header["Range"]) > 0 {
+		http.Error(w, "not the one who is signed in, or not only that", 401)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	io.WriteString(w, *said)
 }
 
 func onBothHouses(t *testing.T, test func(t *testing.T, h *house)) {
@@ -62,8 +78,7 @@ func onBothHouses(t *testing.T, test func(t *testing.T, h *house)) {
 		if pages == nil {
 			t.Skip("built without the dashboard")
 		}
-		api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "api "+r.URL.Path) })
-		server := httptest.NewServer(pages.Mount(api))
+		server := httptest.NewServer(pages.Mount(http.HandlerFunc(h.api)))
 		t.Cleanup(server.Close)
 		jar, err := cookiejar.New(nil)
 		if err != nil {
@@ -164,8 +179,15 @@ func TestSignInWithoutScript(t *testing.T) {
 			t.Errorf("the cookie is %v", cookies)
 		}
 		resp, body = h.get("/app/payments/ch_1")
-		if h.want(resp, 200, ""); !strings.Contains(body, "<html") || resp.Header.Get("Cache-Control") != "no-cache" {
+		if h.want(resp, 200, ""); !strings.Contains(body, "<html") || resp.Header.Get("Cache-Control") != "no-store" || !strings.Contains(body, `<script type="application/json" id="session"></script>`) {
 			t.Errorf("the page is %v %s", resp.Header, body)
+		}
+		// Who is signed in stands in the page as the API says it, and ends no element.
+		said := `{"person":{"name":"</script><b>"}}`
+		h.session.Store(&said)
+		resp, body = h.get("/app/payments?mode=live", "Range: bytes=0-9", "If-None-Match: *")
+		if h.want(resp, 200, ""); !strings.Contains(body, `<script type="application/json" id="session">{"person":{"name":"\u003c/script>\u003cb>"}}</script>`) || !strings.HasSuffix(body, "</html>\n") {
+			t.Errorf("the page is %s", body)
 		}
 		resp, _ = h.get("/app/login")
 		h.want(resp, 303, "/app/")
@@ -267,7 +289,7 @@ func TestBuildFolder(t *testing.T) {
 		resp, _ := h.post("/app/login", url.Values{"token": {strings.TrimPrefix(h.link, "/app/login?token=")}, "name": {"Ana"}, "email": {"ana@example.com"}, "password": {"a sentence that is long"}}, "Origin: "+h.server.URL)
 		h.want(resp, 303, "/app/")
 		resp, page := h.get("/app/")
-		if h.want(resp, 200, ""); !strings.Contains(resp.Header.Get("Vary"), "Cookie") || resp.Header.Get("Cache-Control") != "no-cache" {
+		if h.want(resp, 200, ""); resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("the page is %v", resp.Header)
 		}
 		files := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page, -1)

@@ -30,9 +30,9 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: 'begin', test: /src\/begin\.ts$/, priority: 4 },
-            { name: 'main', test: /src\/(main|shell)\.tsx$/, priority: 3 },
-            { name: 'list', test: /src\/list\.tsx$/, priority: 2 },
-            { name: 'chart', test: /src\/ui\/chart\.tsx$/, priority: 1 },
+            { name: 'main', test: /src\/((main|shell|first)\.tsx|download\.ts|ui\/(proof|table)\.tsx)$/, priority: 3 },
+            { name: 'list', test: /src\/(list|strip)\.tsx$/, priority: 2 },
+            { name: 'chart', test: /src\/ui\/(chart|arrivals)\.tsx$/, priority: 1 },
           ],
         },
       },

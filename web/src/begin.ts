@@ -1,7 +1,7 @@
 // The first script of the dashboard, and a small one: it asks who is signed in
 // and what the page will ask for, while the rest is still on its way.
 import './style.css'
-import { Problem, type Result, send, setScope } from './api/client.ts'
+import { parse, Problem, type Result, send, setScope } from './api/client.ts'
 import { type Ask, firstAsks } from './asks.ts'
 import { loadLanguage } from './i18n/index.ts'
 import { type Language, languages } from './i18n/language.ts'
@@ -37,7 +37,9 @@ function adopt(saved: Record<string, string>) {
 }
 
 async function begin(): Promise<Begun> {
-  const session = (await send<Session>('GET', '/v1/session')).data
+  // The document says who is signed in, as the API does; that of `npm run dev` does not.
+  const said = document.getElementById('session')?.textContent
+  const session = said ? (parse(said) as Session) : (await send<Session>('GET', '/v1/session')).data
   adopt(session.person.preferences as Record<string, string>)
   const search = parseSearch(location.search)
   const place = placeOf(session, search)
@@ -65,7 +67,7 @@ addEventListener('vite:preloadError', () => {
   )
 })
 
-// First what has to travel; the first look at a preference takes its time.
+// First what has to travel.
 const begun = begin()
 begun.catch(() => undefined) // told below
 const pattern = pageAt(currentPath())
@@ -74,9 +76,12 @@ page?.catch(() => undefined) // the router asks for it again
 document.documentElement.dataset.theme = preferences().theme
 document.documentElement.dataset.density = preferences().density
 const words = loadLanguage(preferences().language)
+const drawing = import('./main.tsx')
+// The browser's first formatter takes as long as all of the above: it is made while that is on its way.
+new Intl.NumberFormat(preferences().format)
 
 void (async () => {
-  const main = await import('./main.tsx')
+  const main = await drawing
   await words
   try {
     const found = await begun

@@ -10,6 +10,7 @@ import { currentLanguage, loadLanguage, t } from './i18n/index.ts'
 import { A, useGo } from './nav.tsx'
 import { pages } from './pages.ts'
 import { placed, placeOf, type Session } from './place.ts'
+import { confirmZone } from './preferences.ts'
 import { PlaceContext, usePreferences } from './session.ts'
 import { Shell } from './shell.tsx'
 import { Failure } from './ui/parts.tsx'
@@ -120,14 +121,14 @@ export async function start(begun: Begun) {
       </QueryClientProvider>
     </StrictMode>,
   )
-  // The other pages' script, once this one is there and nothing else is to be done.
+  // What can wait until the page is there and nothing else is to be done: the browser's zone, and the other pages' script.
   const idle = window.requestIdleCallback ?? ((run: () => void) => setTimeout(run, 1000))
   const rest = Object.values(pages)
   const next = () => {
     const load = rest.shift()
     if (load) void load().then(() => idle(next), () => undefined)
   }
-  setTimeout(() => idle(next), 2000)
+  setTimeout(() => idle(() => (confirmZone(), next())), 2000)
 }
 
 /** Says why there is no page. */

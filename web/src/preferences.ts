@@ -41,9 +41,42 @@ function defaultFormat(l: Language): string {
   return exact ?? { en: 'en-US', 'en-XA': 'en-US', 'pt-BR': 'pt-BR', 'es-419': 'es-CO' }[l]
 }
 
+/** The browser's own zone, as long as the person has chosen none. */
+let ownZone = false
+
+function lookUpZone(clock = clockNow()): string {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+  setCookie('giro_zone', clock + ' ' + zone)
+  return zone
+}
+
+/** How far the browser's clock is from UTC over the year: it differs where the zone does, with few exceptions. */
+function clockNow(): string {
+  const year = new Date().getFullYear()
+  return [0, 3, 6, 9].map((month) => new Date(year, month).getTimezoneOffset()).join()
+}
+
+/**
+ * The browser's zone, which only Intl knows. The first look at that takes longer
+ * than all else before the first request, so what was found last stands as long
+ * as the clock goes like it; [confirmZone] looks again.
+ */
+function zoneHere(found = ''): string {
+  const clock = clockNow()
+  const [then, zone] = found.split(' ')
+  return zone && then === clock ? zone : lookUpZone(clock)
+}
+
+/** Looks again which zone the browser is in, when there is time for it. */
+export function confirmZone() {
+  if (!ownZone) return
+  const timeZone = lookUpZone()
+  if (timeZone !== preferences().timeZone) change({ ...preferences(), timeZone })
+}
+
 /** All in cookies: the server reads the theme, and the browser's storage may keep the first script waiting for longer than all else it does. */
 function read(): Preferences {
-  const { giro_preferences: rest, giro_language: chosen = '', giro_theme: theme } = cookies()
+  const { giro_preferences: rest, giro_language: chosen = '', giro_theme: theme, giro_zone: zone } = cookies()
   chosenHere = chosen !== ''
   let saved: Partial<Preferences> = {}
   try {
@@ -51,11 +84,12 @@ function read(): Preferences {
   } catch {
     // Not ours: the defaults stand.
   }
+  ownZone = saved.timeZone === undefined
   const language = isLanguage(chosen) ? chosen : preferredLanguage()
   return {
     language,
     format: saved.format ?? defaultFormat(language),
-    timeZone: saved.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timeZone: saved.timeZone ?? zoneHere(zone),
     theme: theme === 'light' || theme === 'dark' ? theme : 'auto',
     density: saved.density ?? 'dense',
     shortcuts: saved.shortcuts ?? true,
@@ -70,18 +104,23 @@ export function preferences(): Preferences {
   return (current ??= read())
 }
 
-export function setPreferences(change: Partial<Preferences>) {
-  const before = preferences()
-  const now = { ...before, ...change }
-  if (now.language !== before.language && change.format === undefined) now.format = defaultFormat(now.language)
+function change(now: Preferences) {
   current = now
+  for (const l of listeners) l()
+}
+
+export function setPreferences(chosen: Partial<Preferences>) {
+  const before = preferences()
+  const now = { ...before, ...chosen }
+  if (now.language !== before.language && chosen.format === undefined) now.format = defaultFormat(now.language)
+  ownZone = false
   const { language, theme, ...rest } = now
   setCookie('giro_theme', theme)
   setCookie('giro_language', language)
   setCookie('giro_preferences', JSON.stringify(rest))
   document.documentElement.dataset.theme = theme
   document.documentElement.dataset.density = now.density
-  for (const l of listeners) l()
+  change(now)
 }
 
 /** Calls listen after every change, until the returned function is called. */

@@ -91,7 +91,7 @@ export function queryText(query: Query | undefined): string {
  * Numbers beyond what a double holds exactly stay text: money is never rounded
  * on its way to the screen.
  */
-function parse(text: string): unknown {
+export function parse(text: string): unknown {
   return JSON.parse(text, function (_key: string, value: unknown, context?: { source?: string }) {
     if (typeof value === 'number' && !Number.isSafeInteger(value) && context?.source && /^-?\d+$/.test(context.source)) return context.source
     return value

@@ -10,7 +10,7 @@ import { Icon } from '../ui/icon.tsx'
 import { Card, Failure, Loading, toast } from '../ui/parts.tsx'
 import { AsOf, pastOf } from '../kinds/ledger.tsx'
 import { Proof, Verified } from '../ui/proof.tsx'
-import { downloadStatement } from '../views.tsx'
+import { downloadStatement } from '../download.ts'
 
 /** Recomputes the whole ledger, beside everything else. */
 function Verify() {

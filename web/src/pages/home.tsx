@@ -2,6 +2,7 @@ import { type ReactNode, useEffect, useState } from 'react'
 import type { Schema } from '../api/client.ts'
 import { activityQuery, figuresQuery, ranges } from '../asks.ts'
 import { usePageRequest, useRead } from '../data.ts'
+import { saveText } from '../download.ts'
 import { decimal, instant, milliseconds, money, moneyShort, number, percent } from '../format.ts'
 import { label, labelOf, t, tn } from '../i18n/index.ts'
 import { FirstSteps } from '../first.tsx'
@@ -14,7 +15,6 @@ import { Icon } from '../ui/icon.tsx'
 import { About, Ago, Card, Facts, Failure, Field, Loading, Money, Time } from '../ui/parts.tsx'
 import { Verified } from '../ui/proof.tsx'
 import { useSeen } from '../ui/table.tsx'
-import { saveText } from '../views.tsx'
 
 type Figures = Schema<'Figures'>
 type Sums = Schema<'Sums'>

@@ -2,7 +2,7 @@ import { GridRows } from '@visx/grid'
 import { Group } from '@visx/group'
 import { scaleBand, scaleLinear } from '@visx/scale'
 import { Bar, LinePath } from '@visx/shape'
-import { type ReactNode, useLayoutEffect, useRef, useState } from 'react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { milliseconds, number, time } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { A, useGo } from '../nav.tsx'
@@ -54,14 +54,12 @@ function rowName(name: string, to: Target | undefined, shown: boolean): ReactNod
   )
 }
 
-/** The width of what a chart stands in. */
+/** The width of what a chart stands in; 0 until the page has been laid out around it, which is not hurried. */
 function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
   const ref = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(0)
-  useLayoutEffect(() => {
-    const measure = () => setWidth(ref.current?.clientWidth ?? 0)
-    measure()
-    const o = new ResizeObserver(measure)
+  useEffect(() => {
+    const o = new ResizeObserver(() => setWidth(ref.current?.clientWidth ?? 0))
     o.observe(ref.current!)
     return () => o.disconnect()
   }, [])
@@ -153,7 +151,9 @@ export function Bars({ buckets, parts, format, label, height = 190, table = fals
   const compare = buckets.some((b) => b.before !== undefined)
   return (
     <div ref={ref} className="chart">
-      {table ? null : (
+      {table ? null : !width ? (
+        <div style={{ height }} />
+      ) : (
         <svg width={width} height={height} role="img" aria-label={label}>
           <defs>
             <pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
@@ -233,7 +233,9 @@ export function Lines({ points, parts, format, label, top, height = 150, table =
   const alone = (i: number, n: number) => points[i - 1]?.values[n] === undefined && points[i + 1]?.values[n] === undefined
   return (
     <div ref={ref} className="chart">
-      {table ? null : (
+      {table ? null : !width ? (
+        <div style={{ height }} />
+      ) : (
       <svg width={width} height={height} role="img" aria-label={label}>
         <Group left={left} top={margin.top}>
           <GridRows scale={y} width={inner.w} tickValues={wholes(y)} className="chart-grid" />
