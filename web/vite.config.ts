@@ -30,7 +30,7 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: 'begin', test: /src\/begin\.ts$/, priority: 4 },
-            { name: 'main', test: /src\/((main|shell|first)\.tsx|download\.ts|ui\/(proof|table)\.tsx)$/, priority: 3 },
+            { name: 'main', test: /src\/((main|shell|first)\.tsx|download\.ts|ui\/(proof|table)\.tsx|kinds\/account\.tsx)$/, priority: 3 },
             { name: 'list', test: /src\/(list|strip)\.tsx$/, priority: 2 },
             { name: 'chart', test: /src\/ui\/(chart|arrivals)\.tsx$/, priority: 1 },
           ],

@@ -5,7 +5,7 @@ import { money, parseAmount } from './format.ts'
 import { type Key, label, t } from './i18n/index.ts'
 import { useGo } from './nav.tsx'
 import { usePlace } from './session.ts'
-import { accountName } from './kinds/ledger.tsx'
+import { accountName } from './kinds/account.tsx'
 import { Dialog } from './ui/dialog.tsx'
 import { copy, Failure, Field, toast } from './ui/parts.tsx'
 

@@ -75,7 +75,7 @@ export function currentRequest(): PageRequest | undefined {
 export type Account = Schema<'Account'>
 
 /** A reader of one object of many: what all who call in the same moment want is asked for with one request. */
-function gathered<T>(path: Path, idOf: (row: T) => string): (id: string) => Promise<T | null> {
+function gathered<T>(path: Path, idOf: (row: T) => string, rowsOf = (answer: unknown) => answer as T[]): (id: string) => Promise<T | null> {
   const awaited = new Map<string, { ids: Set<string>; answer: Promise<Map<string, T>> }>()
   return async (id) => {
     const scope = scopeKey(currentScope())
@@ -88,7 +88,7 @@ function gathered<T>(path: Path, idOf: (row: T) => string): (id: string) => Prom
     const answer = new Promise((moment) => setTimeout(moment)).then(async () => {
       awaited.delete(scope)
       const { data } = await read(path as '/v1/customers', [], { ids: [...ids].join(',') })
-      return new Map((data as T[]).map((row) => [idOf(row), row]))
+      return new Map(rowsOf(data).map((row) => [idOf(row), row]))
     })
     awaited.set(scope, { ids, answer })
     return (await answer).get(id) ?? null
@@ -97,6 +97,7 @@ function gathered<T>(path: Path, idOf: (row: T) => string): (id: string) => Prom
 
 const customerOf = gathered<Schema<'Customer'>>('/v1/customers', (c) => c.id)
 const activityOf = gathered<Schema<'CustomerActivity'>>('/v1/customers/activity', (a) => a.customer)
+const accountOf = gathered<Account>('/v1/accounts', (a) => a.id, (answer) => (answer as Schema<'AccountsSnapshot'>).accounts)
 const trendOf = gathered<Schema<'AccountTrend'>>('/v1/accounts/trend', (a) => a.account)
 
 /** A customer by id, for a row of a list. */
@@ -107,6 +108,11 @@ export function useCustomer(id: string): Schema<'Customer'> | undefined {
 /** What a customer moved; undefined until it is known. */
 export function useActivity(id: string): Schema<'CustomerActivity'> | undefined {
   return useQuery({ queryKey: [scopeKey(currentScope()), '/v1/customers/activity', id], queryFn: () => activityOf(id), staleTime: 30_000 }).data ?? undefined
+}
+
+/** An account by id, for its name in a row: what its balance does meanwhile is not followed. */
+export function useAccount(id: string | undefined): Account | undefined {
+  return useQuery({ queryKey: [scopeKey(currentScope()), 'account', id], queryFn: () => accountOf(id!), staleTime: 60_000, enabled: id !== undefined }).data ?? undefined
 }
 
 /** An account's balances of the last 30 days. */

@@ -135,7 +135,11 @@ const desk = () => browser.newContext({ storageState: state, viewport: { width: 
 
 await check('an empty giro shows how to begin: a key for an hour, both lines, a test payment', async () => {
   const context = await desk()
-  const page = await open(context, '/')
+  const page = await open(context, '/developers/events')
+  for (const path of ['/ledger/transactions', '/developers/logs', '/']) {
+    await page.waitForSelector(`.first pre >> text=${base}/v1/charges`)
+    await page.goto(base + '/app' + path)
+  }
   await page.waitForSelector('.first')
   await page.click('button:has-text("Make a test key for an hour")')
   const lines = page.locator('.first pre')
@@ -190,6 +194,36 @@ await becomes('succeeded', 'the payment', () => statusOf('charges', payment.id))
 await becomes('onhold', 'the payout that is held', () => statusOf('payouts', held.id))
 await until('charges that the rail has not had', async () => (await api('GET', '/v1/charges/counts')).statuses.pending, (n) => n === 2) // one by PIX, one to be captured
 
+
+await check('a transfer names its accounts', async () => {
+  const context = await desk()
+  const page = await open(context, '/transfers')
+  await page.click(`main tbody a[href*="/ledger/accounts/${sub.id}"]:has-text("seller")`)
+  await page.waitForURL('**/ledger/accounts/' + sub.id + '**')
+  await page.goBack()
+  await page.click('a[data-row]')
+  await page.waitForSelector(`main .facts a[href*="/ledger/accounts/${sub.id}"]:has-text("seller")`)
+  await context.close()
+})
+
+await check('the zone of the last visit is asked with, and gives way to that of the browser', async () => {
+  const context = await desk()
+  const asked = []
+  context.on('request', (r) => r.url().includes('/v1/figures?') && asked.push(new URL(r.url()).searchParams.get('time_zone')))
+  const seen = (zone) => context.addCookies([{ name: 'giro_zone', value: encodeURIComponent(zone), domain: new URL(base).hostname, path: '/app' }])
+  await seen('180,180,180,180 America/Bahia')
+  const page = await open(context, '/')
+  await until('the right zone', () => asked, (zones) => zones.at(-1) === 'America/Sao_Paulo')
+  equal(asked[0], 'America/Bahia', 'the first zone')
+  asked.length = 0
+  await page.reload()
+  await until('a zone', () => asked.length)
+  await seen('0,-60,-60,0 Europe/Lisbon')
+  await page.reload()
+  await until('another zone', () => asked.length > 1)
+  equal([...new Set(asked)].join(), 'America/Sao_Paulo', 'the zones of a clock that goes otherwise')
+  await context.close()
+})
 
 async function halfRefund() {
   const context = await desk()

@@ -3,28 +3,20 @@ import { useEffect, useState } from 'react'
 import type { Schema } from '../api/client.ts'
 import { type Account, useAccounts, usePageRequest, useRead, useTrend } from '../data.ts'
 import { Detail } from '../detail.tsx'
+import { downloadStatement } from '../download.ts'
+import { FirstSteps } from '../first.tsx'
 import { instant, type Minor, money, moneyShort, opposite, sum, time } from '../format.ts'
 import { label, t } from '../i18n/index.ts'
 import { type List, ListView } from '../list.tsx'
 import { A, useSearch } from '../nav.tsx'
 import { Spark, StepLine } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { downloadStatement } from '../download.ts'
 import { Card, Code, Facts, Failure, Field, ID, Loading, Money, Table, Time } from '../ui/parts.tsx'
 import type { Search } from '../url.ts'
 import { clockOf, instantOf, zoneName } from '../zone.ts'
+import { accountName } from './account.tsx'
 
 export type LedgerTransaction = Schema<'LedgerTransaction'>
-
-/** What people call an account: its own name, or its place in the chart. */
-export function accountName(a: Account | undefined, id: string): string {
-  if (!a) return id.slice(0, 9) + '…' + id.slice(-5)
-  const role = label('role', a.kind)
-  const currency = a.currency.toUpperCase()
-  if (a.kind === 'sub') return `${a.name ?? role} (${currency})`
-  if (a.kind === 'clearing') return `${role}: ${a.name ?? '—'} (${currency})`
-  return `${role} (${currency})`
-}
 
 /** What a ledger transaction moves: the sum of either side. */
 function moved(x: LedgerTransaction): Minor {
@@ -89,6 +81,7 @@ export function LedgerTransactionsPage() {
       { id: 'id', header: 'col.id', off: true, cell: (x) => <ID value={x.id} link={false} /> },
     ],
     command: 'giro ledger transactions list',
+    empty: <FirstSteps kind="charges">{t('empty.ledger_transactions')}</FirstSteps>,
   }
   return <ListView {...list} />
 }

@@ -15,8 +15,9 @@ import { EventDeliveries } from '../ui/deliveries.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
 import { Card, Copied, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
+import { AccountLink, accountName } from './account.tsx'
 import { masked } from './document.ts'
-import { accountName, Postings } from './ledger.tsx'
+import { Postings } from './ledger.tsx'
 import { columns, destination, method, movementList, movementPath, pages, statusNote, titles } from './movements.tsx'
 
 /** The few facts of the drawer. */
@@ -53,8 +54,8 @@ function MovementFacts({ m }: { m: Movement }) {
         [t('col.recipient'), p.recipient?.name],
         [t('document'), d ? `${d.type} ${d.number}` : undefined],
         [t('destination'), destination(m) || undefined],
-        [t('col.from'), m.object === 'transfer' ? p.from_account ? <ID key="f" value={p.from_account} /> : t('main_account') : undefined],
-        [t('col.to'), p.destination ? <ID key="t" value={p.destination} /> : undefined],
+        [t('col.from'), m.object === 'transfer' ? p.from_account ? <AccountLink key="f" id={p.from_account} /> : t('main_account') : undefined],
+        [t('col.to'), p.destination ? <AccountLink key="t" id={p.destination} /> : undefined],
         [t('col.customer'), m.customer ? <CustomerName key="cu" id={m.customer} /> : undefined],
         [t('retry_of'), p.retry_of ? <ID key="r" value={p.retry_of} /> : undefined],
         [t('expires'), p.expires_at ? <Time key="e" at={p.expires_at} style="long" /> : undefined],

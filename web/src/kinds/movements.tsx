@@ -11,6 +11,7 @@ import { useMay } from '../session.ts'
 import { Strip } from '../strip.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { ID, Loading, Money, Status, Time } from '../ui/parts.tsx'
+import { AccountLink } from './account.tsx'
 
 // What is seen of a list only when somebody asks for it.
 const MovementBulk = lazy(async () => ({ default: (await import('../bulk.tsx')).MovementBulk }))
@@ -70,8 +71,8 @@ const common: Record<string, Column<Movement>> = {
   recipient: { id: 'recipient', header: 'col.recipient', cell: (m) => { const who = (m as Payout).recipient?.name ?? destination(m); return who ? <span className="clip">{who}</span> : undefined } },
   charge: { id: 'charge', header: 'col.charge', cell: (m) => ((m as Refund).charge ? <ID value={(m as Refund).charge!} /> : undefined) },
   why: { id: 'why', header: 'col.reason', cell: (m) => (m as Refund).reason && <span className="clip">{(m as Refund).reason}</span> },
-  from: { id: 'from', header: 'col.from', cell: (m) => ((m as Transfer).from_account ? <ID value={(m as Transfer).from_account!} /> : t('main_account')) },
-  to: { id: 'to', header: 'col.to', cell: (m) => ((m as Transfer).destination ? <ID value={(m as Transfer).destination!} /> : undefined) },
+  from: { id: 'from', header: 'col.from', cell: (m) => ((m as Transfer).from_account ? <AccountLink id={(m as Transfer).from_account!} /> : t('main_account')) },
+  to: { id: 'to', header: 'col.to', cell: (m) => ((m as Transfer).destination ? <AccountLink id={(m as Transfer).destination!} /> : undefined) },
 }
 
 export const columns: Record<KindName, Column<Movement>[]> = {

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import { post, type Schema } from '../api/client.ts'
 import { type Account, changed, usePageRequest, useRead, useTrend } from '../data.ts'
+import { downloadStatement } from '../download.ts'
 import { instant, large, money, number, sum, time } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { A, useSearch } from '../nav.tsx'
@@ -10,7 +11,6 @@ import { Icon } from '../ui/icon.tsx'
 import { Card, Failure, Loading, toast } from '../ui/parts.tsx'
 import { AsOf, pastOf } from '../kinds/ledger.tsx'
 import { Proof, Verified } from '../ui/proof.tsx'
-import { downloadStatement } from '../download.ts'
 
 /** Recomputes the whole ledger, beside everything else. */
 function Verify() {

@@ -4,6 +4,7 @@ import { Confirm } from '../actions.tsx'
 import { post } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
+import { FirstSteps } from '../first.tsx'
 import { t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import type { Event } from '../live.ts'
@@ -26,6 +27,7 @@ export function EventsPage() {
       id={(e) => e.id}
       href={(e) => '/developers/events/' + e.id}
       command="giro events list"
+      empty={<FirstSteps kind="charges">{t('empty.events')}</FirstSteps>}
       columns={[
         { id: 'type', header: 'col.type', cell: (e) => <code>{e.type}</code> },
         { id: 'object', header: 'col.object', cell: (e) => (objectOf(e) ? <ID value={objectOf(e)} /> : undefined) },

@@ -2,6 +2,7 @@ import { useParams } from '@tanstack/react-router'
 import { asCurl, type Schema } from '../api/client.ts'
 import { useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
+import { FirstSteps } from '../first.tsx'
 import { milliseconds } from '../format.ts'
 import { t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
@@ -39,6 +40,7 @@ export function LogsPage() {
       id={(l) => l.id}
       href={(l) => '/developers/logs/' + l.id}
       command="giro logs list"
+      empty={<FirstSteps kind="charges">{t('empty.logs')}</FirstSteps>}
       poll={tail ? 1500 : undefined}
       still
       page="/developers/logs"

@@ -114,9 +114,9 @@ export interface Bucket {
 /** What is drawn is counted in wholes: minor units, microseconds, requests. */
 const wholes = (scale: { ticks: (n: number) => number[] }) => scale.ticks(4).filter(Number.isInteger)
 
-/** What the lines of the grid stand for. */
+/** What the lines of the grid stand for: what looks like the line below is not said again. */
 function Left({ scale, format }: { scale: { (v: number): number; ticks: (n: number) => number[] }; format: (v: number) => string }) {
-  return wholes(scale).map((v) => (
+  return wholes(scale).filter((v, i, all) => i === 0 || format(v) !== format(all[i - 1]!)).map((v) => (
     <text key={v} x={-12} y={scale(v)} dy={3} textAnchor="end" className="tick">
       {format(v)}
     </text>
