@@ -26,8 +26,13 @@ func DecodeDetailCore(data []byte, d *Detail) error {
 // form is what a member of stored JSON has to be.
 type form struct {
 	is      formKind
-	members map[string]*form // of an object
-	each    *form            // element of a list; value of a map
+	members []member // of an object, in the order in which they are written
+	each    *form    // element of a list; value of a map
+}
+
+type member struct {
+	name string
+	form *form
 }
 
 type formKind byte
@@ -69,10 +74,10 @@ func formOf(t reflect.Type) *form {
 	case reflect.Map:
 		return &form{is: isMap, each: formOf(t.Elem())}
 	case reflect.Struct:
-		f := &form{is: isObject, members: map[string]*form{}}
+		f := &form{is: isObject}
 		for i := range t.NumField() {
 			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" {
-				f.members[name] = formOf(t.Field(i).Type)
+				f.members = append(f.members, member{name, formOf(t.Field(i).Type)})
 			}
 		}
 		return f
@@ -106,20 +111,29 @@ func (s *scan) want(c byte) {
 // text returns what stands between quotes.
 func (s *scan) text() []byte {
 	s.want('"')
-	for i := s.at; i < len(s.data); i++ {
-		switch c := s.data[i]; {
-		case c == '"':
-			v := s.data[s.at:i]
-			s.at = i + 1
-			return v
-		case c == '\\' || c < 0x20:
-			s.failed = true
-			return nil
+	rest := s.data[s.at:]
+	for i, c := range rest {
+		if !endsText[c] {
+			continue
 		}
+		if c != '"' {
+			break
+		}
+		s.at += i + 1
+		return rest[:i]
 	}
 	s.failed = true
 	return nil
 }
+
+// endsText says which bytes are not a text's own.
+var endsText = func() (ends [256]bool) {
+	for c := range 0x20 {
+		ends[c] = true
+	}
+	ends['"'], ends['\\'] = true, true
+	return
+}()
 
 // literal returns a number or a word.
 func (s *scan) literal() []byte {
@@ -168,48 +182,54 @@ func (s *scan) uuid() (u UUID) {
 		s.failed = true
 		return u
 	}
-	n := 0
-	for i := 0; i < len(v); i += 2 {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			i++
-		}
-		high, low := hexDigit(v[i]), hexDigit(v[i+1])
-		if high|low > 15 {
-			s.failed = true
-			return u
-		}
-		u[n] = high<<4 | low
-		n++
+	var digits byte
+	for i, at := range [16]byte{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		high, low := hexDigit[v[at]], hexDigit[v[at+1]]
+		digits |= high | low
+		u[i] = high<<4 | low
+	}
+	if digits > 15 {
+		s.failed = true
 	}
 	return u
 }
 
-// hexDigit returns the value of a lower-case digit; above 15: it is none.
-func hexDigit(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
+// hexDigit has the values of the lower-case digits; above 15: it is none.
+var hexDigit = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
 	}
-	return 0xff
-}
+	for i, c := range "0123456789abcdef" {
+		t[c] = byte(i)
+	}
+	return
+}()
 
-// object walks over the members of an object, each of which it knows.
-func (s *scan) object(members map[string]*form, each func(name []byte, f *form)) {
+// object walks over the members of an object, each of which it knows. The next
+// one most often stands soon behind the last one in their order.
+func (s *scan) object(members []member, each func(name []byte, f *form)) {
 	s.want('{')
 	if s.next('}') {
 		return
 	}
-	for !s.failed {
+	for next := 0; !s.failed; next++ {
 		name := s.text()
-		f := members[string(name)]
-		if f == nil {
+		tried := 0
+		for ; tried < len(members); tried++ {
+			if next >= len(members) {
+				next = 0
+			}
+			if members[next].name == string(name) {
+				break
+			}
+			next++
+		}
+		if tried == len(members) {
 			s.failed = true
 			return
 		}
 		s.want(':')
-		each(name, f)
+		each(name, members[next].form)
 		if s.next('}') {
 			return
 		}

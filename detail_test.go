@@ -129,6 +129,12 @@ func BenchmarkDecodeDetail(b *testing.B) {
 			giro.DecodeDetail(stored, new(giro.Detail))
 		}
 	})
+	b.Run("core", func(b *testing.B) {
+		var d giro.Detail
+		for b.Loop() {
+			giro.DecodeDetailCore(stored, &d)
+		}
+	})
 }
 
 func TestTheCoreOfAnyDetail(t *testing.T) {

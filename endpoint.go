@@ -66,7 +66,7 @@ func (p *Endpoint) Listener() bool { return p.URL == "" }
 func (p *Endpoint) AppendJSON(b []byte) []byte {
 	w := writer{b}
 	w.raw('{')
-	w.str("id", p.ID.ID("we"))
+	w.own("id", "we", p.ID)
 	w.str("object", "webhook_endpoint")
 	w.opt("url", p.URL)
 	w.any("events", p.Events)

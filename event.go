@@ -51,7 +51,7 @@ func KnownEvent(pattern string) bool {
 func (e *Event) AppendJSON(b []byte) []byte {
 	w := writer{b}
 	w.raw('{')
-	w.str("id", e.ID.ID("evt"))
+	w.own("id", "evt", e.ID)
 	w.str("object", "event")
 	w.str("type", e.Type)
 	w.num("sequence", e.Sequence)

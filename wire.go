@@ -86,7 +86,7 @@ func (m *Movement) ShowsAs(data, scratch []byte) bool {
 // appendHead appends what every kind shows first.
 func (m *Movement) appendHead(w *writer) {
 	w.raw('{')
-	w.str("id", m.ID.ID(m.Kind.Prefix()))
+	w.own("id", m.Kind.Prefix(), m.ID)
 	w.str("object", string(m.Kind))
 	w.num("amount", m.Amount)
 	w.num("amount_captured", m.Captured)
@@ -154,6 +154,11 @@ func (w *writer) id(k, prefix string, v UUID) {
 		w.opt(k, "")
 		return
 	}
+	w.own(k, prefix, v)
+}
+
+// own writes the id of what is written, which is never absent.
+func (w *writer) own(k, prefix string, v UUID) {
 	w.key(k)
 	w.b = append(w.b, '"')
 	w.b = append(w.b, prefix...)

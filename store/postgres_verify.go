@@ -23,9 +23,10 @@ func (p *Postgres) verify(ctx context.Context, l limits) (report *giro.Report, e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	// One more than elsewhere: while one waits for its server, another has rows.
 	err = together(func(f func(prover) error) error {
 		return p.snapshot(ctx, func(tx pgx.Tx) error { return f(newPostgresProver(ctx, tx)) })
-	}, p.options.verifiers(), func(readers []prover) error {
+	}, p.options.verifiers()+1, func(readers []prover) error {
 		report, err = verifyWith(readers, l, p.options.Doubt)
 		return err
 	})

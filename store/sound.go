@@ -100,7 +100,7 @@ type limits struct {
 	suspects              int   // movements that are looked up together
 }
 
-var usualLimits = limits{page: 512, window: 32768, pieceLeast: 1 << 16, pieceMost: 1 << 19, places: 1 << 18, suspects: 256}
+var usualLimits = limits{page: 2048, window: 32768, pieceLeast: 1 << 16, pieceMost: 1 << 19, places: 1 << 18, suspects: 256}
 
 // errUnsound ends the pass where something does not agree.
 var errUnsound = errors.New("something does not agree")
@@ -265,6 +265,7 @@ func (w *whole) cutEntries(r prover) error {
 	const most = 64
 	var ends []giro.UUID // of spans of as many pages as stride
 	page := make([]pageAccount, w.page)
+	kinds := map[place]*place{} // most accounts stand where many others do
 	stride, pages := 1, 0
 	for first, more := (giro.UUID{}), true; more; {
 		n, err := r.accountPage(page, first, lastUUID)
@@ -277,8 +278,12 @@ func (w *whole) cutEntries(r prover) error {
 				return unsound("account %s is damaged", accountName(a.id))
 			}
 			if len(w.known) < w.places {
-				at := a.place
-				w.known[a.id] = &at
+				at := kinds[a.place]
+				if at == nil {
+					at = &place{}
+					*at, kinds[a.place] = a.place, at
+				}
+				w.known[a.id] = at
 			} else {
 				w.all = false
 			}

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
+	"math/bits"
 	"slices"
 
 	"giro"
@@ -28,15 +30,13 @@ type pass struct {
 	transactionPages []pageTransaction
 	eventPages       []pageEvent
 
-	residents []resident // the window
-	seat      int        // the next one to be taken
-	seats     map[giro.UUID]int
-	open      giro.RollupCells
-	lately    [len(kindsInOrder) * 8][2]*giro.Rollup // cells that were added to last, of the hour and of all hours
-	suspects  []suspect
-	heard     []*resident
-	subject   giro.Movement
-	scratch   [512]byte
+	window   window
+	open     giro.RollupCells
+	lately   [len(kindsInOrder) * 8][2]*giro.Rollup // cells that were added to last, of the hour and of all hours
+	suspects []suspect
+	heard    []*resident
+	subject  giro.Movement
+	scratch  [512]byte
 }
 
 // kindsInOrder puts a charge before its refund of the same instant.
@@ -56,6 +56,7 @@ type resident struct {
 	destination                     giro.UUID
 	exchange                        *giro.Exchange
 
+	behind int32 // in its chain of the window
 	taken  bool
 	lookUp bool // not all of it goes by in this book
 	flows  flows
@@ -81,6 +82,53 @@ func (p *pass) movement(b *piece, r *resident) *giro.Movement {
 	m.Amount, m.Captured, m.Refunded, m.Fee, m.Reserved, m.Created, m.Updated = r.amount, r.captured, r.refunded, r.fee, r.reserved, r.created, r.updated
 	m.Detail.Rail, m.Detail.Destination, m.Detail.Exchange = r.rail, r.destination, r.exchange
 	return m
+}
+
+// window is the residents: a ring of them, and chains by a hash of their ids. A
+// map would do, but every row that is read asks for one, and a map of this size
+// takes twice as long.
+type window struct {
+	residents []resident
+	next      int     // the seat to be taken next
+	first     []int32 // by hash: one more than the seat of a chain's first; 0: there is none
+}
+
+func newWindow(size int) window {
+	return window{residents: make([]resident, size), first: make([]int32, 1<<bits.Len(uint(2*size)))}
+}
+
+// chain returns the beginning of the chain that an id is in.
+func (w *window) chain(id *giro.UUID) *int32 {
+	return &w.first[maphash.Bytes(digestSeeds[0], id[:])&uint64(len(w.first)-1)]
+}
+
+// find returns a resident, or nil.
+func (w *window) find(id giro.UUID) *resident {
+	for n := *w.chain(&id); n != 0; {
+		r := &w.residents[n-1]
+		if r.id == id {
+			return r
+		}
+		n = r.behind
+	}
+	return nil
+}
+
+// admit puts the resident of the next seat, which has an id now, into its chain.
+func (w *window) admit() {
+	r, chain := &w.residents[w.next], w.chain(&w.residents[w.next].id)
+	w.next++
+	r.behind, *chain = *chain, int32(w.next)
+	w.next %= len(w.residents)
+}
+
+// dismiss takes a resident out of its chain.
+func (w *window) dismiss(r *resident) {
+	link := w.chain(&r.id)
+	for &w.residents[*link-1] != r {
+		link = &w.residents[*link-1].behind
+	}
+	*link = r.behind
 }
 
 // heard is what the last event says of a movement.
@@ -109,7 +157,7 @@ func newPass(w *whole, from prover) *pass {
 		tally:        tally{counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]int64{}, cells: map[giro.Book]*cellSums{}},
 		accountPages: make([]pageAccount, w.page), entryPages: make([]giro.Entry, w.page),
 		transactionPages: make([]pageTransaction, w.page), eventPages: make([]pageEvent, w.page),
-		residents: make([]resident, w.window), seats: make(map[giro.UUID]int, w.window), open: giro.RollupCells{},
+		window: newWindow(w.limits.window), open: giro.RollupCells{},
 	}
 	for i := range p.movementPages {
 		p.movementPages[i] = make([]pageMovement, w.page)
@@ -275,8 +323,8 @@ func (p *pass) book(b *piece) error {
 	} else if link.sequence != b.last || event != b.event {
 		return unsound("book %d lacks rows", b.Book)
 	}
-	for i := range p.residents {
-		if err := p.leave(b, &p.residents[i]); err != nil {
+	for i := range p.window.residents {
+		if err := p.leave(b, &p.window.residents[i]); err != nil {
 			return err
 		}
 	}
@@ -326,23 +374,22 @@ func (p *pass) enter(b *piece, m *pageMovement) error {
 		p.cell(&m.Movement)
 	}
 	if back := m.Captured - m.Refunded; m.Kind == giro.KindRefund && back != 0 && !m.Parent.IsZero() {
-		if seat, ok := p.seats[m.Parent]; ok {
-			p.residents[seat].back += back
+		if r := p.window.find(m.Parent); r != nil {
+			r.back += back
 		} else if err := p.suspect(b, suspect{id: m.Parent}); err != nil {
 			return err
 		}
 	}
-	if seat, ok := p.seats[m.ID]; ok { // of another kind
-		p.residents[seat].lookUp = true
+	if r := p.window.find(m.ID); r != nil { // of another kind
+		r.lookUp = true
 		return p.suspect(b, suspect{id: m.ID})
 	}
-	r := &p.residents[p.seat]
+	r := &p.window.residents[p.window.next]
 	if err := p.leave(b, r); err != nil {
 		return err
 	}
 	r.sit(&m.Movement)
-	p.seats[m.ID] = p.seat
-	p.seat = (p.seat + 1) % len(p.residents)
+	p.window.admit()
 	return nil
 }
 
@@ -352,7 +399,7 @@ func (p *pass) leave(b *piece, r *resident) error {
 		return nil
 	}
 	r.taken = false
-	delete(p.seats, r.id)
+	p.window.dismiss(r)
 	silent := r.last == heardNothing && b.swept > 0 && r.updated <= b.keptAt // its last event was swept
 	if !r.lookUp && (r.last == heardSo || silent) && r.flows.agree(p.movement(b, r), r.back) == "" {
 		return nil
@@ -370,10 +417,9 @@ func (p *pass) follow(b *piece, link *chainLink, t *pageTransaction) error {
 	if link.hash != t.Hash {
 		return unsound("ledger transaction %d of book %d is not what its link says", t.Sequence, b.Book)
 	}
-	var r *resident
+	r := p.window.find(t.Object)
 	var m *giro.Movement
-	if seat, ok := p.seats[t.Object]; ok {
-		r = &p.residents[seat]
+	if r != nil {
 		m = p.movement(b, r)
 		if _, message := belongs(m, &t.LedgerTransaction); message != "" {
 			return unsound("%s %s", m.ID.ID(m.Kind.Prefix()), message)
@@ -413,11 +459,10 @@ func (p *pass) hear(b *piece, e *pageEvent) error {
 	if e.object.IsZero() {
 		return nil
 	}
-	seat, ok := p.seats[e.object]
-	if !ok {
+	r := p.window.find(e.object)
+	if r == nil {
 		return p.suspect(b, suspect{id: e.object})
 	}
-	r := &p.residents[seat]
 	if r.event == nil {
 		p.heard = append(p.heard, r)
 	}
@@ -455,7 +500,7 @@ func (p *pass) lookUp(b *piece) error {
 	if len(p.suspects) == 0 {
 		return nil
 	}
-	if len(p.checked) > p.window {
+	if len(p.checked) > len(p.window.residents) {
 		clear(p.checked)
 	}
 	needed := map[suspect]bool{}

@@ -29,6 +29,10 @@ func (w words) next(r *row) string {
 	}
 	b := scratch[:r.stmt.ColumnBytes(r.n, scratch[:n])]
 	r.n++
+	return w.of(b)
+}
+
+func (w words) of(b []byte) string {
 	if s, known := w[string(b)]; known { // no string is made to look
 		return s
 	}

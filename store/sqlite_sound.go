@@ -15,6 +15,7 @@ import (
 type sqliteProver struct {
 	sqliteAudit
 	words words
+	last  [32]string // the last word of each column
 	blob  []byte
 }
 
@@ -22,22 +23,27 @@ func newSQLiteProver(c *sqlite.Conn) *sqliteProver {
 	return &sqliteProver{sqliteAudit: sqliteAudit{c}, words: words{}, blob: make([]byte, 4096)}
 }
 
-// word reads a text that recurs.
+// word reads a text that recurs, most often in the next row.
 func (s *sqliteProver) word(r *row) string {
-	if len(s.words) > 1<<12 {
-		clear(s.words)
+	last := &s.last[r.n]
+	if b := s.bytes(r); string(b) != *last {
+		if len(s.words) > 1<<12 {
+			clear(s.words)
+		}
+		*last = s.words.of(b)
 	}
-	return s.words.next(r)
+	return *last
 }
 
 // bytes reads a blob or text, which is valid until the next one.
 func (s *sqliteProver) bytes(r *row) []byte {
-	if n := r.stmt.ColumnLen(r.n); n > len(s.blob) {
-		s.blob = make([]byte, 2*n)
+	n := r.stmt.ColumnBytes(r.n, s.blob)
+	if n == len(s.blob) { // or more
+		s.blob = make([]byte, 2*r.stmt.ColumnLen(r.n))
+		n = r.stmt.ColumnBytes(r.n, s.blob)
 	}
-	b := s.blob[:r.stmt.ColumnBytes(r.n, s.blob)]
 	r.n++
-	return b
+	return s.blob[:n]
 }
 
 // filled runs a query whose rows fill a page.
@@ -83,12 +89,22 @@ func mapOfTexts(data []byte) bool {
 	return string(data) == "{}" || json.Unmarshal(data, &texts) == nil
 }
 
-func (s *sqliteProver) entryPage(page []giro.Entry, account giro.UUID, after giro.EntryKey, last giro.UUID) (int, error) {
-	return s.filled("SELECT "+entryColumns+" FROM entry WHERE (account, sequence, n) > (+?, +?, +?) AND account <= +? ORDER BY account, sequence, n LIMIT +?",
-		func(a *args) {
-			a.id(account).int(after.Sequence).int(int64(after.N)).id(last).int(int64(len(page)))
-		},
-		func(i int, r *row) { page[i] = r.entry() })
+// entryPage reads the rest of an account before the next ones: compared as rows,
+// SQLite would compare each with where the page begins.
+func (s *sqliteProver) entryPage(page []giro.Entry, account giro.UUID, after giro.EntryKey, last giro.UUID) (n int, err error) {
+	fill := func(where string, bind func(*args)) {
+		if err == nil && n < len(page) {
+			var m int
+			m, err = s.filled("SELECT "+entryColumns+" FROM entry WHERE "+where+" ORDER BY account, sequence, n LIMIT +?",
+				func(a *args) { bind(a); a.int(int64(len(page) - n)) },
+				func(i int, r *row) { page[n+i] = r.entry() })
+			n += m
+		}
+	}
+	fill("account = +? AND sequence = +? AND n > +?", func(a *args) { a.id(account).int(after.Sequence).int(int64(after.N)) })
+	fill("account = +? AND sequence > +?", func(a *args) { a.id(account).int(after.Sequence) })
+	fill("account > +? AND account <= +?", func(a *args) { a.id(account).id(last) })
+	return n, err
 }
 
 func (s *sqliteProver) movementPage(page []pageMovement, book giro.Book, kind giro.Kind, first, last giro.UUID) (int, error) {
