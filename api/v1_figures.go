@@ -480,7 +480,7 @@ func counts(k giro.Kind) func(c *call) error {
 		} else {
 			for _, s := range giro.Statuses {
 				one, scanned := q, giro.UUID{}
-				one.Statuses, one.Scanned, one.ScanMax = []giro.Status{s}, &scanned, scanMax
+				one.Statuses, one.Scanned, one.ScanMax = []giro.Status{s}, &scanned, countMax
 				if found[s], err = c.engine().Store.CountMovements(c.ctx, one, countMax+1); err != nil {
 					return err
 				}

@@ -325,8 +325,9 @@ func listMovements(k giro.Kind) func(c *call) error {
 	}
 }
 
-// scanMax is how many rows the filters without an index look at per page.
-const scanMax = 10_000
+// scanMax is how many rows the filters without an index look at per page: as many
+// as take a few milliseconds, so that a page is never long in coming.
+const scanMax = 4_000
 
 // movementQuery turns the filters of a list into a query; filtered is false
 // where the list is all there is.
