@@ -89,7 +89,7 @@ const receiver = createServer((request, response) => {
   request.resume()
   request.on('end', () => {
     response.statusCode = receives
-    response.end('<script>window.__markup = 1</script><img src=x onerror="window.__markup = 1">')
+    response.end(receives === 501 ? Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 255]) : '<script>window.__markup = 1</script><img src=x onerror="window.__markup = 1">')
   })
 })
 await new Promise((done) => receiver.listen(0, '127.0.0.1', done))
@@ -523,6 +523,11 @@ async function webhook() {
   await verdict('does not fit')
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
+  // An answer that is no text is said to be none.
+  receives = 501
+  await row.locator('button:has-text("Resend")').click()
+  await page.waitForSelector('.side >> text=This answer is not text')
+  equal((await page.locator('.side details[open] pre').last().innerText()).trim(), '·PNG\r\n·\n··', 'the answer')
   receives = 204
   await row.locator('button:has-text("Resend")').click()
   await row.locator('.s-delivered').waitFor()

@@ -116,6 +116,9 @@ function change(now: number | null | undefined, before: number | null | undefine
   return (now - before) / before
 }
 
+/** A change in per cent; of what has become many times as much, only that. */
+const manifold = (ratio: number) => (ratio < 10 ? percent(ratio) : '> ' + percent(10, 0))
+
 /** One figure, with its definition, its change and its line. */
 function KPI({ name, about, value, delta, points, values, href, search }: { name: string; about: string; value: ReactNode; delta?: number; points?: boolean; values?: (number | null)[]; href?: string; search?: Record<string, string> }) {
   return (
@@ -134,7 +137,7 @@ function KPI({ name, about, value, delta, points, values, href, search }: { name
       <p className="row kpi-foot">
         {delta !== undefined && (
           <span className={'small ' + (delta > 0 ? 'ok' : delta < 0 ? 'bad' : 'muted')}>
-            {delta > 0 ? '▲' : delta < 0 ? '▼' : '='} {points ? tn('points', Math.abs(Math.round(delta * 10) / 10)) : percent(Math.abs(delta))}
+            {delta > 0 ? '▲' : delta < 0 ? '▼' : '='} {points ? tn('points', Math.abs(Math.round(delta * 10) / 10)) : manifold(Math.abs(delta))}
           </span>
         )}
         <span className="grow" />

@@ -20,6 +20,9 @@ import { attemptsOf, deliveryStatus, endpointName as name } from '../ui/deliveri
 import { Secret } from './keys.tsx'
 import { clockOf, instantOf, zoneName } from '../zone.ts'
 
+/** What of an answer is no text: control characters, and what giro could not read as UTF-8. */
+const unreadable = /[^\P{Cc}\t\r\n]|\ufffd/u
+
 type Endpoint = Schema<'WebhookEndpoint'>
 type Delivery = Schema<'Delivery'>
 type DeliveryDetail = Schema<'DeliveryDetail'>
@@ -433,8 +436,9 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
   )
 }
 
+/** A delivery beside the list, as up to date as its row. */
 function OneDelivery({ endpoint, event }: { endpoint: string; event: string }) {
-  const q = useRead('/v1/webhook_endpoints/{id}/deliveries/{event}', [endpoint, event], undefined, { keep: true })
+  const q = useRead('/v1/webhook_endpoints/{id}/deliveries/{event}', [endpoint, event], undefined, { keep: true, poll: 5000 })
   if (q.error) return <Failure error={q.error} />
   if (!q.data) return <Loading />
   return <DeliveryView d={q.data.data} />
@@ -484,7 +488,8 @@ function DeliveryView({ d }: { d: DeliveryDetail }) {
       {d.response && (
         <details open>
           <summary>{t('webhooks.response')}</summary>
-          <Code text={d.response.body || '—'} label={t('webhooks.response')} />
+          {unreadable.test(d.response.body) && <p className="muted small">{t('webhooks.binary')}</p>}
+          <Code text={[...d.response.body].map((c) => (unreadable.test(c) ? '·' : c)).join('') || '—'} label={t('webhooks.response')} />
         </details>
       )}
       {curl && (

@@ -8,6 +8,7 @@ import { t } from '../i18n/index.ts'
 import { A, useGo } from '../nav.tsx'
 import type { Search } from '../url.ts'
 import { minuteOf } from '../zone.ts'
+import { Icon } from './icon.tsx'
 import { Card } from './parts.tsx'
 import { ChartTable } from './table.tsx'
 
@@ -28,12 +29,12 @@ export function ChartCard({ title, about, actions, children }: { title: string; 
         <>
           {actions}
           <span className="segments" role="group" aria-label={title}>
-            <button type="button" aria-pressed={!table} onClick={() => setTable(false)}>
-              {t('chart')}
-            </button>
-            <button type="button" aria-pressed={table} onClick={() => setTable(true)}>
-              {t('table')}
-            </button>
+            {([['chart', 'bars', false], ['table', 'table', true]] as const).map(([key, icon, on]) => (
+              <button key={key} type="button" aria-pressed={table === on} onClick={() => setTable(on)} aria-label={t(key)} title={t(key)}>
+                <Icon name={icon} size={14} />
+                <span className="word">{t(key)}</span>
+              </button>
+            ))}
           </span>
         </>
       }
