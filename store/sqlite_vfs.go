@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -23,6 +24,7 @@ var files struct {
 	size    uintptr // of one of its files
 	mu      sync.Mutex
 	methods map[uintptr]uintptr // the system's methods → those of a log
+	failed  atomic.Bool         // a log was not written or synced: what stands in one may not be on the disk
 }
 
 const filesName = "giro"

@@ -20,6 +20,12 @@ import (
 // SQLite's own also writes the time of the last change, which on a file system
 // with a journal is a commit of that journal, in which other files' data may have
 // to be waited for.
+//
+// A checkpoint begins with a sync of the log, beside those of the writer, who
+// waits for the disk meanwhile. Where every commit is synced before anybody is told
+// of it, and the connection has synced once what it found when it was opened,
+// there is nothing left of others' to sync: one that has written nothing since its
+// last sync has none. After a failure nobody relies on that.
 
 // logBuffer is how many bytes of a log wait at most. SQLite's own files take
 // less than 128 KiB in one write.
@@ -34,6 +40,7 @@ type logFile struct {
 	lost    int64 // from where on the system did not take what was written; below 0: it took all
 	own     bool  // its syncs are syncData
 	synced  bool  // the system's VFS has synced it once, and the folder with it
+	written bool  // by this connection since its last sync
 }
 
 func logOf(file uintptr) *logFile { return pointer[logFile](file + files.size) }
@@ -52,6 +59,7 @@ func (l *logFile) flush(tls *libc.TLS, file uintptr) int32 {
 	code := function[fileMove](l.system().FxWrite)(tls, file, l.buffer, int32(l.length), l.start)
 	if code != lib.SQLITE_OK {
 		l.lost = l.start
+		files.failed.Store(true)
 	}
 	l.length = 0
 	return code
@@ -59,6 +67,7 @@ func (l *logFile) flush(tls *libc.TLS, file uintptr) int32 {
 
 func logWrite(tls *libc.TLS, file, buffer uintptr, n int32, at int64) int32 {
 	l := logOf(file)
+	l.written = true
 	if l.lost >= 0 {
 		if at > l.lost {
 			return lib.SQLITE_IOERR_WRITE
@@ -103,16 +112,27 @@ func logSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 	if l.lost >= 0 {
 		return lib.SQLITE_IOERR_WRITE
 	}
-	if l.own && l.synced {
-		return syncData(file)
+	if l.synced && !l.written && !files.failed.Load() {
+		return lib.SQLITE_OK
 	}
-	code := function[fileSync](l.system().FxSync)(tls, file, flags)
-	l.synced = code == lib.SQLITE_OK
+	var code int32
+	if l.own && l.synced {
+		code = syncData(file)
+	} else {
+		code = function[fileSync](l.system().FxSync)(tls, file, flags)
+		l.synced = code == lib.SQLITE_OK
+	}
+	if code != lib.SQLITE_OK {
+		files.failed.Store(true)
+		return code
+	}
+	l.written = false
 	return code
 }
 
 func logTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 	l := logOf(file)
+	l.written = true
 	if code := l.flush(tls, file); code != lib.SQLITE_OK {
 		return code
 	}

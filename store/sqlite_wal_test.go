@@ -215,3 +215,29 @@ func TestLogThatIsFull(t *testing.T) {
 		t.Fatalf("the file has %d bytes that were not written", len(below.content))
 	}
 }
+
+// TestLogSyncs: who has written nothing since the last sync has nothing to sync,
+// but for what stood there when the log was opened and after a failure. It runs
+// alone: another's failure is one for all.
+func TestLogSyncs(t *testing.T) {
+	files.failed.Store(false)
+	tls := testTLS(t)
+	memory := scratch(t, tls)
+	file, below := openMemoryLog(tls)
+	defer closeMemoryLog(tls, file)
+	for i, step := range []struct {
+		act    func() int32
+		synced int
+	}{
+		{func() int32 { return lib.SQLITE_OK }, 1},
+		{func() int32 { return lib.SQLITE_OK }, 1},
+		{func() int32 { return logWrite(tls, file, memory, 4096, 0) }, 2},
+		{func() int32 { return lib.SQLITE_OK }, 2},
+		{func() int32 { return logTruncate(tls, file, 0) }, 3},
+		{func() int32 { files.failed.Store(true); return lib.SQLITE_OK }, 4},
+	} {
+		if step.act() != lib.SQLITE_OK || logSync(tls, file, lib.SQLITE_SYNC_NORMAL) != lib.SQLITE_OK || below.synced != step.synced {
+			t.Fatalf("step %d: %d syncs, not %d", i, below.synced, step.synced)
+		}
+	}
+}
