@@ -235,8 +235,8 @@ func (e *Engine) busyNow() bool {
 	return e.queue.waiting > 0
 }
 
-// IndexSome reads new events of each book, at most so many of one, and returns
-// how many it read.
+// IndexSome reads new events of each book, at most so many of one, and returns by
+// how many it has come further.
 func (e *Engine) IndexSome(ctx context.Context, most int) (int, error) {
 	behind, err := e.Store.TermBacklogs(ctx, 100)
 	if err != nil {
@@ -244,11 +244,13 @@ func (e *Engine) IndexSome(ctx context.Context, most int) (int, error) {
 	}
 	n := 0
 	for _, book := range behind {
-		events, err := e.Store.Events(ctx, EventQuery{Book: book.Book, After: book.Sequence, Ascending: true, Limit: most})
+		// With both ends a database that takes the rest for a few rows does not
+		// read and sort it for each page.
+		to := min(book.Events, book.Sequence+int64(most))
+		events, err := e.Store.Events(ctx, EventQuery{Book: book.Book, After: book.Sequence, To: to, Ascending: true, Limit: most})
 		if err != nil {
 			return n, err
 		}
-		to := book.Events
 		var terms []Term
 		for _, v := range events {
 			kind, what, _ := strings.Cut(v.Type, ".")
@@ -267,13 +269,10 @@ func (e *Engine) IndexSome(ctx context.Context, most int) (int, error) {
 		slices.SortFunc(terms, func(a, b Term) int {
 			return cmp.Or(cmp.Compare(a.Term, b.Term), bytes.Compare(a.ID[:], b.ID[:]))
 		})
-		if len(events) > 0 {
-			to = events[len(events)-1].Sequence
-		}
 		if err := e.Store.AddTerms(ctx, book.Book, book.Sequence, to, terms); err != nil {
 			return n, err
 		}
-		n += len(events)
+		n += int(to - book.Sequence)
 	}
 	return n, nil
 }
