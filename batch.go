@@ -315,6 +315,12 @@ func (b *Batch) drop(k JobKey) {
 	b.undo = append(b.undo, func() { b.jobs[k] = old })
 }
 
+// hasJobs reports whether the batch made jobs due, now or some time, that anybody
+// may take.
+func (b *Batch) hasJobs() bool {
+	return len(b.writes.ShiftJobs) > 0 || slices.ContainsFunc(b.writes.Jobs, func(j *Job) bool { return j.Leased <= b.At })
+}
+
 // entry is a posting in the making: accounts of one book, one amount.
 type entry struct {
 	debit, credit *Account

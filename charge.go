@@ -150,7 +150,7 @@ func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result,
 				e.retryJob(ctx, m)
 			}
 		}()
-		out, submitErr := e.attempt(m, nil, m.Detail.Step, false, time.Time{})
+		out, submitErr := e.attempt(m, nil, m.Detail.Step, false, clockUnknown)
 		r, err := e.applyOutcome(ctx, m, false, out, submitErr)
 		if err != nil {
 			e.Logf("outcome of %s: %v", m.Detail.Step.ID, err)
@@ -176,7 +176,7 @@ func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result,
 
 // retryJob runs a movement's rail job once more where a claim met it busy.
 func (e *Engine) retryJob(ctx context.Context, m *Movement) {
-	if err := e.runJob(ctx, &Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}); err != nil {
+	if err := e.runJob(ctx, railJob(m)); err != nil {
 		e.Logf("job of %s: %v", m.ID, err)
 	}
 }

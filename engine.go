@@ -60,6 +60,7 @@ type Engine struct {
 	busy      busyJobs
 	hands     chan struct{} // holds a token for each instruction that goes out with its movement's commit
 	jobEnded  broadcast
+	taken     taken
 	claiming  atomic.Bool     // jobs may be leased and not yet among the busy ones
 	attempts  context.Context // ends when rails' answers are waited for no longer
 	giveUp    context.CancelFunc
@@ -224,6 +225,7 @@ func (e *Engine) Start() {
 		for range handsAtOnce { // nobody gets one any more, and those that are lent come back
 			e.hands <- struct{}{}
 		}
+		e.commitTaken()
 		close(e.ended) // after the last job's last commit
 	}()
 }
@@ -537,9 +539,8 @@ func (e *Engine) commit(batch []*command) {
 	}
 	if err == nil && patients < len(batch) {
 		e.commits.signal()
-		select {
-		case e.jobsWake <- struct{}{}:
-		default:
+		if handing.hasJobs() {
+			e.wakeJobs()
 		}
 	}
 }

@@ -30,28 +30,63 @@ func lookupDelay(n int) time.Duration {
 	return min(time.Second<<n, time.Minute)
 }
 
-// jobLoop claims jobs that are due and runs them, each in its own goroutine;
-// their commits meet in the engine's batches.
+// jobLoop asks again about what is in hand, claims jobs that are due and runs
+// them, each in its own goroutine; their commits meet in the engine's batches.
 func (e *Engine) jobLoop() {
 	slots := make(chan struct{}, jobsAtOnce)
 	var running sync.WaitGroup
 	defer running.Wait()
+	start := func(j *Job, run func(context.Context, *Job) error) {
+		if !e.busy.begin(j.JobKey) {
+			return
+		}
+		slots <- struct{}{}
+		running.Add(1)
+		go func() {
+			defer func() {
+				<-slots
+				running.Done()
+				e.jobEnded.signal()
+			}()
+			e.work(j, run)
+		}()
+	}
+	// The store is asked where it may have something: what is in hand comes due
+	// far more often.
+	ask, due := true, int64(0)
 	for {
-		wait := jobsIdlePoll
+		wait, again := jobsIdlePoll, false
 		if e.Paused == nil || !e.Paused() {
-			n, err := e.claim(slots, &running)
-			switch {
-			case err != nil && !errors.Is(err, ErrClosed):
-				e.Logf("claim jobs: %v", err)
-			case n > 0:
-				wait = 0
-			default:
-				if next, err := e.Store.NextJob(context.Background()); err == nil && next > 0 {
-					wait = min(wait, max(time.Duration(next-Micros(e.Now()))*time.Microsecond, time.Millisecond))
+			free := e.freeSlots(slots)
+			e.claiming.Store(true)
+			now := Micros(e.Now())
+			inHand := e.taken.due(now, free)
+			for _, t := range inHand {
+				start(railJob(t.m), func(ctx context.Context, _ *Job) error { return e.converse(ctx, t.m, true, t.clock, t.said) })
+			}
+			if free -= len(inHand); free > 0 && (ask || len(inHand) == 0 || now >= due) {
+				jobs, err := e.Store.ClaimJobs(context.Background(), e.process, now, now+jobLease.Microseconds(), free)
+				if err != nil && !errors.Is(err, ErrClosed) {
+					e.Logf("claim jobs: %v", err)
+				}
+				for _, j := range jobs {
+					start(j, e.runJob)
+				}
+				ask, due = len(jobs) > 0, now+jobsIdlePoll.Microseconds()
+				if !ask {
+					if next, err := e.Store.NextJob(context.Background()); err == nil && next > 0 {
+						due = min(due, next)
+					}
 				}
 			}
+			again = ask
+			e.claiming.Store(false)
+			wait = min(wait, max(time.Duration(due-now)*time.Microsecond, time.Millisecond))
+			if soon := e.taken.next(); soon > 0 {
+				wait = min(wait, max(time.Duration(soon-now)*time.Microsecond, time.Millisecond))
+			}
 		}
-		if wait == 0 {
+		if again {
 			select {
 			case <-e.stopped:
 				return
@@ -65,56 +100,48 @@ func (e *Engine) jobLoop() {
 			timer.Stop()
 			return
 		case <-e.jobsWake:
+			ask = true
 		case <-timer.C:
 		}
 		timer.Stop()
 	}
 }
 
-func (e *Engine) claim(slots chan struct{}, running *sync.WaitGroup) (int, error) {
-	// A claim costs the same for one job as for many: not one for each slot that
-	// comes free.
+func (e *Engine) wakeJobs() {
+	select {
+	case e.jobsWake <- struct{}{}:
+	default:
+	}
+}
+
+// freeSlots waits until there are some. A claim costs the same for one job as for
+// many: not one for each slot that comes free. 0: the engine stops.
+func (e *Engine) freeSlots(slots chan struct{}) int {
 	pause := time.NewTimer(claimPause)
 	defer pause.Stop()
-	free := 0
 	for paused := false; ; {
 		ended := e.jobEnded.wait()
-		if free = cap(slots) - len(slots); free >= jobsFew || paused && free > 0 {
-			break
+		if free := cap(slots) - len(slots); free >= jobsFew || paused && free > 0 {
+			return free
 		}
 		select {
 		case <-ended:
 		case <-pause.C:
 			paused = true
 		case <-e.stopped:
-			return 0, nil
+			return 0
 		}
 	}
-	e.claiming.Store(true)
-	defer e.claiming.Store(false)
-	now := e.Now()
-	jobs, err := e.Store.ClaimJobs(context.Background(), e.process, Micros(now), Micros(now.Add(jobLease)), free)
-	if err != nil {
-		return 0, err
+}
+
+// nextJob returns when the earliest job is due (µs), those in hand included; 0:
+// there is none.
+func (e *Engine) nextJob(ctx context.Context) (int64, error) {
+	next, err := e.Store.NextJob(ctx)
+	if soon := e.taken.next(); soon > 0 && (next == 0 || soon < next) {
+		next = soon
 	}
-	started := 0
-	for _, j := range jobs {
-		if !e.busy.begin(j.JobKey) {
-			continue
-		}
-		started++
-		slots <- struct{}{}
-		running.Add(1)
-		go func() {
-			defer func() {
-				<-slots
-				running.Done()
-				e.jobEnded.signal()
-			}()
-			e.work(j, e.runJob)
-		}()
-	}
-	return started, nil
+	return next, err
 }
 
 // work runs a busy job, and again for as long as it has become due meanwhile.
@@ -178,12 +205,10 @@ func (b *busyJobs) end(k JobKey) (again bool) {
 
 // runJob does what is due. A job whose movement has moved on is dropped.
 func (e *Engine) runJob(ctx context.Context, j *Job) error {
-	m := j.Movement
+	m, clock := j.Movement, j.Clock
 	j.Movement = nil // run again, it is read anew
-	var now time.Time
-	if m != nil {
-		now = e.Now().Add(time.Duration(j.Clock) * time.Microsecond)
-	} else {
+	if m == nil {
+		clock = clockUnknown
 		var err error
 		if m, err = e.Store.Movement(ctx, j.Book, j.MovementKind, j.Object); err != nil {
 			return err
@@ -206,7 +231,7 @@ func (e *Engine) runJob(ctx context.Context, j *Job) error {
 	case JobAsk:
 		return e.ask(ctx, mer, m)
 	}
-	return e.carry(ctx, mer, m, now)
+	return e.carry(ctx, mer, m, clock)
 }
 
 // machine is the call of a job: nobody's key.
@@ -215,7 +240,7 @@ func machine(mer *Merchant, book Book) *Call { return &Call{Merchant: mer, Live:
 // carry takes a movement's instruction one step on: hands it over if it was
 // not, else asks what became of it. That it is handed over is durable before it
 // is: after a crash giro asks, it never sends again unasked.
-func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time.Time) error {
+func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, clock int64) error {
 	submit := false
 	if !m.Sent {
 		_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: standKeys(m), decide: func(b *Batch) (any, error) {
@@ -233,14 +258,14 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, now time
 			}
 			e.handOver(b, w)
 			c := w.clone()
-			m, submit, now = &c, true, TimeOf(b.now(w.Book))
+			m, submit, clock = &c, true, b.now(w.Book)-b.At
 			return nil, nil
 		}})
 		if err != nil || !submit {
 			return err
 		}
 	}
-	return e.converse(ctx, m, !submit, now)
+	return e.converse(ctx, m, !submit, clock)
 }
 
 // sendOff hands the instruction of a movement that is being made over with that
@@ -295,23 +320,27 @@ func (e *Engine) submitHanded(b *Batch, committed bool) {
 			e.freeHand(m)
 			continue
 		}
-		c := m.clone()
+		c, clock := m.clone(), b.now(m.Book)-b.At
 		go func() {
 			defer func() {
 				<-e.hands
 				e.jobEnded.signal()
 			}()
-			e.work(&Job{JobKey: JobKey{c.ID, JobRail}, Book: c.Book, MovementKind: c.Kind}, func(ctx context.Context, _ *Job) error {
-				return e.converse(ctx, &c, false, TimeOf(c.Detail.Step.At))
-			})
+			e.work(railJob(&c), func(ctx context.Context, _ *Job) error { return e.converse(ctx, &c, false, clock) })
 		}()
 	}
 	b.handed = nil
 }
 
-// converse submits the instruction that is handed over, or asks what became
-// of it, and commits what the rail says.
-func (e *Engine) converse(ctx context.Context, m *Movement, lookup bool, now time.Time) error {
+// railJob is the job of a movement's instruction.
+func railJob(m *Movement) *Job {
+	return &Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}
+}
+
+// converse submits the instruction that is handed over, or asks what became of
+// it, and commits what the rail says, after what it said before and nobody has
+// committed yet. clock is how far the book's is ahead, or clockUnknown.
+func (e *Engine) converse(ctx context.Context, m *Movement, lookup bool, clock int64, before ...Attempt) error {
 	if m.Detail.Step == nil {
 		return fmt.Errorf("%s %s is sent and has no instruction", m.Kind, m.ID)
 	}
@@ -322,8 +351,11 @@ func (e *Engine) converse(ctx context.Context, m *Movement, lookup bool, now tim
 			return err
 		}
 	}
-	out, railErr := e.attempt(m, charge, m.Detail.Step, lookup, now)
-	_, err := e.applyOutcome(ctx, m, lookup, out, railErr)
+	out, railErr := e.attempt(m, charge, m.Detail.Step, lookup, clock)
+	if !lookup && railErr == nil && e.keepTaken(m, out, clock) {
+		return nil
+	}
+	_, err := e.applyOutcome(ctx, m, lookup, out, railErr, before...)
 	return err
 }
 
@@ -373,8 +405,8 @@ func (e *Engine) lend(b *Batch, m *Movement, kind JobKind) {
 
 // attempt asks the movement's rail about an instruction, outside of any
 // transaction. Nobody who leaves ends it; an engine that stops does, in a while.
-// now is the book's time; zero: not known here.
-func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, now time.Time) (Outcome, error) {
+// clock is how far the book's is ahead, or clockUnknown.
+func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, clock int64) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(e.attempts, railTimeout)
 	defer cancel()
 	rail := e.Rails[m.Detail.Rail]
@@ -386,7 +418,8 @@ func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, no
 	if m.Detail.Exchange != nil {
 		in.Amount, in.Currency = m.Outside()
 	}
-	if in.Now = now; now.IsZero() {
+	in.Now = e.Now().Add(time.Duration(clock) * time.Microsecond)
+	if clock == clockUnknown {
 		var err error
 		if in.Now, err = e.Clock(ctx, m.Book); err != nil {
 			return Outcome{}, err
@@ -411,6 +444,9 @@ func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, no
 	return rail.Submit(ctx, in)
 }
 
+// clockUnknown stands for what a book's clock is ahead, which is never below 0.
+const clockUnknown = -1
+
 // Clock returns the time of a book: the real one plus its test clock.
 func (e *Engine) Clock(ctx context.Context, book Book) (time.Time, error) {
 	now := e.Now()
@@ -424,8 +460,9 @@ func (e *Engine) Clock(ctx context.Context, book Book) (time.Time, error) {
 	return now.Add(time.Duration(h.Clock) * time.Microsecond), nil
 }
 
-// applyOutcome commits what a rail said, or that it said nothing.
-func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, out Outcome, railErr error) (*Result, error) {
+// applyOutcome commits what a rail said, or that it said nothing, after what it
+// had said before.
+func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, out Outcome, railErr error, before ...Attempt) (*Result, error) {
 	mer, err := e.Merchant(ctx, seen.Book.Merchant())
 	if err != nil {
 		return nil, err
@@ -445,6 +482,10 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 			charge = b.movement(m.Parent)
 		}
 		if m.Detail.Step != nil && m.Detail.Step.ID == step.ID {
+			for _, said := range before {
+				m.note(said)
+				m.Dirty = true
+			}
 			if err := e.hear(b, mer, m, charge, lookup, out, railErr); err != nil {
 				return nil, err
 			}
@@ -479,7 +520,7 @@ func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool,
 		if after == 0 {
 			after = lookupDelay(m.Detail.Step.Lookups)
 		}
-		b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, now+after.Microseconds())
+		b.schedule(*railJob(m), now+after.Microseconds())
 		m.Dirty = true
 	}
 	if railErr != nil {
@@ -638,17 +679,14 @@ func (e *Engine) settle(ctx context.Context, mer *Merchant, m *Movement) error {
 func (e *Engine) Drain(ctx context.Context, due int64) error {
 	for {
 		changed, ended := e.Committed(), e.jobEnded.wait()
-		next, err := e.Store.NextJob(ctx)
+		next, err := e.nextJob(ctx)
 		if err != nil {
 			return err
 		}
 		if (next == 0 || next > due) && !e.claiming.Load() && e.busy.none() {
 			return nil
 		}
-		select {
-		case e.jobsWake <- struct{}{}:
-		default:
-		}
+		e.wakeJobs()
 		poll := time.NewTimer(20 * time.Millisecond) // another process may have the job
 		select {
 		case <-changed:

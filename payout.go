@@ -147,7 +147,7 @@ func (b *Batch) queueRail(m *Movement) {
 	if m.Detail.Step == nil {
 		return
 	}
-	b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, b.now(m.Book))
+	b.schedule(*railJob(m), b.now(m.Book))
 }
 
 // createKeys names what every creation needs.

@@ -412,6 +412,9 @@ func (e *Engine) AdvanceClock(ctx context.Context, call *Call, delta time.Durati
 		}
 		return TimeOf(b.now(book)), nil
 	}})
+	if err == nil {
+		e.taken.shift(book, delta.Microseconds())
+	}
 	at, _ := v.(time.Time)
 	return at, err
 }
