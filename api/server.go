@@ -738,11 +738,18 @@ func (c *call) canonicalPath() string {
 	return b.String()
 }
 
+// shortAnswer is how many bytes of an answer net/http holds back until its
+// handler ends, and then says itself how long it is.
+const shortAnswer = 2000
+
 // send writes an answer; body is not kept.
 func (c *call) send(status int, contentType []string, body []byte) {
 	h := c.w.Header()
 	h["Content-Type"] = contentType
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	// One header less, and those of a payment fit into the smallest of Go's maps.
+	if len(body) > shortAnswer || c.r.Method == http.MethodHead {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	c.status, c.answered = status, body
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -412,7 +413,7 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	s, _ := testServer(t, nil)
 	get, head := do(s, "GET", "/charges/x", "", ""), do(s, "HEAD", "/charges/x", "", "")
-	if head.Code != 200 || head.Body.Len() != 0 || head.Header().Get("Content-Length") != get.Header().Get("Content-Length") {
+	if head.Code != 200 || head.Body.Len() != 0 || head.Header().Get("Content-Length") != strconv.Itoa(get.Body.Len()) {
 		t.Errorf("%d %q %v", head.Code, head.Body, head.Header())
 	}
 }
