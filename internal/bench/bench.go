@@ -96,7 +96,7 @@ type Overload struct {
 	Offered   float64 `json:"offered_per_second"`         // in the flood
 	Goodput   float64 `json:"goodput_ratio"`              // done in the flood, over Peak
 	NormalP99 float64 `json:"normal_p99_ms"`              // before, at half of Peak
-	Recovered int     `json:"recovered_after_s"`          // seconds after the flood whose p99 was still beyond normal
+	Recovered int     `json:"recovered_after_s"`          // seconds after the flood before two in a row whose p99 was normal
 	AfterP99  float64 `json:"p99_ms_of_the_first_second"` // after the flood, at half of Peak
 
 	// The same flood again, of clients who wait after a refusal as long as they are told.
