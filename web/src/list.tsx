@@ -490,7 +490,7 @@ export function ListView<T extends object>(list: List<T>) {
         </div>
       )}
       {peeked && list.peek && (
-        <Dialog title={t('peek')} kind="drawer" onClose={() => setPeeked(undefined)}>
+        <Dialog title={list.open ?? t('peek')} kind="drawer" onClose={() => setPeeked(undefined)}>
           {list.href && (
             <p className="row">
               <button

@@ -902,7 +902,9 @@ const ledger = (await api('GET', '/v1/ledger/transactions?limit=1'))[0]
 const refund = (await api('GET', '/v1/refunds'))[0]
 const request = (await api('GET', '/v1/requests?method=POST&limit=1'))[0]
 const transfer = (await api('GET', '/v1/transfers'))[0]
-const pix = (await api('GET', '/v1/charges?status=pending')).find((c) => c.next_action?.qr_svg)
+const pending = await api('GET', '/v1/charges?status=pending')
+const pix = pending.find((c) => c.next_action?.qr_svg)
+const auth = pending.find((c) => c.card)
 const paths = [
   '/', '/payments', '/payments/' + payment.id, '/payments/' + payment.id + '/receipt', '/payments/' + pix.id, '/refunds', '/refunds/' + refund.id, '/payouts', '/payouts/' + held.id, '/transfers', '/transfers/' + transfer.id,
   '/customers', '/customers/' + customer.id, '/balances', '/ledger/accounts', '/ledger/accounts/' + sub.id, '/ledger/transactions', '/ledger/transactions/' + ledger.id,
@@ -910,16 +912,47 @@ const paths = [
   '/settings/team', '/settings/audit', '/settings/providers', '/settings/preferences',
 ]
 
+/**
+ * What is opened on a page, beside the pages themselves: what opens it, and what
+ * is there then. Labels are in every language, so nothing is found by its words.
+ */
+const openings = [
+  ['menu', '/payments/' + auth.id, (page) => page.click('.page-head [aria-haspopup=menu]'), '[role=menuitem].danger'],
+  ['cancel', '/payments/' + auth.id, async (page) => {
+    await page.click('.page-head [aria-haspopup=menu]')
+    await page.click('[role=menuitem].danger')
+  }, 'dialog[open] .effects'],
+  ['refund', '/payments/' + payment.id, (page) => page.click('.page-head button.primary'), 'dialog[open] .effects'],
+  ['metadata', '/payments/' + payment.id, (page) => page.click('.aside .card:last-child .card-head button'), '.pair input'],
+  ['create', '/payouts', async (page) => {
+    await page.click('.topbar button.primary')
+    await page.click('[role=menuitem] >> nth=1')
+  }, 'dialog[open] select'],
+  ['palette', '/payments', async (page) => {
+    await page.click('.search-button')
+    await page.fill('.palette input', 'order')
+  }, '.choices [role=option]'],
+  ['filter', '/payments', (page) => page.click('[data-filter=created]'), ':popover-open input'],
+  ['columns', '/payments', (page) => page.click('.tools [aria-haspopup]'), ':popover-open .checks'],
+  ['selected', '/payments', (page) => page.check('tbody input[type=checkbox] >> nth=0'), '.bulk'],
+  ['person', '/payments', (page) => page.click('.topbar .avatar'), ':popover-open'],
+  ['key', '/developers/keys', (page) => page.click('.page-head button.primary'), 'dialog[open] input'],
+  ['recover', '/developers/webhooks/' + endpoint.id, (page) => page.click('.card-head button >> nth=2'), 'dialog[open] input'],
+  ['about', '/', (page) => page.click('.about >> nth=1'), ':popover-open'],
+  ['nowhere', '/nowhere', () => undefined, '.barred h1'],
+]
+
 /** Text that is cut, and what sticks out: run in the page. */
 function cut() {
   const found = []
+  const among = (...what) => document.querySelectorAll(what.map((one) => `:is(main, dialog[open], :popover-open) ${one}`).join())
   if (document.documentElement.scrollWidth > innerWidth + 1) found.push(`the page is ${document.documentElement.scrollWidth} wide`)
-  for (const el of document.querySelectorAll('main button, main a, main h1, main h2, main th, main dt, main label, .topbar button, .rail a, .kpi-value, .status')) {
+  for (const el of [...among('button', 'a', 'h1', 'h2', 'th', 'dt', 'label'), ...document.querySelectorAll('.topbar button, .rail a, .kpi-value, .status')]) {
     const style = getComputedStyle(el)
     if (style.display === 'inline' || el.closest('.visually-hidden, .hidden, .scroll, .table-wrap, .clip') || el.matches('.clip, .merchant, .search-button, .filter') || !el.checkVisibility()) continue
     if (el.scrollWidth > el.clientWidth + 1) found.push(`cut: ${el.tagName} ${el.textContent.slice(0, 40)} (${el.scrollWidth} > ${el.clientWidth})`)
   }
-  for (const el of document.querySelectorAll('.topbar > *, main button, main .button, main input, main select, main svg, main .money, main time')) {
+  for (const el of [...document.querySelectorAll('.topbar > *'), ...among('button', '.button', 'input', 'select', 'svg', '.money', 'time')]) {
     if (!el.checkVisibility() || el.matches('[popover]') || el.closest('.scroll, .table-wrap, .tabs, .visually-hidden, .hidden, .code')) continue
     const r = el.getBoundingClientRect()
     if (r.right > innerWidth + 1) found.push(`outside: ${el.tagName} ${el.textContent.slice(0, 30) || el.className.baseVal || el.className} ends at ${Math.round(r.right)}`)
@@ -928,10 +961,15 @@ function cut() {
   }
   // What is chosen in a select is cut without a trace in its sizes.
   const pen = document.createElement('canvas').getContext('2d')
-  for (const el of document.querySelectorAll('main select')) {
+  for (const el of among('select')) {
     pen.font = getComputedStyle(el).font
     const text = el.selectedOptions[0]?.text ?? ''
     if (el.checkVisibility() && pen.measureText(text).width > el.clientWidth - 28) found.push(`cut: the select's ${text}`)
+  }
+  for (const el of document.querySelectorAll(':popover-open')) {
+    const r = el.getBoundingClientRect()
+    if (r.left < 7 || r.right > innerWidth - 7 || r.bottom > innerHeight) found.push(`at the edge: ${el.ariaLabel} from ${Math.round(r.left)} to ${Math.round(r.right)}`)
+    if (!el.contains(document.activeElement) && el.querySelector('button, input')) found.push(`without the focus: ${el.ariaLabel}`)
   }
   const bar = [...document.querySelectorAll('.topbar > *, .page-head > *')].filter((el) => el.checkVisibility() && !el.matches('[popover]')).map((el) => [el, el.getBoundingClientRect()])
   for (const [a, ra] of bar) for (const [b, rb] of bar) if (a !== b && ra.width && rb.width && ra.left < rb.right - 1 && rb.left < ra.right - 1 && ra.top < rb.bottom - 1 && rb.top < ra.bottom - 1) found.push(`overlap: ${a.className} and ${b.className}`)
@@ -965,29 +1003,44 @@ async function gallery({ language, width }) {
   // Words do not change what axe looks for; one language is enough.
   if (language === 'en') await page.evaluate(axeSource)
   const problems = []
-  for (const path of paths) {
-    at = path
-    if (path !== paths[0]) {
-      await page.evaluate((to) => {
-        history.pushState(null, '', '/app' + to + '?mode=test')
-        dispatchEvent(new PopStateEvent('popstate'))
-      }, path)
-      await page.waitForFunction((to) => location.pathname === '/app' + to, path)
-      await settled()
-    }
-    for (const p of await page.evaluate(cut)) problems.push(`${path}: ${p}`)
-    if ((await page.locator('.failure').count()) > 0) problems.push(`${path}: ${await page.locator('.failure').first().innerText()}`)
+  const visit = async (path) => {
+    await page.evaluate((to) => {
+      history.pushState(null, '', '/app' + to + '?mode=test')
+      dispatchEvent(new PopStateEvent('popstate'))
+    }, path)
+    await page.waitForFunction((to) => location.pathname === '/app' + to, path)
+    await settled()
+  }
+  /** Looks at what is there in both themes; what is opened on a page, by axe in one: the other width has the other. */
+  const look = async (name) => {
+    const whole = paths.includes(name)
+    for (const p of await page.evaluate(cut)) problems.push(`${name}: ${p}`)
+    if ((await page.locator('.failure').count()) > 0) problems.push(`${name}: ${await page.locator('.failure').first().innerText()}`)
     for (const theme of themes) {
       if (language !== 'en' && !shots) break
       await page.evaluate((to) => (document.documentElement.dataset.theme = to), theme)
-      if (shots) await page.screenshot({ path: `${shots}/${path.replace(pix.id, 'pending').replace(request.id, 'one').replace(/[a-z]+_[0-9a-z]{26}/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'home'}.${theme}.${language}.${width}.png`, fullPage: true })
-      if (language !== 'en') continue
+      if (shots) await page.screenshot({ path: `${shots}/${name.replace(pix.id, 'pending').replace(request.id, 'one').replace(/[a-z]+_[0-9a-z]{26}/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'home'}.${theme}.${language}.${width}.png`, fullPage: whole })
+      if (language !== 'en' || (!whole && theme !== themes[0])) continue
       const found = await page.evaluate(async () => {
         const r = await window.axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
         return r.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ') + (n.any[0]?.message ? ' (' + n.any[0].message + ')' : '')).join('; ')}`)
       })
-      for (const f of found) problems.push(`${path}, ${theme}: axe: ${f}`)
+      for (const f of found) problems.push(`${name}, ${theme}: axe: ${f}`)
     }
+  }
+  for (const path of paths) {
+    at = path
+    if (path !== paths[0]) await visit(path)
+    await look(path)
+  }
+  for (const [name, path, act, shown] of openings) {
+    at = `${path}, ${name}`
+    await visit(path)
+    await act(page)
+    await page.waitForSelector(shown)
+    await look(`${path} ${name}`)
+    await page.keyboard.press('Escape')
+    await page.waitForFunction(() => !document.querySelector('dialog[open], :popover-open'))
   }
   equal(await page.evaluate(() => window.__markup), undefined, 'text from outside ran as markup')
   await context.close()

@@ -7,8 +7,9 @@ import { FirstSteps } from '../first.tsx'
 import { label, t } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { Metadata } from '../metadata.tsx'
-import { useGo } from '../nav.tsx'
+import { useGo, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
+import { Icon } from '../ui/icon.tsx'
 import { Card, Facts, Failure, ID, Loading, Money, Time } from '../ui/parts.tsx'
 import { type Document, masked } from './document.ts'
 import { method, movementList } from './movements.tsx'
@@ -16,6 +17,8 @@ import { method, movementList } from './movements.tsx'
 type Customer = Schema<'Customer'>
 
 export function CustomersPage() {
+  const may = useMay()
+  const [, setSearch] = useSearch()
   return (
     <ListView<Customer>
       name="customers"
@@ -25,6 +28,13 @@ export function CustomersPage() {
       href={(c) => '/customers/' + c.id}
       command="giro customers list"
       exports="customers"
+      actions={
+        may('customers.write') && (
+          <button type="button" className="primary" onClick={() => setSearch({ create: 'customers' }, true)}>
+            <Icon name="plus" /> {t('create.customers')}
+          </button>
+        )
+      }
       empty={<FirstSteps kind="customers">{t('empty.customers')}</FirstSteps>}
       columns={[
         { id: 'name', header: 'field.name', cell: (c) => <span className="clip">{c.name ?? c.id}</span> },

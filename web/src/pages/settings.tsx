@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 import { Confirm } from '../actions.tsx'
-import { post, put, remove, type Schema, send } from '../api/client.ts'
+import { post, Problem, put, remove, type Schema, send } from '../api/client.ts'
 import { changed, usePageRequest, useRead } from '../data.ts'
 import { label, t } from '../i18n/index.ts'
 import { type Language, languages } from '../i18n/language.ts'
@@ -306,6 +306,7 @@ function Password() {
   const [old, setOld] = useState('')
   const [fresh, setFresh] = useState('')
   const [error, setError] = useState<unknown>()
+  const wrong = error instanceof Problem && error.param === '/old_password'
   return (
     <Card title={t('preferences.password')}>
       <form
@@ -319,11 +320,11 @@ function Password() {
           }, setError)
         }}
       >
-        <Field label={t('preferences.old_password')}>{(id) => <input id={id} type="password" autoComplete="current-password" required value={old} onChange={(e) => setOld(e.target.value)} />}</Field>
+        <Field label={t('preferences.old_password')} error={wrong ? t('preferences.password_wrong') : undefined}>{(id, d) => <input id={id} aria-describedby={d} aria-invalid={wrong} type="password" autoComplete="current-password" required value={old} onChange={(e) => setOld(e.target.value)} />}</Field>
         <Field label={t('preferences.new_password')} hint={t('preferences.password_note')}>
           {(id, d) => <input id={id} aria-describedby={d} type="password" autoComplete="new-password" required minLength={8} value={fresh} onChange={(e) => setFresh(e.target.value)} />}
         </Field>
-        {error !== undefined && <Failure error={error} />}
+        {error !== undefined && !wrong && <Failure error={error} />}
         <button type="submit">{t('preferences.change_password')}</button>
       </form>
     </Card>

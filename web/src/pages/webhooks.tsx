@@ -208,11 +208,10 @@ function EndpointForm({ endpoint, onClose, onSecret }: { endpoint?: Endpoint; on
   const [url, setURL] = useState(endpoint?.url ?? '')
   const [events, setEvents] = useState(endpoint?.events.join(', ') ?? '*')
   const [description, setDescription] = useState(endpoint?.description ?? '')
-  const title = t(endpoint ? 'edit' : 'webhooks.create')
   return (
     <Confirm
-      title={title}
-      label={title}
+      title={t(endpoint ? 'edit' : 'webhooks.create')}
+      label={t(endpoint ? 'save' : 'webhooks.create')}
       onClose={onClose}
       run={async () => {
         const body = { ...(url ? { url } : {}), events: events.split(/[\s,]+/).filter(Boolean), description }

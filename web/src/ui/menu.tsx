@@ -1,4 +1,4 @@
-import { type ReactNode, useId, useRef, useState } from 'react'
+import { type ReactNode, useId, useLayoutEffect, useRef, useState } from 'react'
 import { Icon, type IconName } from './icon.tsx'
 
 /** A button that opens a popover beneath it: a menu of items, or a form. */
@@ -21,6 +21,13 @@ export function Menu({ label, icon, text, children, className = '', kind = 'menu
   }
   const close = () => pop.current?.hidePopover()
   const items = () => [...pop.current!.querySelectorAll<HTMLElement>('[role=menuitem],[role=menuitemradio],[role=menuitemcheckbox]')]
+  // Once its words are there: before, it has no size of its own, and nothing to focus.
+  useLayoutEffect(() => {
+    if (!open) return
+    place()
+    const first = kind === 'menu' ? items()[0] : pop.current!.querySelector<HTMLElement>('input,select,textarea,button,a')
+    first?.focus()
+  }, [open])
   return (
     <>
       <button ref={button} type="button" data-filter={filter} className={className} popoverTarget={id} aria-haspopup={kind === 'menu' ? 'menu' : 'dialog'} aria-expanded={open} aria-label={text === undefined ? label : current ? `${label}: ${current}` : undefined} title={label}>
@@ -36,13 +43,7 @@ export function Menu({ label, icon, text, children, className = '', kind = 'menu
         role={kind === 'menu' ? 'menu' : 'dialog'}
         aria-label={label}
         onToggle={(e) => {
-          const opened = e.newState === 'open'
-          setOpen(opened)
-          if (opened) {
-            place()
-            const first = kind === 'menu' ? items()[0] : pop.current!.querySelector<HTMLElement>('input,select,textarea,button,a')
-            first?.focus()
-          }
+          setOpen(e.newState === 'open')
         }}
         onKeyDown={(e) => {
           if (kind !== 'menu') return
