@@ -308,15 +308,19 @@ export function StepLine({ points, format, axis, label, at, onPick, height = 150
   )
 }
 
-/** A small line without axes; the number beside it says what it means. */
+/** A small line without axes; the number beside it says what it means. Drawn by hand: it stands in the first sight of a page, which need not wait for scales. */
 export function Spark({ values, width = 72, height = 22 }: { values: (number | null)[]; width?: number; height?: number }) {
   const known = values.filter((v) => v !== null)
   if (known.length < 2) return null
-  const y = scaleLinear({ domain: [Math.min(0, ...known), Math.max(1, ...known)], range: [height - 2, 2] })
-  const x = scaleLinear({ domain: [0, values.length - 1], range: [1, width - 1] })
+  const low = Math.min(0, ...known)
+  const high = Math.max(1, ...known)
+  const x = (i: number) => 1 + (i / (values.length - 1)) * (width - 2)
+  const y = (v: number) => height - 2 - ((v - low) / (high - low)) * (height - 4)
+  // Where there is no value the line has a gap.
+  const line = values.map((v, i) => (v === null ? '' : `${i > 0 && values[i - 1] !== null ? 'L' : 'M'}${x(i).toFixed(1)},${y(v).toFixed(1)}`)).join('')
   return (
     <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true" className="spark">
-      <LinePath data={values.map((v, i) => ({ i, v }))} defined={(d) => d.v !== null} x={(d) => x(d.i)} y={(d) => y(d.v ?? 0)} className="line" />
+      <path d={line} className="line" />
     </svg>
   )
 }
