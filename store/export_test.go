@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -11,6 +12,9 @@ import (
 
 // SettleWithin changes how long the outcome of a lost COMMIT is asked for.
 func (p *Postgres) SettleWithin(d time.Duration) { p.settleWithin = d }
+
+// Lock is the file whose lock keeps other processes from writing.
+func (s *SQLite) Lock() *os.File { return s.lock }
 
 // tight are limits at which a few rows already fill a page, leave the window and
 // are cut into pieces.

@@ -328,7 +328,7 @@ func (s *SQLite) Close() error {
 		errs = append(errs, syncFile(s.path))
 	}
 	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+		errs = append(errs, unlockFile(s.lock))
 	}
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -247,6 +248,30 @@ func TestReadOnlyOpensOnlyWhatIsThere(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestReopenBesideAChild: a process that is being started has a copy of each open
+// file for a moment, the lock's as well.
+func TestReopenBesideAChild(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openSQLite(t, dir)
+	child := exec.CommandContext(t.Context(), "cat")
+	child.ExtraFiles = []*os.File{s.Lock()}
+	end, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openSQLite(t, dir)
+	if err := errors.Join(end.Close(), child.Wait()); err != nil {
+		t.Error(err)
 	}
 }
 
