@@ -414,6 +414,7 @@ func (e *Engine) AdvanceClock(ctx context.Context, call *Call, delta time.Durati
 	}})
 	if err == nil {
 		e.taken.shift(book, delta.Microseconds())
+		e.wakeJobs()
 	}
 	at, _ := v.(time.Time)
 	return at, err

@@ -43,13 +43,11 @@ func (e *Engine) keepTaken(m *Movement, out Outcome, clock int64) bool {
 		at: now + out.After.Microseconds(), clock: clock, m: m, out: out,
 		said: Attempt{At: now + clock, Instruction: m.Detail.Step.ID, Act: "submit", Result: string(out.Verdict), Code: out.Code},
 	}
-	if !e.taken.add(one) {
-		return false
+	kept, first := e.taken.add(one) // its book's clock may be moved from here on
+	if first {
+		e.wakeJobs() // the job loop may sleep for longer
 	}
-	if e.taken.next() == one.at { // the job loop may sleep for longer
-		e.wakeJobs()
-	}
-	return true
+	return kept
 }
 
 // commitTaken commits the answers that are in hand, for an engine that stops.
@@ -69,14 +67,15 @@ func (e *Engine) commitTaken() {
 	all.Wait()
 }
 
-func (t *taken) add(one *takenOne) bool {
+// add reports whether there was room for one, and whether it is the first to be due.
+func (t *taken) add(one *takenOne) (kept, first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.list) >= takenMax {
-		return false
+		return false, false
 	}
 	t.insert(one)
-	return true
+	return true, t.list[0] == one
 }
 
 func (t *taken) insert(one *takenOne) {
