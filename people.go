@@ -395,9 +395,11 @@ func (e *Engine) Fund(ctx context.Context, call *Call, currency money.Currency, 
 // it runs at once. It returns the book's time then.
 func (e *Engine) AdvanceClock(ctx context.Context, call *Call, delta time.Duration) (time.Time, error) {
 	book := call.Book()
+	var ahead int64
 	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}}, decide: func(b *Batch) (any, error) {
 		h := b.head(book, call.Merchant.ID)
 		h.Clock += delta.Microseconds()
+		ahead = h.Clock
 		if b.writes.ShiftJobs == nil {
 			b.writes.ShiftJobs = map[Book]int64{}
 		}
@@ -413,7 +415,7 @@ func (e *Engine) AdvanceClock(ctx context.Context, call *Call, delta time.Durati
 		return TimeOf(b.now(book)), nil
 	}})
 	if err == nil {
-		e.taken.shift(book, delta.Microseconds())
+		e.taken.shift(book, ahead)
 		e.wakeJobs()
 	}
 	at, _ := v.(time.Time)

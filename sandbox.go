@@ -26,7 +26,7 @@ func (b *Batch) sandboxRow(in Instruction) *SandboxRow {
 		r.Dirty = true
 		return r
 	}
-	r := &SandboxRow{Instruction: in.ID, Book: in.Book, Kind: in.Movement.Kind, Object: in.Movement.ID, At: b.now(in.Book), Verdict: VerdictPending, Number: b.At + int64(len(b.sandbox)), New: true}
+	r := &SandboxRow{Instruction: in.ID, Book: in.Book, Kind: in.Movement.Kind, Object: in.Movement.ID, At: b.now(in.Book), Verdict: VerdictPending, Absent: true, Number: b.At + int64(len(b.sandbox)), New: true}
 	b.sandbox[in.ID] = r
 	b.undo = append(b.undo, func() { delete(b.sandbox, in.ID) })
 	return r
@@ -74,6 +74,14 @@ func (e *Engine) byHand(outcome, code string) func(b *Batch, mer *Merchant, m, c
 				row.Verdict, row.Code, row.Done, row.Ready, row.Absent = v, code, done, 0, false
 			}
 		}
+		// What is not out yet says when it comes what becomes of it; what is on its
+		// way finds this decided.
+		undecided := func(v Verdict) {
+			settle(v, false)
+			if row != nil {
+				row.Absent = !m.Sent
+			}
+		}
 		if m.Kind == KindTransfer {
 			return e.testTransfer(b, mer, m, outcome)
 		}
@@ -94,14 +102,14 @@ func (e *Engine) byHand(outcome, code string) func(b *Batch, mer *Merchant, m, c
 			m.note(Attempt{At: b.now(m.Book), Instruction: "test", Act: "message", Result: outcome, Code: code})
 			return e.verdict(b, mer, m, charge, Outcome{Verdict: v, Code: code})
 		case "onhold":
-			settle(VerdictOnHold, false)
+			undecided(VerdictOnHold)
 			b.drop(JobKey{m.ID, JobRail})
 			if m.Sent {
 				return b.change(mer, m, charge, CauseHeld)
 			}
 			return b.change(mer, m, charge, CauseHold)
 		case "pending":
-			settle(VerdictPending, false)
+			undecided(VerdictPending)
 			if m.Status == StatusOnHold {
 				return b.change(mer, m, charge, CauseRelease)
 			}

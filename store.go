@@ -430,7 +430,7 @@ type SandboxRow struct {
 	Verdict     Verdict // final outcome that was decided; pending: by hand
 	Code        string
 	Ready       int64 // µs of the book's clock, when the outcome is known
-	Absent      bool  // asked for, and lost before it arrived
+	Absent      bool  // not there: it has not arrived, or was lost on the way
 	At          int64 // µs
 
 	New, Dirty bool // for the store

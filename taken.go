@@ -106,15 +106,16 @@ func (t *taken) due(now int64, most int) []*takenOne {
 	return due
 }
 
-// shift lets those of a book be due earlier whose clock went forward.
-func (t *taken) shift(book Book, delta int64) {
+// shift lets those of a book be due earlier whose clock has gone forward to so
+// much ahead of the real time.
+func (t *taken) shift(book Book, ahead int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := t.list
 	t.list = nil
 	for _, one := range list {
-		if one.m.Book == book {
-			one.at, one.clock = one.at-delta, one.clock+delta
+		if one.m.Book == book && one.clock < ahead { // else it was put aside with the new time
+			one.at, one.clock = one.at-(ahead-one.clock), ahead
 		}
 		t.insert(one)
 	}

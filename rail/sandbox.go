@@ -20,7 +20,7 @@ var errLost = errors.New("sandbox: the answer was lost")
 var errUnavailable = errors.New("sandbox: unavailable")
 
 // Memory is where the sandbox keeps what it was asked and what it did, durably
-// before Record returns.
+// before Record returns. What it has not heard of is pending and absent.
 type Memory interface {
 	SandboxRecord(ctx context.Context, in giro.Instruction, change func(*giro.SandboxRow)) (giro.SandboxRow, error)
 }
@@ -156,8 +156,8 @@ func (s *Sandbox) Submit(ctx context.Context, in giro.Instruction) (giro.Outcome
 	p := plan(in)
 	row, err := s.Memory.SandboxRecord(ctx, in, func(r *giro.SandboxRow) {
 		r.Submits++
-		if r.Done || r.Verdict == giro.VerdictFailed && !r.Absent {
-			return // decided before, or by a test call
+		if !r.Absent && (r.Done || r.Verdict == giro.VerdictFailed || r.Submits == 1) {
+			return // decided before, or by a test call that overtook it
 		}
 		if r.Submits <= p.unavailable {
 			r.Absent = true
@@ -195,9 +195,6 @@ func happened(v giro.Verdict) bool {
 // Lookup says what became of an instruction.
 func (s *Sandbox) Lookup(ctx context.Context, in giro.Instruction) (giro.Outcome, error) {
 	row, err := s.Memory.SandboxRecord(ctx, in, func(r *giro.SandboxRow) {
-		if r.Submits == 0 {
-			r.Absent = true
-		}
 		r.Lookups++
 		if r.Ready <= giro.Micros(in.Now) && happened(r.Verdict) && !r.Absent {
 			r.Done = true

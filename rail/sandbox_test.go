@@ -15,7 +15,7 @@ type memory map[string]*giro.SandboxRow
 func (m memory) SandboxRecord(_ context.Context, in giro.Instruction, change func(*giro.SandboxRow)) (giro.SandboxRow, error) {
 	r := m[in.ID]
 	if r == nil {
-		r = &giro.SandboxRow{Instruction: in.ID, Verdict: giro.VerdictPending, Number: int64(len(m) + 1)}
+		r = &giro.SandboxRow{Instruction: in.ID, Verdict: giro.VerdictPending, Absent: true, Number: int64(len(m) + 1)}
 		m[in.ID] = r
 	}
 	change(r)
@@ -144,6 +144,25 @@ func TestOutcomesFollowFromWhatIsSent(t *testing.T) {
 				t.Errorf("the log says %d submits, %d look-ups, done %v; want %d, %d, %v", r.Submits, r.Lookups, r.Done, submits, lookups, c.done)
 			}
 		})
+	}
+}
+
+// TestATestCallOvertakesASubmission: what a test call decided about an instruction
+// on its way holds when it arrives, and ends when it is released and comes again.
+func TestATestCallOvertakesASubmission(t *testing.T) {
+	t.Parallel()
+	in := giro.Instruction{ID: "x-1", Now: noon, Op: giro.OpPayout, Amount: 10_000_00, Currency: "BRL", Movement: &giro.Movement{Kind: giro.KindPayout, Detail: giro.Detail{Steps: 1}}}
+	for _, held := range []giro.Verdict{giro.VerdictOnHold, giro.VerdictPending} {
+		m := memory{in.ID: {Instruction: in.ID, Verdict: held}}
+		s := &rail.Sandbox{Memory: m}
+		for _, submit := range []bool{false, true, false} {
+			if out, err := ask(t.Context(), s, in, submit); err != nil || out.Verdict != held || out.After != 0 {
+				t.Errorf("%s, submit %v: %+v, %v", held, submit, out, err)
+			}
+		}
+		if out, err := s.Submit(t.Context(), in); err != nil || out.Verdict != giro.VerdictPending || out.After == 0 {
+			t.Errorf("%s, released: %+v, %v", held, out, err)
+		}
 	}
 }
 
