@@ -620,15 +620,7 @@ func TestStopWithARailThatDoesNotAnswer(t *testing.T) {
 	dead := &endless{make(chan giro.Instruction, 10)}
 	e.Rails["sandbox"] = dead
 	e.Start()
-	m, err := e.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "Loja", Currency: "BRL"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	call := &giro.Call{Merchant: m}
-	if _, err := e.Fund(t.Context(), call, "BRL", 10_000); err != nil {
-		t.Fatal(err)
-	}
-	p, err := e.CreatePayout(t.Context(), call, pixPayout(1234))
+	p, err := e.CreatePayout(t.Context(), openBank(t, e).call, pixPayout(1234))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,12 @@ func startEngine(t *testing.T, e *giro.Engine) *bank {
 			t.Error(err)
 		}
 	})
+	return openBank(t, e)
+}
+
+// openBank makes a merchant with money on an engine that runs.
+func openBank(t *testing.T, e *giro.Engine) *bank {
+	t.Helper()
 	m, err := e.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "Loja", Currency: "BRL"})
 	if err != nil {
 		t.Fatal(err)

@@ -149,15 +149,7 @@ func TestAnEngineStopsWithItsHandsFull(t *testing.T) {
 	rail := &slow{make(chan giro.Instruction, 10), make(chan said)}
 	e.Rails["sandbox"] = rail
 	e.Start()
-	m, err := e.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "Loja", Currency: "BRL"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	call := &giro.Call{Merchant: m}
-	if _, err := e.Fund(t.Context(), call, "BRL", 10_000); err != nil {
-		t.Fatal(err)
-	}
-	p, err := e.CreatePayout(t.Context(), call, pixPayout(1234))
+	p, err := e.CreatePayout(t.Context(), openBank(t, e).call, pixPayout(1234))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func (e *Engine) byHand(outcome, code string) func(b *Batch, mer *Merchant, m, c
 				settle(VerdictPending, false)
 				row.Verdict, row.Ready = VerdictSucceeded, b.now(m.Book)+3*time.Second.Microseconds()
 			}
-			b.schedule(Job{JobKey: JobKey{m.ID, JobRail}, Book: m.Book, MovementKind: m.Kind}, b.now(m.Book)+lookupDelay(0).Microseconds())
+			b.schedule(*railJob(m), b.now(m.Book)+lookupDelay(0).Microseconds())
 			return b.change(mer, m, charge, CauseLost)
 		}
 		return Refuse(CodeInvalidValue, "", "an outcome is one of succeeded, failed, onhold, returned, refunded, pending, timeout, timeout_failed, unavailable")
