@@ -486,6 +486,11 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 				m.note(said)
 				m.Dirty = true
 			}
+			if m.InDoubt && !seen.InDoubt {
+				// Asked before the doubt began, which has its own question planned.
+				c := m.clone()
+				return &Result{Movement: &c}, nil
+			}
 			if err := e.hear(b, mer, m, charge, lookup, out, railErr); err != nil {
 				return nil, err
 			}

@@ -79,6 +79,35 @@ func TestTakenIsCommittedWithTheNextWord(t *testing.T) {
 	b.verify(t)
 }
 
+// TestATestCallPutsWhatIsInHandInDoubt: a rail's answer to what was asked before
+// does not end the doubt; the look-up after it does, a second later.
+func TestATestCallPutsWhatIsInHandInDoubt(t *testing.T) {
+	t.Parallel()
+	for outcome, end := range map[string]giro.Status{"timeout": giro.StatusSucceeded, "timeout_failed": giro.StatusFailed} {
+		t.Run(outcome, func(t *testing.T) {
+			t.Parallel()
+			clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+			e := newEngine(t, storetest.SQLite(t).Open(t, store.Options{Now: clock.now}))
+			e.Now = clock.now
+			b, m, _ := takenPayout(t, e)
+			clock.advance(500 * time.Millisecond)
+			if _, err := b.TestOutcome(t.Context(), b.call, giro.KindPayout, m.ID, outcome, ""); err != nil {
+				t.Fatal(err)
+			}
+			clock.advance(450 * time.Millisecond) // what is in hand is asked about again
+			if err := b.Drain(t.Context(), giro.Micros(clock.now())); err != nil {
+				t.Fatal(err)
+			}
+			if now := b.read(t, m); !now.InDoubt || now.Status != giro.StatusPending {
+				t.Errorf("it is %s, in doubt %v", now.Status, now.InDoubt)
+			}
+			b.drain(t, clock, time.Second)
+			wantAttempts(t, b.until(t, m, end), "submit pending", "lookup "+string(end))
+			b.verify(t)
+		})
+	}
+}
+
 // TestAnEngineStopsWithAnswersInHand: it commits them, so that the next one need
 // not wait for a lease to end.
 func TestAnEngineStopsWithAnswersInHand(t *testing.T) {
