@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,6 +38,7 @@ type Endpoint struct {
 // EndpointSecret is a signing secret as it is kept.
 type EndpointSecret struct {
 	Sealed string `json:"sealed"`
+	Hint   string `json:"hint,omitempty"`  // by which people tell it from another; empty: it was made before hints were kept
 	Until  int64  `json:"until,omitempty"` // µs of the book's clock; 0: the present one
 }
 
@@ -149,14 +152,17 @@ func (e *Engine) Endpoints(ctx context.Context, book Book) ([]*Endpoint, error) 
 	return list, nil
 }
 
+// Signing returns the secrets that sign at an instant of the book's clock (µs),
+// as they are kept, the present one first.
+func (p *Endpoint) Signing(now int64) []EndpointSecret {
+	return slices.DeleteFunc(slices.Clone(p.Secrets), func(s EndpointSecret) bool { return s.Until != 0 && s.Until <= now })
+}
+
 // Reveal returns the secrets that sign for an endpoint at an instant of its
 // book's clock (µs), the present one first.
 func (e *Engine) Reveal(p *Endpoint, now int64) ([]string, error) {
 	var secrets []string
-	for _, s := range p.Secrets {
-		if s.Until != 0 && s.Until <= now {
-			continue
-		}
+	for _, s := range p.Signing(now) {
 		plain, err := e.Secret.Open("webhook endpoint", p.ID.String(), s.Sealed)
 		if err != nil {
 			return nil, err
@@ -167,7 +173,8 @@ func (e *Engine) Reveal(p *Endpoint, now int64) ([]string, error) {
 }
 
 func (e *Engine) sealEndpoint(id UUID, secret string) EndpointSecret {
-	return EndpointSecret{Sealed: e.Secret.Seal("webhook endpoint", id.String(), secret)}
+	kind, rest, _ := strings.Cut(secret, "_")
+	return EndpointSecret{Sealed: e.Secret.Seal("webhook endpoint", id.String(), secret), Hint: kind + "_…" + rest[max(len(rest)-4, 0):]}
 }
 
 // CreateEndpoint makes an endpoint that is told of every event after this

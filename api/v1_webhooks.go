@@ -26,7 +26,7 @@ type Webhooks struct {
 	Test func(ctx context.Context, p *giro.Endpoint) (*giro.Delivery, []byte, error)
 }
 
-var endpointReadOnly = []string{"id", "object", "secret", "disabled_reason", "disabled_at", "failing_since", "livemode", "created", "created_at", "updated_at", "version"}
+var endpointReadOnly = []string{"id", "object", "secret", "secret_hint", "old_secrets", "disabled_reason", "disabled_at", "failing_since", "livemode", "created", "created_at", "updated_at", "version"}
 
 func endpointFields(required bool) []field {
 	return []field{
@@ -62,6 +62,9 @@ var (
 		{name: "disabled_at", schema: null(answerTime)}, {name: "livemode", schema: flagSchema}, {name: "metadata", schema: metadataSchema},
 		{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "updated_at", schema: answerTime}, {name: "version", schema: plainInteger},
 		{name: "failing_since", schema: null(answerTime), about: "Since when every attempt has failed."},
+		{name: "secret_hint", schema: null(plainText), about: "The end of its signing secret, to tell it from another one; null for a secret of before giro kept that."},
+		{name: "old_secrets", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "WebhookOldSecret", fields: []field{
+			{name: "hint", schema: null(plainText)}, {name: "valid_until", schema: answerTime}}}}, about: "What was rolled and still signs beside it, the newest first."},
 		{name: "secret", schema: plainText, optional: true, about: "Once: when it is created, and when it is rolled."},
 	}}
 	deliveryFields = []field{
@@ -93,9 +96,11 @@ var webhookRoutes = []*route{
 			}
 			shown := make([]json.RawMessage, len(list))
 			for i, p := range list {
-				if shown[i], err = c.showEndpoint(p, ""); err != nil {
+				render, err := c.renderEndpoint(http.StatusOK, p.ID, "")
+				if err != nil {
 					return err
 				}
+				shown[i] = render(p).Body
 			}
 			return sendList(c, shown, func(b []byte, one json.RawMessage) []byte { return append(b, one...) })
 		}},
@@ -105,8 +110,13 @@ var webhookRoutes = []*route{
 			if err != nil {
 				return err
 			}
+			render, err := c.renderEndpoint(http.StatusOK, p.ID, "")
+			if err != nil {
+				return err
+			}
 			c.w.Header()["Etag"] = []string{etag(p.Version)}
-			return c.sendEndpoint(http.StatusOK, p, "")
+			c.sendJSON(http.StatusOK, render(p).Body)
+			return nil
 		}},
 	{method: "PUT", path: "/v1/webhook_endpoints/{id}", id: "updateWebhookEndpoint", tag: "webhook_endpoints", summary: "Update, enable or disable a webhook endpoint", access: accessSecret, body: endpointUpdateSchema, status: 200, answer: endpointAnswer,
 		errors: []giro.Code{giro.CodeNotFound, giro.CodeURLForbidden, giro.CodePortForbidden, giro.CodePreconditionFailed, giro.CodeNothingToUpdate}, handler: updateEndpoint},
@@ -390,16 +400,27 @@ func updateEndpoint(c *call) error {
 	})
 }
 
-// showEndpoint renders an endpoint with where the sending to it stands.
-func (c *call) showEndpoint(p *giro.Endpoint, secret string) ([]byte, error) {
-	d, err := c.engine().Store.Dispatch(c.ctx, p.ID)
+// renderEndpoint renders an endpoint (zero: a new one), also one that a change
+// returns. Where the sending to it stands is read before: a change does not touch
+// it. secret is shown to who has just made it.
+func (c *call) renderEndpoint(status int, id giro.UUID, secret string) (func(any) giro.Answer, error) {
+	now, err := c.engine().Clock(c.ctx, c.book())
 	if err != nil {
 		return nil, err
 	}
-	return appendEndpoint(p, d, secret), nil
+	var d *giro.Dispatch
+	if !id.IsZero() {
+		if d, err = c.engine().Store.Dispatch(c.ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return func(v any) giro.Answer {
+		p := v.(*giro.Endpoint)
+		return giro.Answer{Status: status, Body: appendEndpoint(p, d, giro.Micros(now), secret), Location: "/v1/webhook_endpoints/" + p.ID.ID("we")}
+	}, nil
 }
 
-func appendEndpoint(p *giro.Endpoint, d *giro.Dispatch, secret string) []byte {
+func appendEndpoint(p *giro.Endpoint, d *giro.Dispatch, now int64, secret string) []byte {
 	b := p.AppendJSON(nil)
 	a := appender{b: b[:len(b)-1], begun: true}
 	if d != nil && d.Failing != 0 {
@@ -407,35 +428,19 @@ func appendEndpoint(p *giro.Endpoint, d *giro.Dispatch, secret string) []byte {
 	} else {
 		a.maybe("failing_since", "")
 	}
+	signing := p.Signing(now)
+	a.maybe("secret_hint", signing[0].Hint)
+	a.key("old_secrets")
+	a.b = appendList(a.b, signing[1:], func(b []byte, s giro.EndpointSecret) []byte {
+		old := appender{b: b}
+		old.maybe("hint", s.Hint)
+		old.text("valid_until", giro.WireTime(giro.TimeOf(s.Until)))
+		return old.close()
+	})
 	if secret != "" {
 		a.text("secret", secret)
 	}
 	return a.close()
-}
-
-// renderEndpoint renders what a change of an endpoint (zero: a new one) returns.
-// Where the sending to it stands is read before: a change does not touch it.
-func (c *call) renderEndpoint(status int, id giro.UUID, secret string) (func(any) giro.Answer, error) {
-	var d *giro.Dispatch
-	if !id.IsZero() {
-		var err error
-		if d, err = c.engine().Store.Dispatch(c.ctx, id); err != nil {
-			return nil, err
-		}
-	}
-	return func(v any) giro.Answer {
-		p := v.(*giro.Endpoint)
-		return giro.Answer{Status: status, Body: appendEndpoint(p, d, secret), Location: "/v1/webhook_endpoints/" + p.ID.ID("we")}
-	}, nil
-}
-
-func (c *call) sendEndpoint(status int, p *giro.Endpoint, secret string) error {
-	b, err := c.showEndpoint(p, secret)
-	if err != nil {
-		return err
-	}
-	c.sendJSON(status, b)
-	return nil
 }
 
 // okBytes answers what a command has rendered itself.

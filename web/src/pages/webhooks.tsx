@@ -298,6 +298,17 @@ export function WebhookPage() {
               items={[
                 [t('nav.events'), e.events.join(', ')],
                 [t('col.description'), e.description],
+                [t('webhooks.secret'), <code key="h">{e.secret_hint ?? '—'}</code>],
+                [
+                  t('webhooks.old_secret'),
+                  e.old_secrets.length === 0
+                    ? undefined
+                    : e.old_secrets.map((s, i) => (
+                        <div key={i}>
+                          <code>{s.hint ?? '—'}</code> {t('webhooks.signs_until')} <Time at={s.valid_until} />
+                        </div>
+                      )),
+                ],
                 [t('webhooks.failing_since'), e.failing_since ? <Ago key="f" at={e.failing_since} /> : undefined],
                 [t('webhooks.disabled_reason'), e.disabled_reason ? label('disabled_reason', e.disabled_reason) : undefined],
                 [t('col.created'), <Time key="c" at={e.created} style="long" />],
