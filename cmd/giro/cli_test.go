@@ -12,6 +12,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -392,17 +394,29 @@ func TestWaitingEnds(t *testing.T) {
 	c.must(0, "fund", "--amount", "50", "--currency", "brl")
 	id := strings.TrimSpace(c.must(0, "payouts", "create", "--amount", "5", "--currency", "brl", "--pix-key", "maria@example.com", "--simulate", "pending", "-o", "id"))
 	want := "giro: " + id + " is not final yet and goes on by itself; wait again with: giro payouts wait " + id + "\n"
-	c.must(exitUnreachable, "payouts", "wait", id, "--timeout", "300ms")
+	c.must(exitUnreachable, "payouts", "wait", id, "--timeout", "2s")
 	if c.err.String() != want || c.out.Len() > 0 {
 		t.Errorf("%q %q", c.out.String(), c.err.String())
 	}
-	c.must(exitUnreachable, "payouts", "wait", id, "--timeout", "300ms", "--json")
+	c.must(exitUnreachable, "payouts", "wait", id, "--timeout", "2s", "--json")
 	if !strings.HasPrefix(c.err.String(), `{"error":{"detail":"`+id) || strings.Count(c.err.String(), "\n") != 1 {
 		t.Errorf("%q", c.err.String())
 	}
-	ctx, interrupt := context.WithTimeout(t.Context(), 300*time.Millisecond) // as Ctrl-C ends it
+	to, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context()) // as Ctrl-C ends it
 	defer interrupt()
-	c.ctx = ctx
+	asked := 0
+	between := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, ModifyResponse: func(*http.Response) error {
+		if asked++; asked == 2 { // it is there, and not final
+			interrupt()
+		}
+		return nil
+	}})
+	defer between.Close()
+	c.env["GIRO_URL"], c.ctx = between.URL, ctx
 	c.must(exitInterrupted, "payouts", "wait", id)
 	if c.err.String() != want {
 		t.Errorf("%q", c.err.String())
