@@ -36,3 +36,8 @@ func (s *SQLite) Named(ctx context.Context) (report *giro.Report, err error) {
 	})
 	return report, err
 }
+
+// Turns hands out so many pieces of a verification; -1: none is left.
+func Turns(pieces int) (after func(last int) int) {
+	return (&turns{taken: make([]bool, pieces)}).after
+}

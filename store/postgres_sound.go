@@ -51,6 +51,17 @@ func (r *raw) id() (u giro.UUID) {
 	return u
 }
 
+// placeColumns are those that place reads, on both databases.
+const placeColumns = "book, currency, role, name"
+
+func (r *raw) place() place {
+	at := place{book: giro.Book(r.int()), currency: money.Currency(r.word()), role: giro.Role(r.word())}
+	if name := r.bytes(); at.role == giro.RoleClearing {
+		at.name = string(name)
+	}
+	return at
+}
+
 // word reads a text that recurs, which is made once.
 func (r *raw) word() string {
 	b := r.bytes()
@@ -67,42 +78,59 @@ func (r *raw) word() string {
 
 // filled runs a query whose rows fill a page.
 func (p *postgresProver) filled(each func(i int, r *raw), sql string, arguments ...any) (n int, err error) {
-	rows, err := p.tx.Query(p.ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, arguments...)...)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	for ; rows.Next(); n++ {
-		if n == 0 && rows.FieldDescriptions()[0].Format != pgx.BinaryFormatCode {
-			return 0, unsound("the connection brings rows as text")
-		}
-		each(n, &raw{rows.RawValues(), p.words})
-	}
-	return n, rows.Err()
+	err = p.run(func(r *raw) error { each(n, r); n++; return nil }, sql, arguments...)
+	return n, err
 }
 
-func (p *postgresProver) accountPage(page []pageAccount, first, last giro.UUID) (int, error) {
-	return p.filled(func(i int, r *raw) {
-		a := &page[i]
-		a.id, a.book, a.currency, a.role = r.id(), giro.Book(r.int()), money.Currency(r.word()), giro.Role(r.word())
-		a.balance, a.negative, a.name = r.int(), r.bool(), ""
-		if name := r.bytes(); a.role == giro.RoleClearing {
-			a.name = string(name)
+// run hands over row by row, without keeping them.
+func (p *postgresProver) run(each func(*raw) error, sql string, arguments ...any) error {
+	rows, err := p.tx.Query(p.ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, arguments...)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if all := rows.FieldDescriptions(); len(all) > 0 && all[0].Format != pgx.BinaryFormatCode {
+		return unsound("the connection brings rows as text")
+	}
+	for r := (raw{words: p.words}); rows.Next(); {
+		r.columns = rows.RawValues()
+		if err := each(&r); err != nil {
+			return err
 		}
-		a.damaged = !mapOfTexts(r.bytes())
-	}, "SELECT id, book, currency, role, balance, negative, name, metadata FROM account WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT $3",
-		all16(first), all16(last), len(page))
+	}
+	return rows.Err()
+}
+
+func (p *postgresProver) accountPage(page []pageAccount, first giro.UUID) (int, error) {
+	return p.filled(func(i int, r *raw) {
+		page[i] = pageAccount{id: r.id(), place: r.place(), balance: r.int(), negative: r.bool(), damaged: !mapOfTexts(r.bytes())}
+	}, "SELECT id, "+placeColumns+", balance, negative, metadata FROM account WHERE id >= $1 ORDER BY id LIMIT $2", all16(first), len(page))
+}
+
+func (p *postgresProver) places(ids []giro.UUID, each func(giro.UUID, place)) error {
+	return p.run(func(r *raw) error { each(r.id(), r.place()); return nil },
+		"SELECT id, "+placeColumns+" FROM account WHERE id = ANY($1::uuid[])", column(ids, all16))
+}
+
+func (p *postgresProver) balancesBefore(ids []giro.UUID, sequence int64, each func(giro.UUID, int64)) error {
+	return p.run(func(r *raw) error { each(r.id(), r.int()); return nil },
+		`SELECT a.id, e.balance FROM unnest($1::uuid[]) AS a (id) CROSS JOIN LATERAL
+			(SELECT balance FROM entry WHERE account = a.id AND sequence < $2 ORDER BY sequence DESC, n DESC LIMIT 1) AS e`,
+		column(ids, all16), sequence)
+}
+
+// everyEntry reads the table as it lies, which costs a fifth of reading one
+// account after the other.
+func (p *postgresProver) everyEntry(each func(*giro.Entry) error) error {
+	var e giro.Entry
+	return p.run(func(r *raw) error {
+		e = giro.Entry{Account: r.id(), Sequence: r.int(), N: int(r.int()), Amount: r.int(), Balance: r.int(), At: r.int()}
+		return each(&e)
+	}, "SELECT "+pgEntryColumns+" FROM entry")
 }
 
 // all16 is an id as an argument, of which zero is not the absent one.
 func all16(u giro.UUID) [16]byte { return u }
-
-func (p *postgresProver) entryPage(page []giro.Entry, account giro.UUID, after giro.EntryKey, last giro.UUID) (int, error) {
-	return p.filled(func(i int, r *raw) {
-		page[i] = giro.Entry{Account: r.id(), Sequence: r.int(), N: int(r.int()), Amount: r.int(), Balance: r.int(), At: r.int()}
-	}, "SELECT "+pgEntryColumns+" FROM entry WHERE (account, sequence, n) > ($1, $2::bigint, $3::bigint) AND account <= $4 ORDER BY account, sequence, n LIMIT $5",
-		all16(account), after.Sequence, int64(after.N), all16(last), len(page))
-}
 
 func (p *postgresProver) movementPage(page []pageMovement, book giro.Book, kind giro.Kind, first, last giro.UUID) (int, error) {
 	return p.filled(func(i int, r *raw) {
@@ -121,13 +149,13 @@ func (p *postgresProver) movementPage(page []pageMovement, book giro.Book, kind 
 func (p *postgresProver) transactionPage(page []pageTransaction, book giro.Book, first, last int64) (int, error) {
 	return p.filled(func(i int, r *raw) {
 		t := &page[i]
-		t.Book, t.Sequence, t.ID, t.At, t.Cause, t.Object = r.int(), r.int(), r.id(), r.int(), r.word(), r.id()
+		t.Book, t.Sequence, t.ID, t.At, t.Cause, t.Object = int64(book), r.int(), r.id(), r.int(), r.word(), r.id()
 		t.Kind, t.Currency = giro.Kind(r.word()), r.word()
 		var err error
 		t.Postings, err = ledger.DecodePostings(t.Postings[:0], r.bytes())
 		t.damaged = copy(t.Hash[:], r.bytes()) != len(t.Hash) || err != nil
 		t.sides = sides{r.int(), r.int()}
-	}, "SELECT "+pgTransactionColumns+", debits, credits FROM ledger_transaction WHERE book = $1 AND sequence >= $2 AND sequence <= $3 ORDER BY sequence LIMIT $4",
+	}, "SELECT sequence, id, at, cause, object, kind, currency, postings, hash, debits, credits FROM ledger_transaction WHERE book = $1 AND sequence >= $2 AND sequence <= $3 ORDER BY sequence LIMIT $4",
 		int64(book), first, last, len(page))
 }
 

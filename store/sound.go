@@ -28,11 +28,16 @@ import (
 //     lies in a window for a while, in which most of its ledger transactions,
 //     refunds and events go by; what goes by outside of it, and what does not
 //     agree when it leaves, is looked up.
-//   - Entries are read in the order of their accounts, beside the accounts.
-//     That they are those of the postings, and that the roll-ups are those of
-//     the movements, is shown by keyed sums.
+//   - Each posting says what its two entries have to be, the balances after them
+//     included, for the accounts' balances are carried along the chain. Entries
+//     may therefore be read in any order: that they are those of the postings,
+//     that accounts end where their entries do, and that the roll-ups are those
+//     of the movements, is shown by keyed sums.
 //
 // The work is cut into pieces, which several readers of one state take in turn.
+// A reader that does not go on where it was takes the balances to carry from the
+// last entries before. That proves as much: if the entries are those that the
+// postings ask for, so are these.
 
 // prover reads one snapshot for the quick half. A page is filled from its
 // beginning; a page that is not full is the last. What cannot be decoded is
@@ -40,9 +45,14 @@ import (
 type prover interface {
 	audited
 	// accountPage reads accounts in the order of their ids.
-	accountPage(page []pageAccount, first, last giro.UUID) (int, error)
-	// entryPage reads entries of accounts up to last, after one entry.
-	entryPage(page []giro.Entry, account giro.UUID, after giro.EntryKey, last giro.UUID) (int, error)
+	accountPage(page []pageAccount, first giro.UUID) (int, error)
+	// places reads where accounts stand that exist.
+	places(ids []giro.UUID, each func(giro.UUID, place)) error
+	// balancesBefore reads the balances of accounts after their last entries before
+	// a sequence; those without any are left out.
+	balancesBefore(ids []giro.UUID, sequence int64, each func(giro.UUID, int64)) error
+	// everyEntry runs over all entries, in the order that costs least.
+	everyEntry(each func(*giro.Entry) error) error
 	// movementPage reads movements of a book and kind by id. Of the detail it
 	// reads what giro.DecodeDetailCore does; it leaves out what verify ignores.
 	movementPage(page []pageMovement, book giro.Book, kind giro.Kind, first, last giro.UUID) (int, error)
@@ -88,8 +98,8 @@ type pageEvent struct {
 }
 
 // showsWithin is how much of an event's data is read: more than a movement
-// shows first.
-const showsWithin = 320
+// shows first, unless its amounts have fifty digits together.
+const showsWithin = 224
 
 // limits are what the quick half takes at once; all of its memory.
 type limits struct {
@@ -166,7 +176,6 @@ func sound(readers []prover, l limits) (*giro.Report, error) {
 	}
 	passes := make([]*pass, len(readers))
 	errs := make([]error, len(readers))
-	var next atomic.Int64
 	var wait sync.WaitGroup
 	for i, reader := range readers {
 		p := newPass(w, reader)
@@ -174,12 +183,11 @@ func sound(readers []prover, l limits) (*giro.Report, error) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			for errs[i] == nil && !w.stopped.Load() {
-				n := int(next.Add(1)) - 1
-				if n >= len(w.pieces) {
-					return
-				}
-				errs[i] = w.pieces[n](p)
+			if i == 0 {
+				errs[i] = p.enterAll()
+			}
+			for n := w.turns.after(-1); errs[i] == nil && n >= 0 && !w.stopped.Load(); n = w.turns.after(n) {
+				errs[i] = p.book(&w.pieces[n])
 			}
 			if errs[i] != nil {
 				w.stopped.Store(true)
@@ -195,20 +203,96 @@ func sound(readers []prover, l limits) (*giro.Report, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	for _, p := range passes[1:] {
-		passes[0].merge(&p.tally)
+	for _, p := range passes {
+		w.total.merge(&p.tally)
 	}
-	return passes[0].conclude()
+	return w.conclude(readers[0])
 }
 
-// whole is what all pieces of the work share; it does not change once they run.
+// conclude compares what the pieces have added up.
+func (w *whole) conclude(from prover) (*giro.Report, error) {
+	total := &w.total
+	if total.posted != total.entered {
+		return nil, unsound("the entries are not those of the postings")
+	}
+	if total.ends != total.folds {
+		return nil, unsound("the accounts are not where their entries end")
+	}
+	for k, sum := range total.reserved {
+		if sum != 0 {
+			return nil, unsound("the reserved accounts of book %d hold %d %s that no movement reserves", k.book, sum, k.currency)
+		}
+	}
+	for book, head := range w.heads {
+		counts := total.counted(book)
+		for i, kind := range giro.Kinds {
+			if n := *head.Count(kind); n != counts[i] {
+				return nil, unsound("book %d counts %d %s, not %d", book, n, kind.Plural(), counts[i])
+			}
+		}
+		delete(total.counts, book)
+	}
+	if len(total.counts) > 0 {
+		return nil, unsound("%d books that do not exist have movements", len(total.counts))
+	}
+	err := from.rollups(func(r giro.Rollup) error {
+		total.cellsOf(r.Book).add(&r, math.MaxUint64) // less
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read roll-ups: %w", err)
+	}
+	for book, s := range total.cells {
+		if s.counts != [2]uint64{} || s.total < giro.RollupMax && s.sums != [2]uint64{} {
+			return nil, unsound("the roll-ups of book %d are not those of its movements", book)
+		}
+	}
+	return &giro.Report{OK: true, Movements: total.movements, LedgerTransactions: total.transactions, Entries: total.entries, Faults: []giro.Fault{}}, nil
+}
+
+// whole is what all pieces of the work share; it does not change while they run.
 type whole struct {
 	limits
+	total   tally // of what is read before the pieces, and of them at last
 	heads   map[giro.Book]*bookState
-	known   map[giro.UUID]*place // the first accounts, by id
-	all     bool                 // known has all of them
-	pieces  []func(*pass) error
+	numbers map[giro.UUID]int32 // of the first accounts
+	stands  []*place            // by number
+	pieces  []piece
+	turns   turns
 	stopped atomic.Bool
+}
+
+// turns says who takes which piece. A reader goes on with the one behind its
+// last, as long as nobody has it, for then it has the accounts' balances.
+type turns struct {
+	mu    sync.Mutex
+	taken []bool
+}
+
+// after returns the next piece for a reader, or -1.
+func (t *turns) after(last int) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next, most := last+1, 0
+	if next == 0 || next == len(t.taken) || t.taken[next] {
+		// The greatest stretch that is left is shared with whoever comes to it.
+		next = -1
+		for i, n := 0, 0; i < len(t.taken); i++ {
+			if n++; t.taken[i] {
+				n = 0
+			} else if n > most {
+				most, next = n, i-n+1
+			}
+		}
+		if next < 0 {
+			return -1
+		}
+		if next > 0 {
+			next += most / 2
+		}
+	}
+	t.taken[next] = true
+	return next
 }
 
 // bookState is a book's head and what it has lost of its events.
@@ -221,7 +305,7 @@ type bookState struct {
 // newWhole reads the heads and the accounts, and cuts the work into pieces, a few
 // for each reader.
 func newWhole(r prover, l limits, readers int) (*whole, error) {
-	w := &whole{limits: l, heads: map[giro.Book]*bookState{}, known: map[giro.UUID]*place{}, all: true}
+	w := &whole{limits: l, total: newTally(), heads: map[giro.Book]*bookState{}, numbers: map[giro.UUID]int32{}}
 	swept, err := r.swept()
 	if err != nil {
 		return nil, err
@@ -255,58 +339,43 @@ func newWhole(r prover, l limits, readers int) (*whole, error) {
 			return nil, err
 		}
 	}
-	// The short pieces come last, so that nobody waits long for another one.
-	return w, w.cutEntries(r)
+	w.turns.taken = make([]bool, len(w.pieces))
+	return w, w.readAccounts(r)
 }
 
-// cutEntries remembers the accounts and makes pieces of about the same number of
-// them.
-func (w *whole) cutEntries(r prover) error {
-	const most = 64
-	var ends []giro.UUID // of spans of as many pages as stride
+// readAccounts checks what accounts say of themselves, and remembers where they
+// stand.
+func (w *whole) readAccounts(r prover) error {
 	page := make([]pageAccount, w.page)
 	kinds := map[place]*place{} // most accounts stand where many others do
-	stride, pages := 1, 0
 	for first, more := (giro.UUID{}), true; more; {
-		n, err := r.accountPage(page, first, lastUUID)
+		n, err := r.accountPage(page, first)
 		if err != nil {
 			return err
 		}
 		for i := range page[:n] {
 			a := &page[i]
-			if a.damaged {
-				return unsound("account %s is damaged", accountName(a.id))
+			if a.damaged || !a.negative && a.balance < 0 {
+				return unsound("account %s is damaged, or below its floor at %d", accountName(a.id), a.balance)
 			}
-			if len(w.known) < w.places {
-				at := kinds[a.place]
-				if at == nil {
-					at = &place{}
-					*at, kinds[a.place] = a.place, at
-				}
-				w.known[a.id] = at
-			} else {
-				w.all = false
+			if a.role == giro.RoleReserved || a.role == giro.RoleSubReserved {
+				w.total.reserved[bucket{a.book, a.currency}] += a.balance
 			}
-		}
-		if more = n == len(page); !more {
-			break
-		}
-		first = after(page[n-1].id)
-		if pages++; pages%stride == 0 {
-			ends = append(ends, page[n-1].id)
-		}
-		if len(ends) == most {
-			for i := range most / 2 {
-				ends[i] = ends[2*i+1]
+			w.total.ends.add(a.id, a.balance)
+			if len(w.stands) == w.limits.places {
+				continue
 			}
-			ends, stride = ends[:most/2], 2*stride
+			at := kinds[a.place]
+			if at == nil {
+				at = &place{}
+				*at, kinds[a.place] = a.place, at
+			}
+			w.numbers[a.id] = int32(len(w.stands))
+			w.stands = append(w.stands, at)
 		}
-	}
-	next := giro.UUID{}
-	for _, last := range append(ends, lastUUID) {
-		first := next
-		w.pieces = append(w.pieces, func(p *pass) error { return p.fold(first, last) })
-		next = after(last)
+		if more = n == len(page); more {
+			first = after(page[n-1].id)
+		}
 	}
 	return nil
 }
@@ -384,16 +453,12 @@ func (w *whole) cutBook(r prover, b *bookState, size int64) error {
 			continue // nothing lies between, or a clock was set back
 		}
 		one.to, one.last, one.event = before(next.from), next.first-1, next.firstEvent-1
-		w.add(one)
+		w.pieces = append(w.pieces, one)
 		one = next
 	}
 	one.to, one.last, one.event, one.end = lastUUID, math.MaxInt64, math.MaxInt64, true
-	w.add(one)
+	w.pieces = append(w.pieces, one)
 	return nil
-}
-
-func (w *whole) add(one piece) {
-	w.pieces = append(w.pieces, func(p *pass) error { return p.book(&one) })
 }
 
 // idAt returns the smallest id of a time (µs).
@@ -443,7 +508,34 @@ type tally struct {
 	reserved map[bucket]int64        // by accounts, less what movements reserve
 	posted   digest
 	entered  digest
+	ends     weighed // balances of accounts
+	folds    weighed // amounts of entries
 	cells    map[giro.Book]*cellSums
+}
+
+func newTally() tally {
+	return tally{counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]int64{}, cells: map[giro.Book]*cellSums{}}
+}
+
+// weighed is a sum of amounts, each times the keyed hash of its account, modulo
+// 2^128. Two are equal where each account's amounts add up to the same, and
+// otherwise by a chance of one in 2^64: what is amiss on one account, times its
+// hash, is another number for each hash.
+type weighed struct{ high, low uint64 }
+
+func (w *weighed) add(account giro.UUID, amount int64) {
+	hash := maphash.Bytes(digestSeeds[0], account[:])
+	high, low := bits.Mul64(hash, uint64(amount))
+	if amount < 0 {
+		high -= hash // uint64 made it 2^64 more
+	}
+	w.join(weighed{high, low})
+}
+
+func (w *weighed) join(o weighed) {
+	var carry uint64
+	w.low, carry = bits.Add64(w.low, o.low, 0)
+	w.high, _ = bits.Add64(w.high, o.high, carry)
 }
 
 // cellSums are keyed sums over the cells of a book as its movements say.
@@ -491,6 +583,8 @@ func (t *tally) merge(o *tally) {
 	}
 	t.posted.join(o.posted)
 	t.entered.join(o.entered)
+	t.ends.join(o.ends)
+	t.folds.join(o.folds)
 	for book, s := range o.cells {
 		to := t.cellsOf(book)
 		for i := range to.counts {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"math"
 	"math/bits"
@@ -21,11 +20,16 @@ type pass struct {
 	tally
 	from prover
 
-	found   map[giro.UUID]*place     // accounts that were looked up
+	known     []account              // the first accounts, by number
+	found     map[giro.UUID]*account // others, that were looked up
+	strangers []giro.UUID            // of which nothing but the id is known yet
+	behind    []giro.UUID            // whose balances are not known yet
+	walk      walk
+	route     []*account // of the page's postings, debit and credit by turns, and
+	passed    int        // how many of them were followed
+
 	checked map[movementID]giro.Kind // movements that were looked up and agree; empty: the book has made none of this id
 
-	accountPages     []pageAccount
-	entryPages       []giro.Entry
 	movementPages    [len(kindsInOrder)][]pageMovement
 	transactionPages []pageTransaction
 	eventPages       []pageEvent
@@ -37,6 +41,21 @@ type pass struct {
 	heard    []*resident
 	subject  giro.Movement
 	scratch  [512]byte
+}
+
+// account is an account, and its balance as far as the chain was followed.
+type account struct {
+	*place  // nil: it does not exist
+	balance int64
+	walk    int // in which the balance was known last
+}
+
+// walk is a way along a book's chain, over one piece or several that adjoin.
+type walk struct {
+	number    int
+	book      giro.Book
+	next      int64 // sequence
+	beginning bool  // it began where the book does
 }
 
 // kindsInOrder puts a charge before its refund of the same instant.
@@ -153,11 +172,13 @@ type movementID struct {
 
 func newPass(w *whole, from prover) *pass {
 	p := &pass{
-		whole: w, from: from, found: map[giro.UUID]*place{}, checked: map[movementID]giro.Kind{},
-		tally:        tally{counts: map[giro.Book]*[4]int64{}, reserved: map[bucket]int64{}, cells: map[giro.Book]*cellSums{}},
-		accountPages: make([]pageAccount, w.page), entryPages: make([]giro.Entry, w.page),
+		whole: w, from: from, tally: newTally(),
+		known: make([]account, len(w.stands)), found: map[giro.UUID]*account{}, checked: map[movementID]giro.Kind{},
 		transactionPages: make([]pageTransaction, w.page), eventPages: make([]pageEvent, w.page),
 		window: newWindow(w.limits.window), open: giro.RollupCells{},
+	}
+	for i, at := range w.stands {
+		p.known[i].place = at
 	}
 	for i := range p.movementPages {
 		p.movementPages[i] = make([]pageMovement, w.page)
@@ -165,24 +186,72 @@ func newPass(w *whole, from prover) *pass {
 	return p
 }
 
-// place finds an account; nil: it does not exist.
-func (p *pass) place(id giro.UUID) (*place, error) {
-	if found, ok := p.known[id]; ok || p.all {
-		return found, nil
+// account finds an account that was met, or nil.
+func (p *pass) account(id giro.UUID) *account {
+	if n, ok := p.numbers[id]; ok {
+		return &p.known[n]
 	}
-	if found, ok := p.found[id]; ok {
-		return found, nil
+	return p.found[id]
+}
+
+// approach is account for one that meet looks up, where nobody has met it.
+func (p *pass) approach(id giro.UUID) *account {
+	a := p.account(id)
+	if a == nil {
+		a = &account{}
+		p.found[id] = a
+		p.strangers = append(p.strangers, id)
 	}
-	var page [1]pageAccount
-	n, err := p.from.accountPage(page[:], id, id)
-	if err != nil || n == 0 {
-		return nil, err
+	return a
+}
+
+// meet looks up where the accounts stand that were approached.
+func (p *pass) meet() error {
+	if len(p.strangers) == 0 {
+		return nil
 	}
-	if len(p.found) >= max(p.places/4, 1) {
+	err := p.from.places(p.strangers, func(id giro.UUID, at place) { p.found[id].place = &at })
+	p.strangers = p.strangers[:0]
+	return err
+}
+
+// setOut goes on with a piece, or begins another walk with it.
+func (p *pass) setOut(b *piece) {
+	if b.begin || b.Book != p.walk.book || b.first != p.walk.next {
+		p.walk = walk{number: p.walk.number + 1, book: b.Book, beginning: b.begin}
+	}
+	p.walk.next = b.last + 1
+}
+
+// carry has the balances, as they are before a page of ledger transactions, of
+// all accounts that it posts to.
+func (p *pass) carry(page []pageTransaction) error {
+	if len(p.found) >= p.places/4 {
 		clear(p.found)
 	}
-	p.found[id] = &page[0].place
-	return &page[0].place, nil
+	p.route, p.passed = p.route[:0], 0
+	for i := range page {
+		for _, posting := range page[i].Postings {
+			for _, id := range [2]giro.UUID{posting.Debit, posting.Credit} {
+				a := p.approach(id)
+				p.route = append(p.route, a)
+				if a.walk == p.walk.number {
+					continue
+				}
+				a.walk, a.balance = p.walk.number, 0
+				if _, numbered := p.numbers[id]; !numbered || !p.walk.beginning {
+					p.behind = append(p.behind, id)
+				}
+			}
+		}
+	}
+	if err := p.meet(); err != nil || len(p.behind) == 0 {
+		return err
+	}
+	slices.SortFunc(p.behind, func(a, c giro.UUID) int { return bytes.Compare(a[:], c[:]) })
+	err := p.from.balancesBefore(p.behind, page[0].Sequence, func(id giro.UUID, balance int64) { p.account(id).balance = balance })
+	p.behind = p.behind[:0]
+	return err
 }
 
 // rows hands out a table's rows in order, page by page. Its time never goes
@@ -249,6 +318,7 @@ func (p *pass) book(b *piece) error {
 				return n, err
 			}}
 	}
+	p.setOut(b)
 	link, err := p.linkBefore(b)
 	if err != nil {
 		return err
@@ -259,6 +329,7 @@ func (p *pass) book(b *piece) error {
 			n, err = p.from.transactionPage(page, b.Book, next, b.last)
 			if n > 0 {
 				next = page[n-1].Sequence + 1
+				err = errors.Join(err, p.carry(page[:n]))
 			}
 			return n, err
 		}}
@@ -432,16 +503,20 @@ func (p *pass) follow(b *piece, link *chainLink, t *pageTransaction) error {
 			{Account: posting.Debit, Sequence: t.Sequence, N: 2 * i, Amount: -posting.Amount, At: t.At},
 			{Account: posting.Credit, Sequence: t.Sequence, N: 2*i + 1, Amount: posting.Amount, At: t.At},
 		} {
-			account, err := p.place(e.Account)
-			if err != nil {
-				return err
-			}
-			if account == nil || account.book != b.Book || string(account.currency) != t.Currency {
+			a := p.route[p.passed]
+			p.passed++
+			if a.place == nil || a.book != b.Book || string(a.currency) != t.Currency {
 				return unsound("side %d of ledger transaction %d of book %d is on the wrong account", side, t.Sequence, b.Book)
 			}
+			var err error
+			e.Balance, err = money.Add(a.balance, e.Amount)
+			if err != nil {
+				return unsound("ledger transaction %d of book %d leads account %s too far", t.Sequence, b.Book, accountName(e.Account))
+			}
+			a.balance = e.Balance
 			p.posted.add(e)
 			if r != nil {
-				r.flows.add(m, &t.LedgerTransaction, e.Account, account, e.Amount)
+				r.flows.add(m, &t.LedgerTransaction, e.Account, a.place, e.Amount)
 			}
 		}
 	}
@@ -519,15 +594,22 @@ func (p *pass) lookUp(b *piece) error {
 		return err
 	}
 	for _, m := range movements {
+		for _, t := range m.transactions {
+			for _, posting := range t.Postings {
+				p.approach(posting.Debit)
+				p.approach(posting.Credit)
+			}
+		}
+	}
+	if err := p.meet(); err != nil {
+		return err
+	}
+	for _, m := range movements {
 		name := m.ID.ID(m.Kind.Prefix())
 		if m.err != nil {
 			return unsound("%s: %w", name, m.err)
 		}
-		message, err := p.compare(b, &m)
-		if err != nil {
-			return err
-		}
-		if message != "" {
+		if message := p.compare(b, &m); message != "" {
 			return unsound("%s %s", name, message)
 		}
 		delete(needed, suspect{m.ID, m.Kind})
@@ -558,29 +640,25 @@ func (p *pass) lookUp(b *piece) error {
 }
 
 // compare returns what is wrong with a movement that was read whole, or nothing.
-func (p *pass) compare(b *piece, m *auditedMovement) (message string, err error) {
+func (p *pass) compare(b *piece, m *auditedMovement) (message string) {
 	var f flows
 	for _, t := range m.transactions {
 		if _, message := belongs(m.Movement, t); message != "" {
-			return message, nil
+			return message
 		}
 		for _, e := range entriesOf(t) {
-			account, err := p.place(e.Account)
-			if err != nil {
-				return "", err
-			}
-			if account != nil { // else its chain is at fault
-				f.add(m.Movement, t, e.Account, account, e.Amount)
+			if at := p.account(e.Account).place; at != nil { // else its chain is at fault
+				f.add(m.Movement, t, e.Account, at, e.Amount)
 			}
 		}
 	}
 	if message := f.agree(m.Movement, m.refunded); message != "" {
-		return message, nil
+		return message
 	}
 	if m.event == nil && b.swept > 0 && m.Updated <= b.keptAt {
-		return "", nil // its last event was swept
+		return "" // its last event was swept
 	}
-	return told(m.Movement, m.event), nil
+	return told(m.Movement, m.event)
 }
 
 // cell adds a movement to its cells, in most cases to those of the one before it
@@ -621,100 +699,14 @@ func (p *pass) closeCells() {
 	clear(p.lately[:])
 }
 
-// fold folds the entries of a span of accounts to their balances.
-func (p *pass) fold(first, last giro.UUID) error {
-	accountsEnd := false
-	accounts := rows[pageAccount]{page: p.accountPages, time: func(*pageAccount) int64 { return 0 },
-		read: func(page []pageAccount) (n int, err error) {
-			if accountsEnd {
-				return 0, nil
-			}
-			n, err = p.from.accountPage(page, first, last)
-			if n > 0 {
-				accountsEnd = page[n-1].id == last
-				first = after(page[n-1].id)
-			}
-			return n, err
-		}}
-	key, at := giro.EntryKey{Sequence: math.MinInt64}, first
-	entries := rows[giro.Entry]{page: p.entryPages, time: func(*giro.Entry) int64 { return 0 },
-		read: func(page []giro.Entry) (n int, err error) {
-			n, err = p.from.entryPage(page, at, key, last)
-			if n > 0 {
-				at, key = page[n-1].Account, giro.EntryKey{Sequence: page[n-1].Sequence, N: page[n-1].N}
-			}
-			return n, err
-		}}
-	if err := errors.Join(accounts.fill(), entries.fill()); err != nil {
-		return err
-	}
-	for a := accounts.take(0); a != nil; a = accounts.take(0) {
-		if p.stopped.Load() {
-			return nil
+// enterAll adds up the entries.
+func (p *pass) enterAll() error {
+	return p.from.everyEntry(func(e *giro.Entry) error {
+		if p.entries++; p.entries%int64(p.limits.page) == 0 && p.stopped.Load() {
+			return errUnsound // whoever stopped says why
 		}
-		if a.role == giro.RoleReserved || a.role == giro.RoleSubReserved {
-			p.reserved[bucket{a.book, a.currency}] += a.balance
-		}
-		var fold int64
-		for entries.next < entries.n && entries.page[entries.next].Account == a.id {
-			e := entries.take(0)
-			p.entries++
-			p.entered.add(*e)
-			sum, err := money.Add(fold, e.Amount)
-			if err != nil || sum != e.Balance {
-				return unsound("entry %d of account %s does not fold", e.Sequence, accountName(a.id))
-			}
-			fold = sum
-			if err := entries.fill(); err != nil {
-				return err
-			}
-		}
-		if a.damaged || fold != a.balance || !a.negative && a.balance < 0 {
-			return unsound("account %s is at %d, and its entries at %d", accountName(a.id), a.balance, fold)
-		}
-		if err := accounts.fill(); err != nil {
-			return err
-		}
-	}
-	if !entries.done() {
-		return unsound("an entry is on an account that does not exist")
-	}
-	return nil
-}
-
-// conclude compares what the pieces have added up.
-func (p *pass) conclude() (*giro.Report, error) {
-	if p.posted != p.entered {
-		return nil, unsound("the entries are not those of the postings")
-	}
-	for k, sum := range p.reserved {
-		if sum != 0 {
-			return nil, unsound("the reserved accounts of book %d hold %d %s that no movement reserves", k.book, sum, k.currency)
-		}
-	}
-	for book, head := range p.heads {
-		counts := p.counted(book)
-		for i, kind := range giro.Kinds {
-			if n := *head.Count(kind); n != counts[i] {
-				return nil, unsound("book %d counts %d %s, not %d", book, n, kind.Plural(), counts[i])
-			}
-		}
-		delete(p.counts, book)
-	}
-	if len(p.counts) > 0 {
-		return nil, unsound("%d books that do not exist have movements", len(p.counts))
-	}
-	err := p.from.rollups(func(r giro.Rollup) error {
-		p.cellsOf(r.Book).add(&r, math.MaxUint64) // less
+		p.entered.add(*e)
+		p.folds.add(e.Account, e.Amount)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read roll-ups: %w", err)
-	}
-	for book, s := range p.cells {
-		if s.counts != [2]uint64{} || s.total < giro.RollupMax && s.sums != [2]uint64{} {
-			return nil, unsound("the roll-ups of book %d are not those of its movements", book)
-		}
-	}
-	return &giro.Report{OK: true, Movements: p.movements, LedgerTransactions: p.transactions, Entries: p.entries, Faults: []giro.Fault{}}, nil
 }

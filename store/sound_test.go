@@ -227,3 +227,36 @@ func changes(t *testing.T, dir, script string) bool {
 	t.Fatalf("%s: %v", script, err)
 	return false
 }
+
+// TestReadersGoOnWhereTheyAre: each piece is taken once, and whoever has it goes
+// on with the next, which costs no balances to be looked up.
+func TestReadersGoOnWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	for pieces := range 40 {
+		after := store.Turns(pieces)
+		taken := map[int]bool{}
+		at, jumps := [3]int{-1, -1, -1}, 0
+		for left := len(at); left > 0; {
+			for i := range at {
+				if at[i] == pieces {
+					continue
+				}
+				next := after(at[i])
+				switch {
+				case next < 0:
+					at[i] = pieces
+					left--
+					continue
+				case taken[next]:
+					t.Fatalf("piece %d of %d was taken twice", next, pieces)
+				case next != at[i]+1:
+					jumps++
+				}
+				taken[next], at[i] = true, next
+			}
+		}
+		if len(taken) != pieces || jumps > 12 {
+			t.Errorf("%d of %d pieces were taken, %d times not the one behind", len(taken), pieces, jumps)
+		}
+	}
+}

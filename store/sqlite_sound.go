@@ -67,44 +67,58 @@ func (s *sqliteProver) filled(sql string, bind func(*args), each func(i int, r *
 	}
 }
 
-func (s *sqliteProver) accountPage(page []pageAccount, first, last giro.UUID) (int, error) {
-	return s.filled("SELECT id, book, currency, role, balance, negative, name, metadata FROM account WHERE id >= +? AND id <= +? ORDER BY id LIMIT +?",
-		func(a *args) { a.id(first).id(last).int(int64(len(page))) },
+func (s *sqliteProver) accountPage(page []pageAccount, first giro.UUID) (int, error) {
+	return s.filled("SELECT id, "+placeColumns+", balance, negative, metadata FROM account WHERE id >= +? ORDER BY id LIMIT +?",
+		func(a *args) { a.id(first).int(int64(len(page))) },
 		func(i int, r *row) {
-			a := &page[i]
-			a.id, a.book, a.currency, a.role = r.id(), giro.Book(r.int()), money.Currency(s.word(r)), giro.Role(s.word(r))
-			a.balance, a.negative, a.name = r.int(), r.bool(), ""
-			if a.role == giro.RoleClearing {
-				a.name = r.text()
-			} else {
-				r.n++
-			}
-			a.damaged = !mapOfTexts(s.bytes(r))
+			page[i] = pageAccount{id: r.id(), place: s.place(r), balance: r.int(), negative: r.bool(), damaged: !mapOfTexts(s.bytes(r))}
 		})
+}
+
+func (s *sqliteProver) place(r *row) place {
+	at := place{book: giro.Book(r.int()), currency: money.Currency(s.word(r)), role: giro.Role(s.word(r))}
+	if name := s.bytes(r); at.role == giro.RoleClearing {
+		at.name = string(name)
+	}
+	return at
+}
+
+func (s *sqliteProver) places(ids []giro.UUID, each func(giro.UUID, place)) error {
+	for _, id := range ids {
+		_, err := s.filled("SELECT "+placeColumns+" FROM account WHERE id = +?",
+			func(a *args) { a.id(id) },
+			func(_ int, r *row) { each(id, s.place(r)) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sqliteProver) balancesBefore(ids []giro.UUID, sequence int64, each func(giro.UUID, int64)) error {
+	for _, id := range ids {
+		_, err := s.filled("SELECT balance FROM entry WHERE account = +? AND sequence < +? ORDER BY sequence DESC, n DESC LIMIT 1",
+			func(a *args) { a.id(id).int(sequence) },
+			func(_ int, r *row) { each(id, r.int()) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sqliteProver) everyEntry(each func(*giro.Entry) error) error {
+	var e giro.Entry
+	return query(s.c, "SELECT "+entryColumns+" FROM entry", nil, func(r *row) error {
+		e = r.entry()
+		return each(&e)
+	})
 }
 
 // mapOfTexts reports whether stored metadata can be read.
 func mapOfTexts(data []byte) bool {
 	var texts map[string]string
 	return string(data) == "{}" || json.Unmarshal(data, &texts) == nil
-}
-
-// entryPage reads the rest of an account before the next ones: compared as rows,
-// SQLite would compare each with where the page begins.
-func (s *sqliteProver) entryPage(page []giro.Entry, account giro.UUID, after giro.EntryKey, last giro.UUID) (n int, err error) {
-	fill := func(where string, bind func(*args)) {
-		if err == nil && n < len(page) {
-			var m int
-			m, err = s.filled("SELECT "+entryColumns+" FROM entry WHERE "+where+" ORDER BY account, sequence, n LIMIT +?",
-				func(a *args) { bind(a); a.int(int64(len(page) - n)) },
-				func(i int, r *row) { page[n+i] = r.entry() })
-			n += m
-		}
-	}
-	fill("account = +? AND sequence = +? AND n > +?", func(a *args) { a.id(account).int(after.Sequence).int(int64(after.N)) })
-	fill("account = +? AND sequence > +?", func(a *args) { a.id(account).int(after.Sequence) })
-	fill("account > +? AND account <= +?", func(a *args) { a.id(account).id(last) })
-	return n, err
 }
 
 func (s *sqliteProver) movementPage(page []pageMovement, book giro.Book, kind giro.Kind, first, last giro.UUID) (int, error) {

@@ -108,12 +108,13 @@ type digest struct {
 var digestSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
 func (d *digest) add(e giro.Entry) {
-	var b [16 + 4*8]byte
+	var b [16 + 5*8]byte
 	copy(b[:], e.Account[:])
 	binary.BigEndian.PutUint64(b[16:], uint64(e.Sequence))
 	binary.BigEndian.PutUint64(b[24:], uint64(e.N))
 	binary.BigEndian.PutUint64(b[32:], uint64(e.Amount))
 	binary.BigEndian.PutUint64(b[40:], uint64(e.At))
+	binary.BigEndian.PutUint64(b[48:], uint64(e.Balance))
 	var carry uint64
 	d.low, carry = bits.Add64(d.low, maphash.Bytes(digestSeeds[0], b[:]), 0)
 	d.high, _ = bits.Add64(d.high, maphash.Bytes(digestSeeds[1], b[:]), carry)
@@ -422,14 +423,16 @@ func (a *audit) checkEntries() error {
 		if account == nil {
 			return a.fault(0, e.Sequence, "an entry names account %s, which does not exist", accountName(e.Account))
 		}
+		balance := e.Balance
+		e.Balance = 0 // which the postings do not say by themselves
 		account.entered.add(e)
 		fold, err := money.Add(account.fold, e.Amount)
 		if err == nil {
 			account.fold = fold
 		}
-		if (err != nil || fold != e.Balance) && !account.bad {
+		if (err != nil || fold != balance) && !account.bad {
 			account.bad = true
-			return a.fault(account.book, e.Sequence, "the balance of account %s after entry %d is %d, and its entries fold to %d", accountName(e.Account), e.N, e.Balance, fold)
+			return a.fault(account.book, e.Sequence, "the balance of account %s after entry %d is %d, and its entries fold to %d", accountName(e.Account), e.N, balance, fold)
 		}
 		return nil
 	})
