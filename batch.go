@@ -53,7 +53,7 @@ type Writes struct {
 	Sandbox      []*SandboxRow
 	Jobs         []*Job
 	DropJobs     []JobKey
-	ShiftJobs    map[Book]int64 // µs by which a book's jobs become due earlier
+	ShiftJobs    []JobShift // before Jobs are written
 	Dispatches   []*Dispatch
 	Deliveries   []*Delivery
 	Traffic      []*Traffic // to be added to the cells
@@ -178,15 +178,16 @@ func (b *Batch) head(book Book, merchant UUID) *BookHead {
 		old := *h
 		b.undo = append(b.undo, func() { *h = old })
 		h.span = b.span
+		h.Clock.tick(b.At)
 	}
 	h.Dirty = true
 	return h
 }
 
-// now returns the book's own time in µs: the real one plus its test clock.
+// now returns the book's own time in µs, by its test clock.
 func (b *Batch) now(book Book) int64 {
 	if h := b.heads[book]; h != nil {
-		return b.At + h.Clock
+		return h.Clock.At(b.At)
 	}
 	return b.At
 }
@@ -288,10 +289,10 @@ func (b *Batch) write(d *StoredDocument) {
 // schedule makes a job due at a time of the book's clock; it replaces the one
 // of the same object and kind.
 func (b *Batch) schedule(j Job, at int64) {
-	if h := b.heads[j.Book]; h != nil {
-		at -= h.Clock
-	}
 	j.Due = at
+	if h := b.heads[j.Book]; h != nil {
+		j.Due = h.Clock.due(at, b.At)
+	}
 	old := b.jobs[j.JobKey]
 	b.jobs[j.JobKey] = &j
 	b.writes.Jobs = append(b.writes.Jobs, &j)

@@ -38,7 +38,7 @@ type BookHead struct {
 	Refunds   int64
 	Payouts   int64
 	Transfers int64 // made and received
-	Clock     int64 // µs that this book's test clock is ahead of the real one
+	Clock     Clock // of a test book; a live one's is zero
 
 	New, Dirty bool // for the store: insert, or update
 

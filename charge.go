@@ -150,7 +150,7 @@ func (e *Engine) askRail(ctx context.Context, call *Call, m *Movement) (*Result,
 				e.retryJob(ctx, m)
 			}
 		}()
-		out, submitErr := e.attempt(m, nil, m.Detail.Step, false, clockUnknown)
+		out, submitErr := e.attempt(m, nil, m.Detail.Step, false, nil)
 		r, err := e.applyOutcome(ctx, m, false, out, submitErr)
 		if err != nil {
 			e.Logf("outcome of %s: %v", m.Detail.Step.ID, err)

@@ -141,7 +141,7 @@ func TestClosedAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		pending, before := b.balance(t, giro.RolePending), b.balance(t, giro.RoleAvailable)
-		if _, err := b.AdvanceClock(ctx, b.call, 2*time.Hour); err != nil {
+		if _, err := b.ChangeClock(ctx, b.call, giro.ClockChange{Advance: 2 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		for deadline := time.After(20 * time.Second); ; {

@@ -201,11 +201,11 @@ func TestTransfersBetweenMerchantsInEveryHand(t *testing.T) {
 			t.Errorf("the receiver got %d events of update, cancel and delete", got)
 		}
 		m = pending()
-		due, err := b.DueWithin(ctx, b.call.Book(), 8*24*time.Hour)
+		due, err := b.DueWith(ctx, b.call.Book(), giro.ClockChange{Advance: 8 * 24 * time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.AdvanceClock(ctx, b.call, 8*24*time.Hour); err != nil {
+		if _, err := b.ChangeClock(ctx, b.call, giro.ClockChange{Advance: 8 * 24 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.AwaitJobs(ctx, b.call.Book(), due); err != nil {
@@ -252,10 +252,10 @@ func TestDecisionsRunTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.until(t, p.Movement, giro.StatusRefunded)
-	if _, err := b.AdvanceClock(ctx, b.call, time.Hour); err != nil {
+	if _, err := b.ChangeClock(ctx, b.call, giro.ClockChange{Advance: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	if h, err := b.Store.Head(ctx, b.call.Book()); err != nil || h.Clock != time.Hour.Microseconds() {
+	if h, err := b.Store.Head(ctx, b.call.Book()); err != nil || h.Clock.Ahead != time.Hour.Microseconds() {
 		t.Error(h, err)
 	}
 	b.verify(t)

@@ -227,7 +227,7 @@ func TestQuoteIsUsedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.AdvanceClock(t.Context(), b.call, giro.QuoteLife+time.Second); err != nil {
+		if _, err := b.ChangeClock(t.Context(), b.call, giro.ClockChange{Advance: giro.QuoteLife + time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		q = late

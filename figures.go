@@ -197,7 +197,7 @@ func (e *Engine) Figures(ctx context.Context, book Book, currency money.Currency
 		return nil, err
 	}
 	if head != nil {
-		f.Now += head.Clock
+		f.Now = head.Clock.At(f.Now)
 	}
 	cuts := p.cuts(f.Begin, f.End)
 	f.Series = buckets(cuts)

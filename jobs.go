@@ -205,10 +205,10 @@ func (b *busyJobs) end(k JobKey) (again bool) {
 
 // runJob does what is due. A job whose movement has moved on is dropped.
 func (e *Engine) runJob(ctx context.Context, j *Job) error {
-	m, clock := j.Movement, j.Clock
+	m, clock := j.Movement, &j.Clock
 	j.Movement = nil // run again, it is read anew
 	if m == nil {
-		clock = clockUnknown
+		clock = nil
 		var err error
 		if m, err = e.Store.Movement(ctx, j.Book, j.MovementKind, j.Object); err != nil {
 			return err
@@ -240,7 +240,7 @@ func machine(mer *Merchant, book Book) *Call { return &Call{Merchant: mer, Live:
 // carry takes a movement's instruction one step on: hands it over if it was
 // not, else asks what became of it. That it is handed over is durable before it
 // is: after a crash giro asks, it never sends again unasked.
-func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, clock int64) error {
+func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, clock *Clock) error {
 	submit := false
 	if !m.Sent {
 		_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: standKeys(m), decide: func(b *Batch) (any, error) {
@@ -258,7 +258,7 @@ func (e *Engine) carry(ctx context.Context, mer *Merchant, m *Movement, clock in
 			}
 			e.handOver(b, w)
 			c := w.clone()
-			m, submit, clock = &c, true, b.now(w.Book)-b.At
+			m, submit, clock = &c, true, b.clock(w.Book)
 			return nil, nil
 		}})
 		if err != nil || !submit {
@@ -320,7 +320,7 @@ func (e *Engine) submitHanded(b *Batch, committed bool) {
 			e.freeHand(m)
 			continue
 		}
-		c, clock := m.clone(), b.now(m.Book)-b.At
+		c, clock := m.clone(), b.clock(m.Book)
 		go func() {
 			defer func() {
 				<-e.hands
@@ -339,8 +339,8 @@ func railJob(m *Movement) *Job {
 
 // converse submits the instruction that is handed over, or asks what became of
 // it, and commits what the rail says, after what it said before and nobody has
-// committed yet. clock is how far the book's is ahead, or clockUnknown.
-func (e *Engine) converse(ctx context.Context, m *Movement, lookup bool, clock int64, before ...Attempt) error {
+// committed yet. clock is the book's; nil: it has to be read.
+func (e *Engine) converse(ctx context.Context, m *Movement, lookup bool, clock *Clock, before ...Attempt) error {
 	if m.Detail.Step == nil {
 		return fmt.Errorf("%s %s is sent and has no instruction", m.Kind, m.ID)
 	}
@@ -405,8 +405,8 @@ func (e *Engine) lend(b *Batch, m *Movement, kind JobKind) {
 
 // attempt asks the movement's rail about an instruction, outside of any
 // transaction. Nobody who leaves ends it; an engine that stops does, in a while.
-// clock is how far the book's is ahead, or clockUnknown.
-func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, clock int64) (Outcome, error) {
+// clock is the book's; nil: it has to be read.
+func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, clock *Clock) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(e.attempts, railTimeout)
 	defer cancel()
 	rail := e.Rails[m.Detail.Rail]
@@ -418,13 +418,13 @@ func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, cl
 	if m.Detail.Exchange != nil {
 		in.Amount, in.Currency = m.Outside()
 	}
-	in.Now = e.Now().Add(time.Duration(clock) * time.Microsecond)
-	if clock == clockUnknown {
+	if clock == nil {
 		var err error
-		if in.Now, err = e.Clock(ctx, m.Book); err != nil {
+		if clock, err = e.clockOf(ctx, m.Book); err != nil {
 			return Outcome{}, err
 		}
 	}
+	in.Now = TimeOf(clock.At(Micros(e.Now())))
 	if m.Kind == KindCharge && !m.Customer.IsZero() {
 		d, err := e.Store.Document(ctx, DocCustomer, m.Customer)
 		if err != nil {
@@ -442,22 +442,6 @@ func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, cl
 		return rail.Lookup(ctx, in)
 	}
 	return rail.Submit(ctx, in)
-}
-
-// clockUnknown stands for what a book's clock is ahead, which is never below 0.
-const clockUnknown = -1
-
-// Clock returns the time of a book: the real one plus its test clock.
-func (e *Engine) Clock(ctx context.Context, book Book) (time.Time, error) {
-	now := e.Now()
-	if book.Live() {
-		return now, nil
-	}
-	h, err := e.Store.Head(ctx, book)
-	if err != nil || h == nil {
-		return now, err
-	}
-	return now.Add(time.Duration(h.Clock) * time.Microsecond), nil
 }
 
 // applyOutcome commits what a rail said, or that it said nothing, after what it

@@ -692,7 +692,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 
 // advance puts the test clock forward and lets what became due run.
 func (w *world) advance(d time.Duration) {
-	_, err := w.AdvanceClock(ctxModel, w.call(false), d)
+	_, err := w.ChangeClock(ctxModel, w.call(false), giro.ClockChange{Advance: d})
 	w.must(err)
 	w.tick(time.Second)
 }

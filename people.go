@@ -390,34 +390,3 @@ func (e *Engine) Fund(ctx context.Context, call *Call, currency money.Currency, 
 	a, _ := v.(*Account)
 	return a, err
 }
-
-// AdvanceClock puts a test book's clock forward by delta; what becomes due by
-// it runs at once. It returns the book's time then.
-func (e *Engine) AdvanceClock(ctx context.Context, call *Call, delta time.Duration) (time.Time, error) {
-	book := call.Book()
-	var ahead int64
-	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}}, decide: func(b *Batch) (any, error) {
-		h := b.head(book, call.Merchant.ID)
-		h.Clock += delta.Microseconds()
-		ahead = h.Clock
-		if b.writes.ShiftJobs == nil {
-			b.writes.ShiftJobs = map[Book]int64{}
-		}
-		b.writes.ShiftJobs[book] += delta.Microseconds()
-		// The shift runs before this batch's own jobs are written.
-		for i, j := range b.writes.Jobs {
-			if j.Book == book && j.Due >= 0 {
-				earlier := *j
-				earlier.Due = max(j.Due-delta.Microseconds(), 0)
-				b.writes.Jobs[i] = &earlier
-			}
-		}
-		return TimeOf(b.now(book)), nil
-	}})
-	if err == nil {
-		e.taken.shift(book, ahead)
-		e.wakeJobs()
-	}
-	at, _ := v.(time.Time)
-	return at, err
-}

@@ -248,7 +248,7 @@ func (e *Engine) ask(ctx context.Context, mer *Merchant, m *Movement) error {
 	if step == nil { // it is final: the last instruction is what the rail knows
 		step = &Instruction{ID: m.ID.ID(m.Kind.Prefix()) + "-" + itoa(m.Detail.Steps), Op: opOf[m.Kind], Amount: m.Amount}
 	}
-	out, railErr := e.attempt(m, charge, step, true, clockUnknown)
+	out, railErr := e.attempt(m, charge, step, true, nil)
 	_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
 		w := b.movement(m.ID)
 		if w == nil {

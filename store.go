@@ -413,7 +413,7 @@ type Job struct {
 	Leased       int64 // µs; until then it is its owner's, also where a batch writes it so
 	Owner        UUID
 	Movement     *Movement // of a claimed job, as it was then; nil: not read
-	Clock        int64     // µs that the book's test clock was ahead then, where Movement is set
+	Clock        Clock     // the book's then, where Movement is set
 }
 
 // SandboxRow is what the sandbox rail knows of one instruction: the outside

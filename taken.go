@@ -25,23 +25,23 @@ type taken struct {
 }
 
 type takenOne struct {
-	at    int64 // µs, real time: when to ask
-	clock int64 // µs that the book's test clock is ahead
+	at    int64  // µs, real time: when to ask
+	clock *Clock // its book's; nil: it has changed
 	m     *Movement
 	out   Outcome
 	said  Attempt
 }
 
 // keepTaken reports whether a rail's answer to a submission waits for the next one.
-func (e *Engine) keepTaken(m *Movement, out Outcome, clock int64) bool {
+func (e *Engine) keepTaken(m *Movement, out Outcome, clock *Clock) bool {
+	now := Micros(e.Now())
 	if out.Verdict != VerdictPending || out.Reference != "" || out.Next != nil || out.Awaits || out.After <= 0 || out.After > takenWait ||
-		m.Status != StatusPending || m.InDoubt || clock == clockUnknown {
+		m.Status != StatusPending || m.InDoubt || clock == nil || clock.stands(now) {
 		return false
 	}
-	now := Micros(e.Now())
 	one := &takenOne{
 		at: now + out.After.Microseconds(), clock: clock, m: m, out: out,
-		said: Attempt{At: now + clock, Instruction: m.Detail.Step.ID, Act: "submit", Result: string(out.Verdict), Code: out.Code},
+		said: Attempt{At: clock.At(now), Instruction: m.Detail.Step.ID, Act: "submit", Result: string(out.Verdict), Code: out.Code},
 	}
 	kept, first := e.taken.add(one) // its book's clock may be moved from here on
 	if first {
@@ -106,16 +106,15 @@ func (t *taken) due(now int64, most int) []*takenOne {
 	return due
 }
 
-// shift lets those of a book be due earlier whose clock has gone forward to so
-// much ahead of the real time.
-func (t *taken) shift(book Book, ahead int64) {
+// hurry makes those of a book due whose clock has changed.
+func (t *taken) hurry(book Book, now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := t.list
 	t.list = nil
 	for _, one := range list {
-		if one.m.Book == book && one.clock < ahead { // else it was put aside with the new time
-			one.at, one.clock = one.at-(ahead-one.clock), ahead
+		if one.m.Book == book {
+			one.at, one.clock = min(one.at, now), nil
 		}
 		t.insert(one)
 	}

@@ -68,7 +68,7 @@ func TestTakenIsCommittedWithTheNextWord(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantAttempts(t, b.read(t, m))
-	if _, err := b.AdvanceClock(t.Context(), b.call, time.Second); err != nil {
+	if _, err := b.ChangeClock(t.Context(), b.call, giro.ClockChange{Advance: time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	now := b.until(t, m, giro.StatusSucceeded)

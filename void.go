@@ -51,7 +51,7 @@ func (e *Engine) carryVoid(ctx context.Context, mer *Merchant, m *Movement) erro
 	if err != nil || void == nil {
 		return err
 	}
-	out, railErr := e.attempt(m, nil, void, !submit, clockUnknown)
+	out, railErr := e.attempt(m, nil, void, !submit, nil)
 	_, err = e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
 		if w := b.movement(m.ID); w != nil && len(w.Detail.Voids) > 0 && w.Detail.Voids[0].ID == void.ID {
 			b.hearVoid(w, !submit, out, railErr)

@@ -164,13 +164,13 @@ var policies = map[string]giro.Permission{
 	"revokeKey":         giro.MayDevelop,
 
 	// The sandbox.
-	"testFund":         giro.MayUseSandbox,
-	"testOutcome":      giro.MayUseSandbox,
-	"testRailLog":      giro.MayUseSandbox,
-	"testFaults":       giro.MayUseSandbox,
-	"testSetFaults":    giro.MayUseSandbox,
-	"testClock":        giro.MayUseSandbox,
-	"testAdvanceClock": giro.MayUseSandbox,
+	"testFund":        giro.MayUseSandbox,
+	"testOutcome":     giro.MayUseSandbox,
+	"testRailLog":     giro.MayUseSandbox,
+	"testFaults":      giro.MayUseSandbox,
+	"testSetFaults":   giro.MayUseSandbox,
+	"testClock":       giro.MayUseSandbox,
+	"testChangeClock": giro.MayUseSandbox,
 
 	// People.
 	"listPeople":      giro.MayReadTeam,

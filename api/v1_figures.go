@@ -160,7 +160,7 @@ func (c *call) bookNow() (int64, error) {
 	}
 	now := giro.Micros(c.at)
 	if head != nil {
-		now += head.Clock
+		now = head.Clock.At(now)
 	}
 	return now, nil
 }

@@ -467,9 +467,15 @@ func TestSandboxRoutes(t *testing.T) {
 	if d := after.Sub(then); d < 169*time.Hour || d > 170*time.Hour {
 		t.Errorf("the clock went forward by %s", d)
 	}
-	for _, body := range []string{`{"advance":"-1h"}`, `{"advance":"soon"}`, `{"to":5}`, `{}`, `{"advance":"1h","to":5}`} {
+	for _, body := range []string{`{"advance":"-1h"}`, `{"advance":"soon"}`, `{"to":5}`, `{}`, `{"advance":"1h","to":5}`, `{"freeze":false}`, `{"freeze":true,"reset":true}`, `{"freeze":true,"advance":"1h"}`, `{"reset":true,"to":"2999-01-01T00:00:00Z"}`, `{"freeze":true,"to":"2001-01-01T00:00:00Z"}`, `{"advance":"100000h"}`} {
 		i.do(sk, "POST", "/v1/test/clock", body).want(422)
 	}
+	// It stands, goes on from there, and is reset: not back, so it waits.
+	stands := i.do(sk, "POST", "/v1/test/clock", `{"freeze":true}`).want(200).has("state", "frozen").text("now")
+	i.do(sk, "GET", "/v1/test/clock", "").want(200).has("state", "frozen", "now", stands)
+	i.do(sk, "POST", "/v1/test/clock", `{"advance":"1h"}`).want(200).has("state", "frozen")
+	i.do(sk, "POST", "/v1/test/clock", `{"reset":true}`).want(200).has("state", "waiting")
+	i.do(sk, "POST", "/v1/test/clock", `{"advance":"1s"}`).want(200).has("state", "running")
 	i.do(sk, "POST", "/v1/test/clock", `{"to":"`+after.Add(48*time.Hour).Format(time.RFC3339)+`"}`).want(200)
 	log := i.do(sk, "GET", "/v1/test/rail/log", "").want(200)
 	seen := 0

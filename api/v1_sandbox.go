@@ -15,13 +15,18 @@ var fundBody = &schema{kind: kindObject, name: "Fund", fields: []field{
 	{name: "amount", schema: amountSchema, required: true},
 }}
 
-var clockBody = &schema{kind: kindObject, name: "ClockChange", about: "One of the two.", fields: []field{
-	{name: "advance", schema: text(1, 40), about: "A duration: 36h, 90m, 30s.", example: "36h"},
-	{name: "to", schema: timeSchema, about: "A later time."},
+var clockBody = &schema{kind: kindObject, name: "ClockChange", about: "One of the four; to may go with freeze.", fields: []field{
+	{name: "advance", schema: text(1, 40), about: "Forward by a duration: 36h, 90m, 30s.", example: "36h"},
+	{name: "to", schema: timeSchema, about: "Forward to a time."},
+	{name: "freeze", schema: flagSchema, about: "true: it stands still, at to if that is sent, until it is put forward or reset."},
+	{name: "reset", schema: flagSchema, about: "true: it shows the real time again. A clock that is ahead cannot go back: it stands until the real time has come to where it is."},
 }}
 
 var clockAnswer = &schema{kind: kindObject, name: "Clock", fields: []field{
-	{name: "now", schema: answerTime}, {name: "fired", optional: true, about: "What became due and has run.", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "FiredJob", fields: []field{
+	{name: "now", schema: answerTime},
+	{name: "state", schema: oneOf(giro.ClockRunning, giro.ClockFrozen, giro.ClockWaiting), about: "waiting: it was reset and stands until the real time has come to where it is."},
+	{name: "ahead", schema: plainInteger, about: "Seconds before the real time; below 0: behind it."},
+	{name: "fired", optional: true, about: "What became due and has run.", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "FiredJob", fields: []field{
 		{name: "object", schema: plainText}, {name: "kind", schema: oneOf(string(giro.JobRail), string(giro.JobExpire), string(giro.JobSettle), string(giro.JobVoid))}}}}}}}
 
 // faultKinds are the kinds that a rail carries.
@@ -163,45 +168,30 @@ var sandboxRoutes = []*route{
 		}},
 	{method: "GET", path: "/v1/test/clock", id: "testClock", tag: "test", summary: "The test clock", access: accessTest, status: 200, answer: clockAnswer,
 		handler: func(c *call) error {
-			at, err := c.engine().Clock(c.ctx, c.book())
+			at, err := c.engine().ReadClock(c.ctx, c.book())
 			if err != nil {
 				return err
 			}
 			c.sendJSON(http.StatusOK, renderClock(at, nil))
 			return nil
 		}},
-	{method: "POST", path: "/v1/test/clock", id: "testAdvanceClock", tag: "test", summary: "Put the test clock forward", access: accessTest, body: clockBody, status: 200, answer: clockAnswer,
-		about: "Schedules, retries and expiries that become due run before the answer.",
+	{method: "POST", path: "/v1/test/clock", id: "testChangeClock", tag: "test", summary: "Put the test clock forward, freeze or reset it", access: accessTest, body: clockBody, status: 200, answer: clockAnswer,
+		about: "Schedules, retries and expiries that become due run before the answer. While the clock stands still nothing becomes due; each command moves it by a millisecond, so that what is made later sorts later.",
 		handler: func(c *call) error {
-			if c.body.has("advance") == c.body.has("to") {
-				return giro.Refuse(giro.CodeMissingField, "/advance", "send either advance or to")
-			}
-			var delta time.Duration
-			if c.body.has("advance") {
-				var err error
-				if delta, err = time.ParseDuration(c.body.text("advance")); err != nil || delta <= 0 || delta > maxAdvance {
-					return giro.Refuse(giro.CodeInvalidFormat, "/advance", "must be a duration greater than 0 and at most ten years, such as 36h or 90m")
-				}
-			} else {
-				now, err := c.engine().Clock(c.ctx, c.book())
-				if err != nil {
-					return err
-				}
-				if delta = c.body.time("to").Sub(now); delta <= 0 || delta > maxAdvance {
-					return giro.Refuse(giro.CodeInvalidValue, "/to", "the clock only goes forward, at most ten years at once")
-				}
-			}
-			fired, err := c.engine().DueWithin(c.ctx, c.book(), delta)
+			to, err := c.clockChange()
 			if err != nil {
 				return err
 			}
-			if fired == nil {
-				fired = []*giro.Job{}
-			}
+			var fired []*giro.Job
 			return c.command(func(v any) giro.Answer {
-				return giro.Answer{Status: http.StatusOK, Body: renderClock(v.(time.Time), fired)}
+				return giro.Answer{Status: http.StatusOK, Body: renderClock(v.(giro.ClockReading), fired)}
 			}, func(g *giro.Call) (any, error) {
-				at, err := c.engine().AdvanceClock(c.ctx, g, delta)
+				due, err := c.engine().DueWith(c.ctx, c.book(), to)
+				if err != nil {
+					return nil, err
+				}
+				fired = append([]*giro.Job{}, due...)
+				at, err := c.engine().ChangeClock(c.ctx, g, to)
 				if err != nil || g.Answer.Status != 0 && g.Answer.Status != http.StatusOK || g.Answer.Replayed {
 					return at, err
 				}
@@ -210,12 +200,41 @@ var sandboxRoutes = []*route{
 		}},
 }
 
-const maxAdvance = 10 * 366 * 24 * time.Hour
+// clockChange reads what a test clock is told.
+func (c *call) clockChange() (to giro.ClockChange, err error) {
+	said := 0
+	for _, name := range []string{"advance", "freeze", "reset"} {
+		if c.body.has(name) {
+			said++
+			if name != "advance" && !c.body.flag(name, false) {
+				return to, giro.Refuse(giro.CodeInvalidValue, "/"+name, "must be true")
+			}
+		}
+	}
+	if c.body.has("to") {
+		to.To = c.body.time("to")
+		if !c.body.has("freeze") {
+			said++
+		}
+	}
+	if said != 1 {
+		return to, giro.Refuse(giro.CodeMissingField, "/advance", "send one of advance, to, freeze and reset")
+	}
+	to.Freeze, to.Reset = c.body.has("freeze"), c.body.has("reset")
+	if c.body.has("advance") {
+		if to.Advance, err = time.ParseDuration(c.body.text("advance")); err != nil || to.Advance <= 0 {
+			return to, giro.Refuse(giro.CodeInvalidFormat, "/advance", "must be a duration greater than 0, such as 36h or 90m")
+		}
+	}
+	return to, nil
+}
 
 // renderClock shows the clock; fired is nil where it was only read.
-func renderClock(at time.Time, fired []*giro.Job) []byte {
+func renderClock(at giro.ClockReading, fired []*giro.Job) []byte {
 	var a appender
-	a.text("now", at.UTC().Format(time.RFC3339Nano))
+	a.text("now", at.Now.UTC().Format(time.RFC3339Nano))
+	a.text("state", at.State)
+	a.number("ahead", int64(at.Ahead/time.Second))
 	if fired == nil {
 		return a.close()
 	}

@@ -179,6 +179,8 @@ func (r Test) RailLog(ctx context.Context) iter.Seq2[*RailLine, error] {
 // Clock is the merchant's test clock.
 type Clock struct {
 	Now   time.Time `json:"now"`
+	State string    `json:"state"` // running, frozen or waiting
+	Ahead int64     `json:"ahead"` // seconds before the real time
 	Fired []struct {
 		Object string `json:"object"`
 		Kind   string `json:"kind"`
@@ -195,4 +197,19 @@ func (r Test) Advance(ctx context.Context, by time.Duration, o ...Option) (*Cloc
 	return send[Clock](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/test/clock", Body: struct {
 		Advance string `json:"advance"`
 	}{by.String()}}, o)
+}
+
+// Freeze stops the test clock, until Advance puts it forward or Reset ends that.
+func (r Test) Freeze(ctx context.Context, o ...Option) (*Clock, error) {
+	return send[Clock](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/test/clock", Body: struct {
+		Freeze bool `json:"freeze"`
+	}{true}}, o)
+}
+
+// Reset makes the test clock show the real time again. Where it is ahead it waits
+// for the real time to come.
+func (r Test) Reset(ctx context.Context, o ...Option) (*Clock, error) {
+	return send[Clock](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/test/clock", Body: struct {
+		Reset bool `json:"reset"`
+	}{true}}, o)
 }

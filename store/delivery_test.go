@@ -108,7 +108,7 @@ func TestDispatches(t *testing.T) {
 		claim(me, 1999, 9, nil)
 		claim(me, 2000, 9, nil, two)
 		claim(me, 2010, 0, []giro.UUID{two})
-		k.head.Clock = 500 // the book's clock is ahead
+		k.head.Clock.Ahead = 500 // the book's clock is ahead
 		if err := k.write(); err != nil {
 			t.Fatal(err)
 		}

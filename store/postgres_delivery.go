@@ -133,7 +133,7 @@ func (p *Postgres) ClaimDispatches(ctx context.Context, owner giro.UUID, now, le
 		}
 		queueLoad(q, scanDispatch, func(d *giro.Dispatch) { found = append(found, d) }, `UPDATE dispatch SET leased = $3, owner = $1, turn = $2 FROM (
 			SELECT d.endpoint AS id FROM dispatch d JOIN book b ON b.book = d.book
-			WHERE d.enabled AND d.leased <= $2 AND (b.events > d.cursor OR EXISTS (SELECT 1 FROM delivery x WHERE x.endpoint = d.endpoint AND x.due > 0 AND x.due <= $2 + b.clock))
+			WHERE d.enabled AND d.leased <= $2 AND (b.events > d.cursor OR EXISTS (SELECT 1 FROM delivery x WHERE x.endpoint = d.endpoint AND x.due > 0 AND x.due <= greatest(b.clock_floor, $2 + b.clock)))
 			ORDER BY d.turn LIMIT $4 FOR UPDATE OF d SKIP LOCKED
 		) ready WHERE endpoint = ready.id RETURNING `+pgDispatchColumns, uuid(owner), now, lease, int64(limit))
 	})

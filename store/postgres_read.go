@@ -678,7 +678,7 @@ func (p *Postgres) ClaimJobs(ctx context.Context, owner giro.UUID, now, lease in
 // attach reads what claimed jobs are about, all of it in one round trip. Where
 // that fails the jobs are the caller's all the same, who then reads it himself.
 func (p *Postgres) attach(ctx context.Context, jobs []*giro.Job) {
-	movements, clocks := map[giro.UUID]*giro.Movement{}, map[giro.Book]int64{}
+	movements, clocks := map[giro.UUID]*giro.Movement{}, map[giro.Book]giro.Clock{}
 	books := column(jobs, func(j *giro.Job) int64 { return int64(j.Book) })
 	var q pgx.Batch
 	queueLoad(&q, scanMovement, func(m *giro.Movement) { movements[m.ID] = m },

@@ -331,7 +331,7 @@ func TestProcessesShareADatabase(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				h.Clock++
+				h.Clock.Ahead++
 				h.Dirty = true
 				b.PutHead(h)
 				return nil
@@ -362,7 +362,7 @@ func TestProcessesShareADatabase(t *testing.T) {
 	})
 	s := openPostgres(t, url, options())
 	h, err := s.Head(ctx, book)
-	if err != nil || h.Clock != processes*rounds {
+	if err != nil || h.Clock.Ahead != processes*rounds {
 		t.Errorf("head: %+v, %v", h, err)
 	}
 	d, err := s.DocumentByLookup(ctx, document.Kind, document.Lookup)

@@ -131,7 +131,7 @@ func (s *SQLite) ClaimDispatches(ctx context.Context, owner giro.UUID, now, unti
 	var ready []*giro.Dispatch
 	err := s.read(ctx, func(c *sqlite.Conn) error {
 		return query(c, "SELECT d.endpoint, d.book, d.enabled, d.cursor, d.failing FROM dispatch d JOIN book b ON b.book = d.book WHERE d.enabled = 1 AND (b.events > d.cursor OR EXISTS"+
-			" (SELECT 1 FROM delivery x INDEXED BY delivery_due WHERE x.endpoint = d.endpoint AND x.due > 0 AND x.due <= ? + b.clock))",
+			" (SELECT 1 FROM delivery x INDEXED BY delivery_due WHERE x.endpoint = d.endpoint AND x.due > 0 AND x.due <= max(b.clock_floor, ? + b.clock)))",
 			func(a *args) { a.int(now) },
 			func(r *row) error {
 				d := r.dispatch()

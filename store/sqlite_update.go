@@ -353,14 +353,14 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
 
 func saveHead(c *sqlite.Conn, h *giro.BookHead) error {
 	if h.New {
-		return exec(c, "INSERT INTO book ("+headColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+		return exec(c, "INSERT INTO book ("+headColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
 			a.int(int64(h.Book)).id(h.Merchant).int(h.Sequence).blob(h.Hash[:]).int(h.LedgerAt).int(h.Events)
-			a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock)
+			a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock.Ahead).int(h.Clock.Floor)
 		})
 	}
-	return update(c, "UPDATE OR FAIL book SET merchant = ?, sequence = ?, hash = ?, ledger_at = ?, events = ?, charges = ?, refunds = ?, payouts = ?, transfers = ?, clock = ? WHERE book = ?", func(a *args) {
+	return update(c, "UPDATE OR FAIL book SET merchant = ?, sequence = ?, hash = ?, ledger_at = ?, events = ?, charges = ?, refunds = ?, payouts = ?, transfers = ?, clock = ?, clock_floor = ? WHERE book = ?", func(a *args) {
 		a.id(h.Merchant).int(h.Sequence).blob(h.Hash[:]).int(h.LedgerAt).int(h.Events)
-		a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock).int(int64(h.Book))
+		a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock.Ahead).int(h.Clock.Floor).int(int64(h.Book))
 	})
 }
 
@@ -513,10 +513,11 @@ func saveJobs(c *sqlite.Conn, w *giro.Writes) error {
 			return fmt.Errorf("drop job: %w", err)
 		}
 	}
-	for book, delta := range w.ShiftJobs {
-		err := exec(c, "UPDATE job SET due = due - ? WHERE book = ?", func(a *args) { a.int(delta).int(int64(book)) })
+	for _, s := range w.ShiftJobs {
+		err := exec(c, "UPDATE job SET due = CASE WHEN due <= ? THEN min(due, ?) ELSE due - ? END WHERE book = ?",
+			func(a *args) { a.int(s.Until).int(s.Now).int(s.Earlier).int(int64(s.Book)) })
 		if err != nil {
-			return fmt.Errorf("shift jobs of book %d: %w", book, err)
+			return fmt.Errorf("shift jobs of book %d: %w", s.Book, err)
 		}
 	}
 	made := make(map[giro.UUID]bool, len(w.Movements))
@@ -606,7 +607,7 @@ func (s *SQLite) ClaimJobs(ctx context.Context, owner giro.UUID, now, until int6
 		if err = enough(err); err != nil {
 			return err
 		}
-		clocks := map[giro.Book]int64{}
+		clocks := map[giro.Book]giro.Clock{}
 		for _, k := range keys {
 			j, err := one(c, "SELECT "+jobColumns+" FROM job WHERE object = ? AND kind = ?",
 				func(a *args) { a.id(k.Object).text(string(k.Kind)) }, plain((*row).job))

@@ -914,7 +914,7 @@ func TestJobs(t *testing.T) {
 		next(700) // written anew: no longer leased
 		claim(other, 700, 800, 9, 700)
 		write(func(w *giro.Writes) { w.DropJobs = append(w.DropJobs, a.JobKey, a.JobKey) })
-		write(func(w *giro.Writes) { w.ShiftJobs = map[giro.Book]int64{2: 40} })
+		write(func(w *giro.Writes) { w.ShiftJobs = []giro.JobShift{{Book: 2, Until: 50, Now: 50, Earlier: 40}} })
 		jobs, err := s.Jobs(ctx, 2, 60, 9)
 		if err != nil || len(jobs) != 1 || jobs[0].JobKey != b.JobKey || jobs[0].Due != 60 || jobs[0].MovementKind != giro.KindPayout {
 			t.Errorf("jobs of the book: %+v, %v", jobs, err)

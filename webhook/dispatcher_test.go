@@ -118,7 +118,7 @@ func (s *site) charge() {
 
 func (s *site) advance(d time.Duration) {
 	s.t.Helper()
-	if _, err := s.AdvanceClock(context.Background(), s.call, d); err != nil {
+	if _, err := s.ChangeClock(context.Background(), s.call, giro.ClockChange{Advance: d}); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -65,7 +65,7 @@ type target struct {
 	d        *Dispatcher
 	endpoint *giro.Endpoint // nil: the addresses of notices
 	secrets  []Secret
-	clock    int64 // µs that the book's clock is ahead of the real one
+	clock    giro.Clock // the book's
 }
 
 func newLane(d *Dispatcher, p *giro.Dispatch) *lane {
@@ -354,10 +354,10 @@ func prefixes(patterns []string) []string {
 // now is the time of the book, in µs.
 func (l *lane) now() int64 { return l.to.now() }
 
-func (t *target) now() int64 { return giro.Micros(t.d.Engine.Now()) + t.clock }
+func (t *target) now() int64 { return t.clock.At(giro.Micros(t.d.Engine.Now())) }
 
 // aim makes an endpoint the one that the lane sends to.
-func (l *lane) aim(p *giro.Endpoint, clock int64) error {
+func (l *lane) aim(p *giro.Endpoint, clock giro.Clock) error {
 	to, err := l.d.target(p, clock)
 	if err == nil {
 		l.to = to
@@ -365,7 +365,7 @@ func (l *lane) aim(p *giro.Endpoint, clock int64) error {
 	return err
 }
 
-func (d *Dispatcher) target(p *giro.Endpoint, clock int64) (*target, error) {
+func (d *Dispatcher) target(p *giro.Endpoint, clock giro.Clock) (*target, error) {
 	t := &target{d: d, endpoint: p, clock: clock}
 	if p == nil {
 		return t, nil
@@ -519,7 +519,7 @@ func (d *Dispatcher) Test(ctx context.Context, p *giro.Endpoint) (*giro.Delivery
 	}
 	now := d.Engine.Now()
 	event := &giro.Event{Book: p.Book, ID: d.Engine.NewID(now), Type: "webhook_endpoint.test", Object: p.ID, At: giro.Micros(clock), Data: p.AppendJSON(nil)}
-	to, err := d.target(p, clock.Sub(now).Microseconds())
+	to, err := d.target(p, giro.Clock{Ahead: clock.Sub(now).Microseconds()})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -292,7 +292,7 @@ func TestOnlyJSON(t *testing.T) {
 		{"balances list", 0}, {"balances get usd", 0}, {"balances history usd --days 2", 0}, {"get " + ch, 0},
 		{"accounts create --name x --currency eur", 0}, {"accounts list", 0}, {"accounts list --ids " + account, 0}, {"accounts get " + account, 0}, {"accounts statement " + account, 0}, {"accounts close " + account, 5},
 		{"transactions list", 0}, {"transactions get " + ltx, 0}, {"trial-balance", 0},
-		{"simulate " + charge("tok_pending") + " succeeded", 0}, {"fund --amount 1 --currency usd", 0}, {"clock show", 0}, {"clock advance 1h", 0}, {"faults set --payouts timeout", 0}, {"faults show", 0}, {"faults set --charges maybe", 6}, {"faults set", 0}, {"clock to 2001-01-01", 6}, {"rail-log", 0},
+		{"simulate " + charge("tok_pending") + " succeeded", 0}, {"fund --amount 1 --currency usd", 0}, {"clock show", 0}, {"clock advance 1h", 0}, {"clock freeze", 0}, {"clock freeze 2001-01-01", 6}, {"clock reset", 0}, {"faults set --payouts timeout", 0}, {"faults show", 0}, {"faults set --charges maybe", 6}, {"faults set", 0}, {"clock to 2001-01-01", 6}, {"rail-log", 0},
 		{"api get /v1/balances", 0}, {"keys create", 0}, {"keys list", 0}, {"keys get " + key(), 0}, {"keys roll " + key(), 0}, {"keys revoke " + key(), 0}, {"keys scopes", 0},
 		{"events list", 0}, {"events get " + event, 0}, {"events resend " + event, 0}, {"events tail --after 0 --limit 1", 0},
 		{"webhooks create " + receiver.URL + " --events *", 0}, {"webhooks list", 0}, {"webhooks get " + hook, 0}, {"webhooks update " + hook + " --description x", 0},

@@ -25,7 +25,7 @@ type developCommands struct {
 	Simulate simulateCommand `cmd:"" group:"Develop" help:"Move a test movement by hand, as if its rail had called."`
 	Fund     fundCommand     `cmd:"" group:"Develop" help:"Put money into a test balance."`
 	Faults   faultsCommand   `cmd:"" group:"Develop" help:"Let the sandbox fail, hold or lose everything of a kind."`
-	Clock    clockCommand    `cmd:"" group:"Develop" help:"Show the test clock, or put it forward."`
+	Clock    clockCommand    `cmd:"" group:"Develop" help:"Show the test clock, put it forward, freeze or reset it."`
 	RailLog  railLogCommand  `cmd:"" group:"Develop" help:"What the sandbox rail was asked, and did."`
 	Logs     logsCommand     `cmd:"" group:"Develop" help:"What was asked of the API."`
 	API      requestCommand  `cmd:"" name:"api" group:"Develop" help:"Send any request of the API."`
@@ -115,6 +115,8 @@ type clockCommand struct {
 	Show    stateCommand        `cmd:"" default:"withargs" help:"The time of the merchant's test clock."`
 	Advance clockAdvanceCommand `cmd:"" help:"Put it forward by a duration."`
 	To      clockToCommand      `cmd:"" help:"Put it forward to a time."`
+	Freeze  clockFreezeCommand  `cmd:"" help:"Let it stand still, at a time if one is named."`
+	Reset   clockResetCommand   `cmd:"" help:"Let it show the real time again; where it is ahead it waits for that."`
 }
 
 type clockAdvanceCommand struct {
@@ -140,11 +142,34 @@ type clockToCommand struct {
 }
 
 func (c *clockToCommand) Run(s *session, n *noun) error {
-	to := c.Time
-	if at, err := time.ParseInLocation("2006-01-02", to, s.zone); err == nil {
-		to = at.UTC().Format(time.RFC3339)
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: members{"to": s.day(c.Time)}})
+}
+
+type clockFreezeCommand struct {
+	apiFlags
+	Time string `arg:"" optional:"" help:"A later time: 2026-01-31T12:00:00Z, or a day; now if none is named."`
+}
+
+func (c *clockFreezeCommand) Run(s *session, n *noun) error {
+	body := members{"freeze": true}
+	if c.Time != "" {
+		body["to"] = s.day(c.Time)
 	}
-	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: members{"to": to}})
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: body})
+}
+
+type clockResetCommand struct{ apiFlags }
+
+func (c *clockResetCommand) Run(s *session, n *noun) error {
+	return s.act(n, client.Request{Method: http.MethodPost, Path: n.path, Body: members{"reset": true}})
+}
+
+// day reads a day of the reader's zone as its beginning; the server judges the rest.
+func (s *session) day(text string) string {
+	if at, err := time.ParseInLocation("2006-01-02", text, s.zone); err == nil {
+		return at.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 type railLogCommand struct {

@@ -140,6 +140,13 @@ export function ago(ms: number, now = Date.now()): string {
   return f.format(Math.round(s / 86400), 'day')
 }
 
+/** A length of time in its largest whole unit: "36 hours", "7 days". */
+export function lasting(seconds: number): string {
+  const { lang } = document.documentElement
+  const [unit, size] = seconds < 120 ? ['second', 1] : seconds < 7200 ? ['minute', 60] : seconds < 172_800 ? ['hour', 3600] : ['day', 86_400]
+  return once(`lasting ${lang} ${unit}`, () => new Intl.NumberFormat(lang, { style: 'unit', unit: unit as string, unitDisplay: 'long' })).format(Math.round(seconds / (size as number)))
+}
+
 /** Microseconds as people read them: 0.25 ms, 7.5 ms, 84 ms, 9.8 s. */
 export function milliseconds(us: number | null | undefined): string {
   if (us === null || us === undefined) return '—'

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { Confirm } from '../actions.tsx'
 import { type Path, post, put, type Schema, send } from '../api/client.ts'
 import { changed, usePageRequest, useRead } from '../data.ts'
-import { parseAmount, time } from '../format.ts'
+import { lasting, parseAmount, time } from '../format.ts'
 import { label, t, tn } from '../i18n/index.ts'
 import { usePlace } from '../session.ts'
 import { Item, Menu } from '../ui/menu.tsx'
@@ -42,7 +42,9 @@ export function SandboxPage() {
   const [funding, setFunding] = useState(false)
   const [amount, setAmount] = useState('1000')
   const [currency, setCurrency] = useState((place.merchant.currency ?? 'usd').toUpperCase())
-  const now = clock.data?.data.now
+  const shown = clock.data?.data
+  const now = shown?.now
+  const [turning, setTurning] = useState<'freeze' | 'reset'>()
   const lines = (log.data?.data as RailLine[] | undefined) ?? []
   const [sampling, setSampling] = useState(false)
   return (
@@ -76,7 +78,21 @@ export function SandboxPage() {
       <div className="stack">
         <Card title={t('sandbox.clock')}>
           {clock.error ? <Failure error={clock.error} /> : <p className="big">{now ? <time dateTime={now}>{time(Date.parse(now), 'full')}</time> : '…'}</p>}
+          {shown && (
+            <p>
+              {shown.state === 'running' && shown.ahead < 1 ? t('sandbox.clock_real') : label('clock', shown.state)}
+              {Math.abs(shown.ahead) > 0 && ` · ${t(shown.ahead > 0 ? 'sandbox.clock_ahead' : 'sandbox.clock_behind', { by: lasting(Math.abs(shown.ahead)) })}`}
+            </p>
+          )}
           <p className="muted small">{t('sandbox.clock_note')}</p>
+          <div className="row">
+            <button type="button" disabled={!shown || shown.state === 'frozen'} onClick={() => setTurning('freeze')}>
+              {t('sandbox.freeze')}…
+            </button>
+            <button type="button" disabled={!shown || (shown.state === 'running' && shown.ahead < 1) || shown.state === 'waiting'} onClick={() => setTurning('reset')}>
+              {t('sandbox.reset')}…
+            </button>
+          </div>
         </Card>
         <Faults />
         <Card title={t('sandbox.outcomes')}>
@@ -133,6 +149,20 @@ export function SandboxPage() {
       </Card>
       </div>
       {sampling && <Sample onClose={() => setSampling(false)} />}
+      {turning && (
+        <Confirm
+          title={t(`sandbox.${turning}`)}
+          label={t(`sandbox.${turning}`)}
+          onClose={() => setTurning(undefined)}
+          run={async (key) => {
+            const r = await post('/v1/test/clock', [], turning === 'freeze' ? { freeze: true } : { reset: true }, key)
+            changed('/v1/')
+            toast(tn('sandbox.fired', (r.data as Schema<'Clock'>).fired?.length ?? 0))
+          }}
+        >
+          <p>{t(`sandbox.${turning}_note`)}</p>
+        </Confirm>
+      )}
       {advancing && (
         <Confirm
           title={t('sandbox.advance')}
