@@ -114,14 +114,18 @@ var moneyRoutes = []*route{
 			return c.command(renderAccount(http.StatusOK), func(g *giro.Call) (any, error) { return c.engine().CloseAccount(c.ctx, g, id) })
 		}},
 	{method: "GET", path: "/v1/accounts/{id}/entries", id: "accountEntries", tag: "accounts", summary: "The statement of an account, newest first", access: accessSecret, status: 200,
-		params: []param{limitParam, cursorParam, {name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only entries of sequences below."}},
+		params: []param{limitParam, cursorParam, {name: "before", kind: paramInteger, min: 1, max: 1 << 53, about: "Only entries of sequences below."},
+			{name: "at", kind: paramTime, code: giro.CodeInvalidTime, about: "The statement as it stood at a past instant."}},
 		answer: &schema{kind: kindList, item: entryAnswer}, errors: []giro.Code{giro.CodeNotFound},
 		handler: func(c *call) error {
-			a, _, err := c.account()
+			a, sequence, err := c.account()
 			if err != nil {
 				return err
 			}
 			before := giro.EntryKey{Sequence: int64(c.query.integer("before", 0))}
+			if c.query.has("at") && (before.Sequence == 0 || sequence < before.Sequence) {
+				before.Sequence = sequence + 1
+			}
 			position, err := c.cursor()
 			if err != nil {
 				return err

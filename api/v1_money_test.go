@@ -287,18 +287,36 @@ func TestEntriesPages(t *testing.T) {
 	for range 5 {
 		i.fund("brl", "10")
 	}
-	main := i.do(i.test.SecretKey, "GET", "/v1/accounts", "").text("0.id")
-	path, got := "/v1/accounts/"+main+"/entries?limit=2", []string{}
-	for path != "" {
-		page := i.do(i.test.SecretKey, "GET", path, "").want(200)
-		for n := range page.length() {
-			got = append(got, page.text(string(rune('0'+n))+".balance"))
+	sk := i.test.SecretKey
+	main := i.do(sk, "GET", "/v1/accounts", "").text("0.id")
+	balances := func(path string) (list []string) {
+		for path != "" {
+			page := i.do(sk, "GET", path, "").want(200)
+			for n := range page.length() {
+				list = append(list, page.text(string(rune('0'+n))+".balance"))
+			}
+			path = page.next()
 		}
-		path = page.next()
+		return list
 	}
-	if !slices.Equal(got, []string{"50", "40", "30", "20", "10"}) {
+	path, want := "/v1/accounts/"+main+"/entries?limit=2", []string{"50", "40", "30", "20", "10"}
+	if got := balances(path); !slices.Equal(got, want) {
 		t.Errorf("the balances of all pages are %v", got)
 	}
+	// As it stood before more came: on every page.
+	then := i.do(sk, "GET", "/v1/test/clock", "").text("now")
+	i.do(sk, "POST", "/v1/test/clock", `{"advance":"1h"}`).want(200)
+	i.fund("brl", "10")
+	if got := balances(path + "&at=" + then); !slices.Equal(got, want) {
+		t.Errorf("the balances of then are %v", got)
+	}
+	if got := balances(path + "&before=4&at=" + then); !slices.Equal(got, want[2:]) {
+		t.Errorf("the balances of then, below a sequence, are %v", got)
+	}
+	if got := balances(path + "&at=2020-01-01T00:00:00Z"); got != nil {
+		t.Errorf("the balances before anything happened are %v", got)
+	}
+	i.do(sk, "GET", path+"&at=yesterday", "").want(400, giro.CodeInvalidTime)
 }
 
 func TestEvents(t *testing.T) {

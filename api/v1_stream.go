@@ -324,6 +324,7 @@ var timelineAnswer = &schema{kind: kindList, item: &schema{kind: kindObject, nam
 	{name: "at", schema: plainText}, {name: "type", schema: oneOf("request", "act", "ledger_transaction", "attempt", "event", "delivery")},
 	{name: "id", schema: null(plainText), about: "Of the request, act, ledger transaction, instruction or event; of a delivery the endpoint's."}, {name: "what", schema: plainText},
 	{name: "detail", schema: null(plainText), about: "Who, a code, or a receiver's status."},
+	{name: "event", schema: null(idOf("evt")), about: "Of a delivery: what was sent."},
 }}}
 
 // moment is one line of an object's story.
@@ -332,6 +333,7 @@ type moment struct {
 	order            int // of what happened in the same microsecond: request, act, ledger, attempt, event, delivery
 	kind, id         string
 	what, annotation string
+	event            string // of a delivery
 }
 
 // timeline answers what happened to a movement, oldest first.
@@ -341,23 +343,23 @@ func timeline(k giro.Kind) func(c *call) error {
 		if err != nil {
 			return err
 		}
-		story := []moment{{m.Created, 0, "request", m.Detail.RequestID, "created", keyName(m.Detail.KeyID)}}
+		story := []moment{{at: m.Created, order: 0, kind: "request", id: m.Detail.RequestID, what: "created", annotation: keyName(m.Detail.KeyID)}}
 		ledger, err := c.engine().Store.LedgerTransactions(c.ctx, giro.LedgerQuery{Book: c.book(), Object: m.ID, Limit: 1000})
 		if err != nil {
 			return err
 		}
 		for _, t := range ledger {
-			story = append(story, moment{t.At, 2, "ledger_transaction", giro.UUID(t.ID).ID("ltx"), t.Cause, ""})
+			story = append(story, moment{at: t.At, order: 2, kind: "ledger_transaction", id: giro.UUID(t.ID).ID("ltx"), what: t.Cause})
 		}
 		for _, a := range m.Detail.Attempts {
-			story = append(story, moment{a.At, 3, "attempt", a.Instruction, a.Act + " " + a.Result, a.Code})
+			story = append(story, moment{at: a.At, order: 3, kind: "attempt", id: a.Instruction, what: a.Act + " " + a.Result, annotation: a.Code})
 		}
 		events, err := c.engine().Store.Events(c.ctx, giro.EventQuery{Book: c.book(), Object: m.ID, Ascending: true, Limit: 1000})
 		if err != nil {
 			return err
 		}
 		for _, e := range events {
-			story = append(story, moment{e.At, 4, "event", e.ID.ID("evt"), e.Type, ""})
+			story = append(story, moment{at: e.At, order: 4, kind: "event", id: e.ID.ID("evt"), what: e.Type})
 		}
 		if story, err = c.addActs(story, m.ID); err != nil {
 			return err
@@ -373,6 +375,7 @@ func timeline(k giro.Kind) func(c *call) error {
 			a.maybe("id", one.id)
 			a.text("what", strings.TrimSpace(one.what))
 			a.maybe("detail", one.annotation)
+			a.maybe("event", one.event)
 			return a.close()
 		})
 	}
@@ -396,7 +399,7 @@ func (c *call) addActs(story []moment, object giro.UUID) ([]moment, error) {
 		if err := json.Unmarshal(d.Data, &act); err != nil {
 			return nil, err
 		}
-		story = append(story, moment{act.At + act.Clock, 1, "act", act.ID.ID("act"), act.Action, act.Email})
+		story = append(story, moment{at: act.At + act.Clock, order: 1, kind: "act", id: act.ID.ID("act"), what: act.Action, annotation: act.Email})
 	}
 	return story, nil
 }
@@ -424,7 +427,7 @@ func (c *call) addDeliveries(story []moment, events []*giro.Event) ([]moment, er
 						detail = itoa(int64(d.Detail.Attempts[n-1].Status))
 					}
 				}
-				story = append(story, moment{d.At, 5, "delivery", d.Endpoint.ID("we"), string(d.State) + " " + d.Type, detail})
+				story = append(story, moment{at: d.At, order: 5, kind: "delivery", id: d.Endpoint.ID("we"), what: string(d.State) + " " + d.Type, annotation: detail, event: d.Event.ID("evt")})
 			}
 		}
 	}
