@@ -1,13 +1,15 @@
 import { keepPreviousData, QueryClient, useQuery } from '@tanstack/react-query'
 import { useEffect } from 'react'
-import { currentScope, type Path, Problem, type Query, read, type Schema, scopeKey } from './api/client.ts'
-import { askKey } from './asks.ts'
+import { currentScope, type Path, Problem, type Query, queryText, quote, read, type Schema, scopeKey } from './api/client.ts'
+import { askKey, pageSizes } from './asks.ts'
 import { useLive } from './live.ts'
 
 export const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 2000,
+      // Where giro is, is often this machine: without a network it answers all the same, and where it does not, that is said.
+      networkMode: 'always',
       retry: (count, err) => count < 2 && err instanceof Problem && (err.status === 0 || err.status >= 502),
       retryDelay: (n) => 500 * 2 ** n,
       refetchOnWindowFocus: true,
@@ -56,16 +58,26 @@ interface PageRequest {
 }
 let pageRequest: PageRequest | undefined
 
-export function usePageRequest(r: PageRequest) {
+/** Says what the page is made of; nothing where another part of the page says it. */
+export function usePageRequest(r: PageRequest | undefined) {
+  const mine = r !== undefined
   useEffect(() => {
-    pageRequest = r
+    if (r) pageRequest = r
   })
   useEffect(
     () => () => {
-      pageRequest = undefined
+      if (mine) pageRequest = undefined
     },
     [],
   )
+}
+
+/** The same request for giro's command line: by its own command, unless that would ask for something else. */
+export function asCommand({ path, query, command }: PageRequest): string {
+  const { limit, ...more } = query ?? {}
+  const usual = limit === undefined || limit === String(pageSizes[0])
+  const text = command && usual && Object.values(more).every((v) => v === undefined) ? command : `giro api get ${quote(path + queryText(query))}`
+  return text + (currentScope().live ? ' --live' : '')
 }
 
 export function currentRequest(): PageRequest | undefined {
@@ -116,8 +128,8 @@ export function useAccount(id: string | undefined): Account | undefined {
 }
 
 /** An account's balances of the last 30 days. */
-export function useTrend(id: string | undefined): number[] | undefined {
-  return useQuery({ queryKey: [scopeKey(currentScope()), '/v1/accounts/trend', id], queryFn: () => trendOf(id!), staleTime: 60_000, enabled: id !== undefined }).data?.balances
+export function useTrend(id: string | undefined): Schema<'AccountTrend'> | undefined {
+  return useQuery({ queryKey: [scopeKey(currentScope()), '/v1/accounts/trend', id], queryFn: () => trendOf(id!), staleTime: 60_000, enabled: id !== undefined }).data ?? undefined
 }
 
 /** Accounts by id, clearing and reserved ones included. */

@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { asCurl } from './api/client.ts'
 import { type Action, ActionDialog } from './actions.tsx'
-import { usePageRequest } from './data.ts'
+import { asCommand, usePageRequest } from './data.ts'
 import { t } from './i18n/index.ts'
 import { useKeys, usePageActs } from './keys.ts'
 import { useLocation } from '@tanstack/react-router'
@@ -58,7 +58,8 @@ export function Detail<T extends { id: string }>({ object, path, back, backName,
     }
   }
   const allowed = actions.filter((a) => may(a.may) && a.when(object))
-  usePageRequest({ method: 'GET', path, data: object, command: command ?? `giro get ${object.id}` })
+  const request = { method: 'GET', path, data: object, command: command ?? `giro get ${object.id}` }
+  usePageRequest(request)
   usePageActs([
     ...allowed.map((a) => ({ id: a.id, text: t(a.label) + '…', run: () => setDoing(a) })),
     { id: 'copy_id', text: t('copy_id'), run: () => void copy(object.id) },
@@ -120,7 +121,7 @@ export function Detail<T extends { id: string }>({ object, path, back, backName,
                   <Item icon="code" hint="c" onSelect={run(() => void copy(asCurl('GET', path)))}>
                     {t('copy_curl')}
                   </Item>
-                  <Item icon="code" onSelect={run(() => void copy(command ?? `giro get ${object.id}`))}>
+                  <Item icon="code" onSelect={run(() => void copy(asCommand(request)))}>
                     {t('copy_command')}
                   </Item>
                 </>

@@ -28,6 +28,8 @@ addEventListener('keydown', (event) => {
   const key = name(event)
   const command = key.startsWith('Mod+')
   if (!command && (typing(event.target) || !preferences().shortcuts)) return
+  // A menu that is open has the keys, and Escape closes it: not the page behind.
+  if (!command && document.querySelector(':popover-open')) return
   const sequence = pending && Date.now() - pendingAt < 1500 ? pending + ' ' + key : ''
   pending = ''
   // Space and Enter on a control are the control's own.

@@ -104,7 +104,7 @@ export function ListView<T extends object>(list: List<T>) {
   const rows = (q.data?.data as T[] | undefined) ?? []
   const next = q.data?.next
   const url = fill(list.path, list.values)
-  usePageRequest({ method: 'GET', path: url, query, data: q.data?.data, command: list.command })
+  usePageRequest(list.inner ? undefined : { method: 'GET', path: url, query, data: q.data?.data, command: list.command })
 
   // A cursor belongs to its filters: one from a link whose range has moved on begins anew.
   const error = q.error
@@ -359,7 +359,7 @@ export function ListView<T extends object>(list: List<T>) {
         <div className={list.inner ? 'muted' : 'empty'}>
           {active.length > 0 ? (
             <>
-              <p>{t('list.no_match', { filters: active.map((n) => `${n}=${search[n]}`).join(', ') })}</p>
+              <p>{t('list.no_match', { filters: filters.filter((f) => filterNames([f], search).length).map((f) => filterWords(f, search)).join(', ') })}</p>
               <div className="row">
                 <button type="button" onClick={clear}>
                   {t('list.clear')}
@@ -384,7 +384,15 @@ export function ListView<T extends object>(list: List<T>) {
               <tr role="row">
                 {selectable && (
                   <th role="columnheader" scope="col" className="pick">
-                    <input type="checkbox" aria-label={t('list.select_page')} checked={table.getIsAllRowsSelected()} onChange={(e) => table.toggleAllRowsSelected(e.target.checked)} />
+                    <input
+                      type="checkbox"
+                      aria-label={t('list.select_page')}
+                      checked={table.getIsAllRowsSelected()}
+                      ref={(box) => {
+                        if (box) box.indeterminate = selected.length > 0 && !table.getIsAllRowsSelected()
+                      }}
+                      onChange={(e) => table.toggleAllRowsSelected(e.target.checked)}
+                    />
                   </th>
                 )}
                 {table.getVisibleLeafColumns().map((c) => {
@@ -557,21 +565,35 @@ function filterText(f: Filter, search: Search): string {
   }
 }
 
+/** A filter where nothing fits it: by the wire's own name, or in words where that has bounds. */
+function filterWords(f: Filter, search: Search): string {
+  if (f.kind === 'created') return search.range ? filterText(f, search).toLocaleLowerCase() : `${t(f.label)} ${filterText(f, search)}`
+  if (f.kind === 'amount' || f.kind === 'took' || f.kind === 'metadata') return `${t(f.label)} ${filterText(f, search)}`
+  return `${f.param}=${search[f.param]}`
+}
+
 function FilterPill({ filter: f, search, set }: { filter: Filter; search: Search; set: (change: Record<string, string | undefined>) => void }) {
   const text = filterText(f, search)
   return (
-    <Menu label={t(f.label)} current={text || undefined} kind="form" filter={f.id} className={'filter' + (text ? ' on' : '')} text={<>{!text && <Icon name="plus" size={12} />}{t(f.label)}{text && <b>{text}</b>}</>}>
-      {(close) => (
-        <FilterForm
-          filter={f}
-          search={search}
-          apply={(change) => {
-            close()
-            set(change)
-          }}
-        />
+    <span className="filter-pill">
+      <Menu label={t(f.label)} current={text || undefined} kind="form" filter={f.id} className={'filter' + (text ? ' on' : '')} text={<>{!text && <Icon name="plus" size={12} />}{t(f.label)}{text && <b>{text}</b>}</>}>
+        {(close) => (
+          <FilterForm
+            filter={f}
+            search={search}
+            apply={(change) => {
+              close()
+              set(change)
+            }}
+          />
+        )}
+      </Menu>
+      {text && (
+        <button type="button" className="quiet square small" aria-label={t('filter.remove', { name: t(f.label) })} title={t('remove')} onClick={() => set(Object.fromEntries(filterNames([f], search).map((n) => [n, undefined])))}>
+          <Icon name="cross" size={12} />
+        </button>
       )}
-    </Menu>
+    </span>
   )
 }
 

@@ -1,7 +1,7 @@
 import { Outlet, useLocation } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useState } from 'react'
 import { asCurl, send } from './api/client.ts'
-import { client, currentRequest } from './data.ts'
+import { asCommand, client, currentRequest } from './data.ts'
 import { label, t } from './i18n/index.ts'
 import { useKeys } from './keys.ts'
 import { follow, useLive } from './live.ts'
@@ -150,7 +150,7 @@ export function Shell() {
                 onSelect={() => {
                   close()
                   const r = currentRequest()
-                  if (r) void copy(r.command ?? `giro api get ${r.path}`)
+                  if (r) void copy(asCommand(r))
                 }}
               >
                 {t('copy_command')}

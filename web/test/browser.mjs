@@ -291,6 +291,12 @@ async function neighbours() {
   const alone = await open(context, '/payments/' + ids[0])
   await alone.waitForSelector('.timeline li')
   equal(await alone.locator('.beside').count(), 0, 'neighbours without a list')
+  // Escape closes the menu that is open, and not the page behind it.
+  await alone.click('.page-head [aria-haspopup=menu]')
+  await alone.waitForSelector(':popover-open [role=menuitem]')
+  await alone.keyboard.press('Escape')
+  await alone.waitForSelector(':popover-open', { state: 'detached' })
+  equal(new URL(alone.url()).pathname, '/app/payments/' + ids[0], 'the page behind a menu')
   await context.close()
 }
 
@@ -531,6 +537,12 @@ async function webhook() {
   receives = 204
   await row.locator('button:has-text("Resend")').click()
   await row.locator('.s-delivered').waitFor()
+  // A payment's story tells of its deliveries with their events.
+  const told = await context.newPage()
+  await told.goto(base + '/app/payments/' + payment.id)
+  await told.waitForSelector('.timeline .t-event .sent')
+  equal(await told.locator('.timeline .t-delivery').count(), 0, 'deliveries that stand alone')
+  await told.close()
   // The list of endpoints sends a test event too.
   await page.goto(base + '/app/developers/webhooks')
   await page.locator('tbody tr').first().locator('button').click()
@@ -559,7 +571,15 @@ async function past() {
   await page.goto(base + '/app/ledger/accounts')
   await page.click('.tree a >> text=Clearing: sandbox (BRL)')
   await page.waitForSelector('.chart .line')
-  await page.waitForSelector('.postings, tr[data-id]')
+  const rows = () => page.locator('tr[data-id]').count()
+  await until('a statement', rows)
+  // A click on the line is a moment: the balance and the statement are those of then.
+  await page.locator('.chart svg').click({ position: { x: 120, y: 40 } })
+  await page.waitForURL(/at=\d{4}-/)
+  await page.fill('input[type=datetime-local]', '2020-01-01T00:00:00')
+  await becomes(0, 'lines of a statement before anything happened', rows)
+  await page.click('button:has-text("Now")')
+  await until('a statement of now', rows)
   await context.close()
 }
 
@@ -607,6 +627,11 @@ async function filters() {
   const want = (await api('GET', '/v1/charges?status=failed&currency=brl&limit=25')).map((c) => c.id).join()
   equal(want.length > 0, true, 'failed charges in BRL')
   await becomes(want, 'rows', () => rows(page))
+  // The line for a terminal asks for the same.
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await page.click('.topbar button[aria-label="Request"]')
+  await page.click('[role=menuitem]:has-text("Copy as giro command")')
+  await becomes("giro api get '/v1/charges?status=failed&currency=brl&limit=25'", 'the command', () => page.evaluate(() => navigator.clipboard.readText()))
   await page.reload()
   await becomes(want, 'rows after a reload', () => rows(page))
   const url = page.url()
@@ -622,6 +647,8 @@ async function filters() {
   await copied.goto(url)
   await becomes(want, 'rows in another browser', () => rows(copied))
   equal(await copied.locator('.filter.on b').first().innerText(), 'BRL', 'the filter there')
+  await copied.getByRole('button', { name: 'Remove filter Currency' }).click()
+  await copied.waitForURL((to) => !to.search.includes('currency') && to.search.includes('status=failed'))
   // Pages: forward by key, back by key, the same rows.
   await page.goto(base + '/app/payments')
   const one = await until('rows', () => rows(page))
@@ -670,7 +697,7 @@ async function paused() {
   await page.goto(base + '/app/payments/ch_01h455vb4pex5vsknk084sn02q')
   await page.waitForSelector('.failure code >> text=not_found')
   await page.goto(base + '/app/payouts?status=canceled&range=7d')
-  await page.waitForSelector('.empty >> text=status=canceled')
+  await page.waitForSelector('.empty >> text=status=canceled, last 7 days')
   await page.click('.empty button:has-text("90")')
   await page.waitForURL('**range=90d**')
   // A session that ends while a dialog is filled takes nothing away.

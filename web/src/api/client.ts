@@ -169,7 +169,8 @@ function signedOut() {
   if (!document.querySelector('dialog[open]')) location.assign(signInHref())
 }
 
-const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"
+/** A text as one word of a shell. */
+export const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"
 
 /** The same request for a terminal. The key is the reader's own, unless one is given. */
 export function asCurl(method: string, path: string, query?: Query, body?: unknown, key = '$GIRO_API_KEY'): string {

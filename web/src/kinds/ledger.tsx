@@ -80,7 +80,7 @@ export function LedgerTransactionsPage() {
       { id: 'created', header: 'col.created', cell: (x) => <Time at={x.created} /> },
       { id: 'id', header: 'col.id', off: true, cell: (x) => <ID value={x.id} link={false} /> },
     ],
-    command: 'giro ledger transactions list',
+    command: 'giro transactions list',
     empty: <FirstSteps kind="charges">{t('empty.ledger_transactions')}</FirstSteps>,
   }
   return <ListView {...list} />
@@ -110,7 +110,7 @@ export function LedgerTransactionPage() {
       back="/ledger/transactions"
       backName={t('nav.ledger_transactions')}
       title={`${label('cause', x.cause)} · ${money(moved(x), x.currency)}`}
-      command={`giro ledger transactions get ${x.id}`}
+      command={`giro transactions get ${x.id}`}
       aside={
         <Card title={t('details')}>
           <Facts
@@ -194,7 +194,7 @@ function natural(a: Account, balance: Minor = a.balance): Minor {
 
 /** An account's last 30 days. */
 function AccountSpark({ account: a }: { account: Account }) {
-  const values = useTrend(a.id)
+  const values = useTrend(a.id)?.balances
   return values?.some((v) => v !== 0) ? <Spark values={values.map((v) => Number(natural(a, v)))} /> : null
 }
 
@@ -203,7 +203,7 @@ export function LedgerAccountsPage() {
   const [search, setSearch] = useSearch()
   const query = { kind: order.join(','), limit: '100', ...pastOf(search), ...(search.cursor ? { cursor: search.cursor } : {}) }
   const q = useRead('/v1/accounts', [], query, { keep: true })
-  usePageRequest({ method: 'GET', path: '/v1/accounts', query, data: q.data?.data, command: 'giro ledger accounts list' })
+  usePageRequest({ method: 'GET', path: '/v1/accounts', query, data: q.data?.data, command: 'giro accounts list' })
   const proof = useRead('/v1/ledger/trial_balance')
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
   const text = (search.q ?? '').toLowerCase()
@@ -295,6 +295,11 @@ export function pastOf(search: Search): { at?: string } {
   return Number.isNaN(ms) ? {} : { at: new Date(ms).toISOString() }
 }
 
+/** What of the URL names a moment, NaN for now. A place in a list belongs to the moment it was read at. */
+function momentOf(ms: number): Record<string, string | undefined> {
+  return { at: Number.isNaN(ms) ? undefined : new Date(ms).toISOString().slice(0, 19) + 'Z', cursor: undefined, 'entries.cursor': undefined }
+}
+
 /** A past moment by the reader's clock, kept in the URL as `at`, in UTC. */
 export function AsOf() {
   const [search, setSearch] = useSearch()
@@ -314,13 +319,13 @@ export function AsOf() {
               setTyped(e.target.value)
               // A year is typed digit by digit: 0002, 0020, 0202.
               if (ms < 0) return
-              setSearch({ at: Number.isNaN(ms) ? undefined : new Date(ms).toISOString().slice(0, 19) + 'Z', cursor: undefined }, true)
+              setSearch(momentOf(ms), true)
             }}
           />
         )}
       </Field>
       {search.at && (
-        <button type="button" onClick={() => setSearch({ at: undefined, cursor: undefined })}>
+        <button type="button" onClick={() => setSearch(momentOf(NaN))}>
           {t('now')}
         </button>
       )}
@@ -335,16 +340,21 @@ export function LedgerAccountPage() {
   const past = useRead('/v1/accounts/{id}', [id], pastOf(search), { enabled: !!pastOf(search).at, keep: true })
   const a = q.data?.data
   const line = useRead('/v1/accounts/{id}/entries', [id], { limit: '100' }, { keep: true })
+  const trend = useTrend(line.data?.next ? id : undefined)
   const at = pastOf(search).at ? instant(search.at!) / 1000 : undefined
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
   if (!a) return <Loading />
+  // What has moved little is shown movement by movement, what has moved much day by day.
   const entries = ((line.data?.data as Entry[] | undefined) ?? []).slice().reverse()
+  const days = line.data?.next && trend ? trend.balances.map((value, i, all) => ({ at: trend.now - (all.length - 1 - i) * 86_400, value: Number(natural(a, value)) })) : undefined
+  const points = days ?? entries.map((e) => ({ at: e.created, value: Number(natural(a, e.balance)) }))
   const shown = at === undefined ? a.balance : past.data?.data.balance
   const list: List<Entry> = {
     name: 'entries',
     title: 'statement',
     path: '/v1/accounts/{id}/entries',
     values: [id],
+    fixed: pastOf(search),
     id: (e) => `${e.sequence}-${e.balance}-${e.amount}`,
     inner: true,
     columns: [
@@ -362,7 +372,7 @@ export function LedgerAccountPage() {
       back="/ledger/accounts"
       backName={t('nav.ledger_accounts')}
       title={accountName(a, id)}
-      command={`giro ledger accounts statement ${id}`}
+      command={`giro accounts statement ${id}`}
       aside={
         <Card title={t('details')}>
           <Facts
@@ -374,7 +384,7 @@ export function LedgerAccountPage() {
               [t('col.created'), <Time key="c" at={a.created} style="long" />],
             ]}
           />
-          <Code text={`giro ledger accounts statement ${id}`} label={t('command')} />
+          <Code text={`giro accounts statement ${id}`} label={t('command')} />
         </Card>
       }
     >
@@ -383,16 +393,17 @@ export function LedgerAccountPage() {
         actions={<AsOf />}
       >
         <p className="big">{shown === undefined ? '—' : <Money amount={natural(a, shown)} currency={a.currency} />}</p>
-        {entries.length > 1 && (
+        {points.length > 1 && (
           <StepLine
-            points={entries.map((e) => ({ at: e.created, value: Number(natural(a, e.balance)) }))}
+            points={points}
             format={(v) => money(v, a.currency)}
             axis={(v) => moneyShort(v, a.currency)}
             label={t('balance_line')}
             at={at}
-            onPick={(ms) => setSearch({ at: new Date(ms * 1000).toISOString().slice(0, 19) + 'Z' }, true)}
+            onPick={(seconds) => setSearch(momentOf(seconds * 1000), true)}
           />
         )}
+        {points.length > 1 && <p className="muted small">{t(days ? 'balance_line.days' : 'balance_line.entries')}</p>}
       </Card>
       <Card
         title={t('statement')}

@@ -5,7 +5,7 @@ import type { KindName } from '../asks.ts'
 import { changed, useAccounts, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { instant, money, time } from '../format.ts'
-import { type Key, label, labelOf, t } from '../i18n/index.ts'
+import { type Key, label, labelOf, t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { Metadata } from '../metadata.tsx'
 import { A, useSearch } from '../nav.tsx'
@@ -102,10 +102,10 @@ export function Amounts({ m }: { m: Movement }) {
   )
 }
 
-const entryIcons: Record<string, IconName> = { request: 'code', act: 'user', ledger_transaction: 'ledger', attempt: 'transfers', event: 'activity', delivery: 'webhook', refund: 'refunds' }
+const entryIcons: Record<string, IconName> = { request: 'code', act: 'user', ledger_transaction: 'ledger', attempt: 'transfers', event: 'activity', refund: 'refunds' }
 
 /** An entry of the API's timeline, or a refund among them. */
-type Entry = Omit<Schema<'TimelineEntry'>, 'type'> & { type: Schema<'TimelineEntry'>['type'] | 'refund' }
+type Entry = Omit<Schema<'TimelineEntry'>, 'type' | 'event'> & { type: Schema<'TimelineEntry'>['type'] | 'refund'; event?: string | null }
 
 /** When an entry happened, in milliseconds. A refund's own time is whole seconds: within its second it comes last. */
 const moment = (e: Entry) => instant(e.at) + (e.type === 'refund' ? 999 : 0)
@@ -123,8 +123,11 @@ function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; 
   // What was given back is a story of its own; a line of this one says so.
   const given = ((refunded && refunds.data?.data) || []) as Refund[]
   const told = given.map((r) => ({ at: r.created_at, type: 'refund' as const, id: r.id, what: t('timeline.refunded', { amount: money(r.amount, r.currency), state: label('status', r.status) }), detail: r.reason ?? null }))
+  // Deliveries stand with what they brought; each by itself they would hide the rest.
+  const all = q.data.data as Entry[]
+  const sent = (event: string | null) => all.filter((e) => e.type === 'delivery' && e.event === event)
   // The API's own order decides where the clock does not.
-  const entries: Entry[] = [...told, ...[...(q.data.data as Entry[])].reverse()].sort((a, b) => moment(b) - moment(a))
+  const entries: Entry[] = [...told, ...all.filter((e) => e.type !== 'delivery').reverse()].sort((a, b) => moment(b) - moment(a))
   // The first of each day says which day it is.
   const day = (e: Entry | undefined) => e && time(instant(e.at), 'day')
   return (
@@ -137,7 +140,7 @@ function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; 
           <div className="grow">
             <p>
               {entryText(e)}
-              {e.detail && (
+              {e.detail && e.type !== 'act' && (
                 <>
                   {' '}
                   {e.type === 'request' ? <ID value={e.detail} link={false} /> : <code>{e.detail}</code>}
@@ -153,11 +156,38 @@ function Timeline({ kind, id, refunded = false }: { kind: KindName; id: string; 
                 </>
               )}
             </p>
+            {e.type === 'event' && <Sent deliveries={sent(e.id)} />}
           </div>
           <Time at={e.at} style={day(entries[i + 1]) === day(e) ? 'clock' : 'stamp'} />
         </li>
       ))}
     </ol>
+  )
+}
+
+/** To how many endpoints an event went, and how that stands. */
+function Sent({ deliveries }: { deliveries: Entry[] }) {
+  const of = (state: string) => deliveries.filter((d) => d.what.startsWith(state + ' ')).length
+  const [arrived, waiting, lost] = [of('succeeded'), of('pending'), of('failed')]
+  if (arrived + waiting + lost === 0) return null
+  return (
+    <p className="sent small">
+      {arrived > 0 && (
+        <span className="ok">
+          <Icon name="check" size={12} /> {tn('timeline.arrived', arrived)}
+        </span>
+      )}
+      {waiting > 0 && (
+        <span className="warn">
+          <Icon name="clock" size={12} /> {tn('timeline.waiting', waiting)}
+        </span>
+      )}
+      {lost > 0 && (
+        <span className="bad">
+          <Icon name="cross" size={12} /> {tn('timeline.lost', lost)}
+        </span>
+      )}
+    </p>
   )
 }
 
@@ -170,10 +200,10 @@ function entryText(e: Entry): string {
   }
   if (e.type === 'ledger_transaction') return t('timeline.posted', { cause: label('cause', e.what) })
   if (e.type === 'request') return t('timeline.created')
-  if (e.type === 'act') return label('did', e.what)
-  if (e.type === 'delivery') {
-    const [state = '', type = ''] = e.what.split(' ')
-    return t('timeline.delivered', { type, state: label('delivery_one', state) })
+  if (e.type === 'act') {
+    const verb = e.what.replace(/(Charge|Refund|Payout|Transfer)s?$/, '')
+    const words = label('did', verb)
+    return words === verb ? e.what : words.replace('{who}', e.detail ?? '—')
   }
   if (e.type === 'attempt') {
     const [act = '', result = ''] = e.what.split(' ')
@@ -313,7 +343,7 @@ function EventsOf({ kind, id }: { kind: KindName; id: string }) {
               <span className="grow" />
               <Time at={e.at} style="clock" />
             </p>
-            <EventDeliveries event={e.id!} />
+            <EventDeliveries event={e.id!} at={e.at} />
           </li>
         ))}
       </ul>

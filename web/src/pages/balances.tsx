@@ -61,7 +61,7 @@ function LastVerification() {
 
 /** How a main account has stood for 30 days. */
 function Trend({ account }: { account?: string }) {
-  const values = useTrend(account)
+  const values = useTrend(account)?.balances
   return values ? <Spark values={values} width={96} height={26} /> : null
 }
 

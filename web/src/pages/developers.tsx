@@ -50,7 +50,7 @@ export function DevelopersPage() {
   const webhooks = useRead('/v1/webhook_endpoints/figures', [], range === '1h' ? { time_zone: query.time_zone } : query, { keep: true, poll: 10_000 })
   const f = requests.data?.data
   const w = webhooks.data?.data
-  usePageRequest({ method: 'GET', path: '/v1/requests/figures', query, data: f, command: 'giro api get /v1/requests/figures' })
+  usePageRequest({ method: 'GET', path: '/v1/requests/figures', query, data: f })
   const minutes = f ? Math.max(1, (Math.min(f.now, f.to) - f.from) / 60) : 1
   return (
     <>
@@ -82,7 +82,7 @@ export function DevelopersPage() {
             {w && <Figure name={t('dev.webhook_success')} about={t('about.webhook_success')} value={w.totals.failure_rate_bps === null ? '—' : rate(10_000 - w.totals.failure_rate_bps)} note={t('dev.attempts', { n: number(w.totals.count) })} to={{ href: '/developers/webhooks', search: {} }} />}
           </div>
           <div className="grid halves">
-            <ChartCard title={t('dev.requests')}>
+            <ChartCard title={t('dev.requests')} about={t('about.requests')}>
               {(table) => (
                 <>
                   <Bars

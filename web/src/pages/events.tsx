@@ -44,7 +44,7 @@ export function EventsPage() {
 }
 
 /** To whom an event went; all of them can be told again. */
-function Sent({ event }: { event: string }) {
+function Sent({ event, at }: { event: string; at: number }) {
   const may = useMay()
   const [again, setAgain] = useState(false)
   if (!may('developers.read')) return null
@@ -59,7 +59,7 @@ function Sent({ event }: { event: string }) {
         )
       }
     >
-      <EventDeliveries event={event} none={t('webhooks.no_deliveries')} />
+      <EventDeliveries event={event} at={at} none={t('webhooks.no_deliveries')} />
       {again && (
         <Confirm
           title={t('webhooks.resend_all')}
@@ -105,7 +105,7 @@ export function EventPage() {
         </Card>
       }
     >
-      <Sent event={id} />
+      <Sent event={id} at={e.created} />
       <Card title={t('event_body')}>
         <p className="muted small">{t('event_body_note')}</p>
         <JSONView value={e} />

@@ -30,7 +30,7 @@ export function HomePage() {
   const seen = useSeen()
   const q = useRead('/v1/figures', [], query, { keep: true })
   const f = q.data?.data
-  usePageRequest({ method: 'GET', path: '/v1/figures', query, data: f, command: 'giro api get /v1/figures' })
+  usePageRequest({ method: 'GET', path: '/v1/figures', query, data: f })
   const range = search.from || search.to ? 'custom' : (search.range ?? '30d')
   const nothing = f?.currencies.length === 0
   return (
@@ -389,6 +389,7 @@ function WebhookHealth() {
   return (
     <Card
       title={t('webhooks.health')}
+      about={t('about.webhook_success')}
       actions={
         <A href="/developers/webhooks" className="button small">
           {t('open')}

@@ -90,6 +90,7 @@ export function LogPage() {
     <Detail
       object={l}
       path={'/v1/requests/' + id}
+      command={`giro logs get ${id}`}
       back="/developers/logs"
       backName={t('nav.logs')}
       title={

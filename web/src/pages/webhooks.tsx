@@ -1,7 +1,7 @@
 import { useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type Action, Confirm } from '../actions.tsx'
-import { post, put, type Schema } from '../api/client.ts'
+import { post, put, quote, type Schema } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
 import { milliseconds, number, percent } from '../format.ts'
@@ -11,10 +11,10 @@ import { useGo, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
 import { stringifySearch } from '../url.ts'
 import { SignatureDialog } from '../signature.tsx'
-import { Bars, bucketName, Legend, SparkBars } from '../ui/chart.tsx'
+import { Bars, bucketName, ChartCard, Legend, SparkBars } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
-import { Ago, Card, Code, Copy, copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
+import { Ago, Card, Code, copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
 import { Arrivals, useWebhookFigures } from '../ui/arrivals.tsx'
 import { attemptsOf, deliveryStatus, endpointName as name } from '../ui/deliveries.tsx'
 import { Secret } from './keys.tsx'
@@ -52,19 +52,26 @@ function Day({ figures: f, interval = 'hour' }: { figures?: Traffic; interval?: 
 function Traffic({ endpoint }: { endpoint: string }) {
   const f = useWebhookFigures(endpoint)
   if (!f || f.totals.count === 0) return null
+  const parts = [{ name: t('webhooks.good'), className: 'c-main' }, { name: t('webhooks.bad'), className: 'c-bad' }]
   return (
     <div className="grid halves tight">
-      <Card title={t('webhooks.day_attempts')}>
-        <Bars
-          label={t('webhooks.day_attempts')}
-          height={150}
-          format={(v) => number(v)}
-          parts={[{ name: t('webhooks.good'), className: 'c-main' }, { name: t('webhooks.bad'), className: 'c-bad' }]}
-          buckets={f.series.map((b) => ({ ...bucketName(b, f.interval), value: b.count, parts: [b.answered_2xx, b.count - b.answered_2xx] }))}
-        />
-        <Legend parts={[{ name: t('webhooks.good'), className: 'c-main' }, { name: t('webhooks.bad'), className: 'c-bad' }]} />
-      </Card>
-      <Card title={t('webhooks.arrived')}>
+      <ChartCard title={t('webhooks.day_attempts')} about={t('about.webhook_success')}>
+        {(table) => (
+          <>
+            <Bars
+              table={table}
+              label={t('webhooks.day_attempts')}
+              height={150}
+              format={(v) => number(v)}
+              parts={parts}
+              buckets={f.series.map((b) => ({ ...bucketName(b, f.interval), value: b.count, parts: [b.answered_2xx, b.count - b.answered_2xx], open: !b.complete }))}
+            />
+            <Legend parts={[...parts, { name: t('incomplete'), className: 'open' }]} />
+            <p className="muted small">{f.time_zone}</p>
+          </>
+        )}
+      </ChartCard>
+      <Card title={t('webhooks.arrived')} about={t('about.percentile')}>
         <Facts
           items={[
             [t('webhooks.success'), f.totals.failure_rate_bps === null ? '—' : percent(1 - f.totals.failure_rate_bps / 10_000)],
@@ -454,8 +461,6 @@ function OneDelivery({ endpoint, event }: { endpoint: string; event: string }) {
   return <DeliveryView d={q.data.data} />
 }
 
-const quote = (s: string) => "'" + s.replaceAll("'", `'\\''`) + "'"
-
 /** What was sent and what was answered: text from outside, shown as text. */
 function DeliveryView({ d }: { d: DeliveryDetail }) {
   const [signature, setSignature] = useState(false)
@@ -502,16 +507,18 @@ function DeliveryView({ d }: { d: DeliveryDetail }) {
           <Code text={[...d.response.body].map((c) => (unreadable.test(c) ? '·' : c)).join('') || '—'} label={t('webhooks.response')} />
         </details>
       )}
-      {curl && (
-        <p className="row">
-          <Copy text={curl} label={t('copy_curl')} /> {t('copy_curl')}
-        </p>
-      )}
-      {headers.length > 0 && (
-        <p className="row">
-          <button type="button" className="small" onClick={() => setSignature(true)}>
-            <Icon name="shield" size={13} /> {t('signature')}
-          </button>
+      {(curl || headers.length > 0) && (
+        <p className="row wrap">
+          {curl && (
+            <button type="button" className="small" onClick={() => void copy(curl)}>
+              <Icon name="copy" size={13} /> {t('copy_curl')}
+            </button>
+          )}
+          {headers.length > 0 && (
+            <button type="button" className="small" onClick={() => setSignature(true)}>
+              <Icon name="shield" size={13} /> {t('signature')}
+            </button>
+          )}
         </p>
       )}
       {signature && <SignatureDialog headers={headers.map(([k, v]) => `${k}: ${v}`).join('\n')} body={d.request!.body} onClose={() => setSignature(false)} />}

@@ -1,6 +1,6 @@
 import { post, type Schema } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
-import { number } from '../format.ts'
+import { instant, number } from '../format.ts'
 import { t, tn } from '../i18n/index.ts'
 import { A } from '../nav.tsx'
 import { useMay } from '../session.ts'
@@ -26,9 +26,14 @@ export function deliveryStatus(d: Delivery): string {
 }
 
 /** To which endpoints an event went, and sending it again. */
-export function EventDeliveries({ event, none }: { event: string; none?: string }) {
+export function EventDeliveries({ event, at, none }: { event: string; at: number | string; none?: string }) {
   const may = useMay()
-  const unsettled = (answer: unknown) => ((answer as Delivery[] | undefined)?.some((d) => d.state === 'pending') ? 4000 : false)
+  // What has just happened is sent in a moment: nothing yet is not nothing.
+  const young = () => Math.abs(Date.now() - instant(at)) < 60_000
+  const unsettled = (answer: unknown) => {
+    const list = answer as Delivery[] | undefined
+    return list?.some((d) => d.state === 'pending') || (list?.length === 0 && young()) ? 4000 : false
+  }
   const q = useRead('/v1/events/{id}/deliveries', [event], undefined, { enabled: may('developers.read'), poll: unsettled })
   const endpoints = useRead('/v1/webhook_endpoints', [], undefined, { enabled: may('developers.read') })
   if (!may('developers.read')) return null
