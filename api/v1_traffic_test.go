@@ -189,9 +189,14 @@ func TestWebhookFigures(t *testing.T) {
 			"": 2, "type=" + of.Type: 2, "type=" + kind + ".*": 2, "type=payout.*": 0, "object=" + of.Data.Object.ID: 1, "object=" + of.Data.Object.ID + "&type=payout.*": 0,
 			"object=" + of.Data.Object.ID + "&state=succeeded": 1, "object=" + of.Data.Object.ID + "&state=failed": 0, "object=nobody": 0, "state=failed&type=" + of.Type: 1,
 		} {
-			var list []struct{ Event string }
+			var list []struct{ Event, Target string }
 			if err := json.Unmarshal(do("GET", "/v1/webhook_endpoints/"+two+"/deliveries?"+query, "", 200).body, &list); err != nil || len(list) != want {
 				t.Errorf("deliveries with %s: %v %v, want %d", query, list, err, want)
+			}
+			for _, d := range list {
+				if (d.Event == first) != (d.Target == of.Data.Object.ID) || d.Target == "" {
+					t.Errorf("deliveries with %s: %s is about %q", query, d.Event, d.Target)
+				}
 			}
 		}
 		page := do("GET", "/v1/webhook_endpoints/"+two+"/deliveries?limit=1&type="+of.Type, "", 200)

@@ -72,6 +72,7 @@ var (
 		{name: "sequence", schema: plainInteger}, {name: "state", schema: oneOf(string(giro.DeliveryPending), string(giro.DeliverySucceeded), string(giro.DeliveryFailed))},
 		{name: "attempts", schema: plainInteger}, {name: "status", schema: null(plainInteger), about: "Of the last answer."}, {name: "error", schema: null(plainText), about: "Why the last attempt got no whole answer: blocked, timeout, connection, tls, dns, answer."},
 		{name: "last_attempt_at", schema: null(plainText)}, {name: "next_attempt_at", schema: null(plainText)},
+		{name: "target", schema: plainText, optional: true, about: "Where it is read: the id of the object that the event is about, while the event is kept."},
 	}
 	deliveryAnswer     = &schema{kind: kindObject, name: "Delivery", fields: deliveryFields}
 	deliveryFullAnswer = &schema{kind: kindObject, name: "DeliveryDetail", fields: append(deliveryFields[:len(deliveryFields):len(deliveryFields)],
@@ -164,7 +165,7 @@ var webhookRoutes = []*route{
 					if err != nil {
 						return nil, err
 					}
-					return appendDelivery(nil, d, body, true), nil
+					return appendDelivery(nil, d, "", body, true), nil
 				})
 			})
 		}},
@@ -219,7 +220,7 @@ var webhookRoutes = []*route{
 			if err != nil {
 				return err
 			}
-			c.sendJSON(http.StatusOK, appendDelivery(nil, d, event.AppendJSON(nil), !p.Listener()))
+			c.sendJSON(http.StatusOK, appendDelivery(nil, d, targetOf(event), event.AppendJSON(nil), !p.Listener()))
 			return nil
 		}},
 	{method: "POST", path: "/v1/webhook_endpoints/{id}/deliveries/{event}/outcome", id: "reportDelivery", tag: "webhook_endpoints", summary: "Report what a listener's receiver answered", access: accessSecret, body: outcomeSchema, status: 200, answer: deliveryAnswer,
@@ -505,14 +506,39 @@ func reportDelivery(c *call) error {
 }
 
 func (c *call) sendDeliveries(list []*giro.Delivery) error {
-	return sendList(c, list, appendShortDelivery)
+	targets := map[int64]string{}
+	for _, d := range list {
+		if _, ok := targets[d.Sequence]; ok {
+			continue
+		}
+		events, err := c.engine().Store.Events(c.ctx, giro.EventQuery{Book: c.book(), Sequence: d.Sequence, Limit: 1})
+		if err != nil {
+			return err
+		}
+		targets[d.Sequence] = ""
+		if len(events) > 0 {
+			targets[d.Sequence] = targetOf(events[0])
+		}
+	}
+	return sendList(c, list, func(b []byte, d *giro.Delivery) []byte { return appendDelivery(b, d, targets[d.Sequence], nil, false) })
 }
 
-func appendShortDelivery(b []byte, d *giro.Delivery) []byte { return appendDelivery(b, d, nil, false) }
+// targetOf returns the id of the object that an event is about.
+func targetOf(e *giro.Event) string {
+	var object struct{ ID string }
+	if err := json.Unmarshal(e.Data, &object); err != nil {
+		return "" // nothing that giro wrote
+	}
+	return object.ID
+}
+
+func appendShortDelivery(b []byte, d *giro.Delivery) []byte {
+	return appendDelivery(b, d, "", nil, false)
+}
 
 // appendDelivery writes a delivery; with the body of its event also the
 // attempts, the last request, if it was posted, and the last answer.
-func appendDelivery(b []byte, d *giro.Delivery, body []byte, posted bool) []byte {
+func appendDelivery(b []byte, d *giro.Delivery, target string, body []byte, posted bool) []byte {
 	a := appender{b: b}
 	a.text("object", "delivery")
 	a.text("endpoint", d.Endpoint.ID("we"))
@@ -529,6 +555,9 @@ func appendDelivery(b []byte, d *giro.Delivery, body []byte, posted bool) []byte
 	a.maybe("error", last.Error)
 	a.maybe("last_attempt_at", precise(last.At))
 	a.maybe("next_attempt_at", precise(d.Due))
+	if target != "" {
+		a.text("target", target)
+	}
 	if body == nil {
 		return a.close()
 	}
