@@ -233,6 +233,45 @@ func TestActs(t *testing.T) {
 	}
 }
 
+// TestProblems holds that refusals are named here as the API names them.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	words := map[string]string{}
+	if err := json.Unmarshal(read(t, filepath.Join("src", "i18n", "en.json")), &words); err != nil {
+		t.Fatal(err)
+	}
+	var document any
+	if err := json.Unmarshal(api.OpenAPI(), &document); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	var look func(v any)
+	look = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			kind, _ := v["type"].(string)
+			title, _ := v["title"].(string)
+			if code, ok := strings.CutPrefix(kind, "/docs/errors/"); ok {
+				seen[code] = true
+				if said := words["problem."+code]; said != "" && said != title {
+					t.Errorf("problem.%s is %q, the API says %q", code, said, title)
+				}
+			}
+			for _, one := range v {
+				look(one)
+			}
+		case []any:
+			for _, one := range v {
+				look(one)
+			}
+		}
+	}
+	look(document)
+	if len(seen) < 20 {
+		t.Errorf("only %d refusals were found", len(seen))
+	}
+}
+
 // commands finds the lines of giro's command line that the pages show.
 var commands = regexp.MustCompile("[`'\"]giro ([a-z][^`'\"]*)")
 

@@ -10,7 +10,7 @@ import { useMay } from './session.ts'
 import { Dialog } from './ui/dialog.tsx'
 import { Item, Menu } from './ui/menu.tsx'
 import { Icon } from './ui/icon.tsx'
-import { copy, ID, JSONView, toast } from './ui/parts.tsx'
+import { copy, ID, JSONView, toastFailure } from './ui/parts.tsx'
 import { leaveTo, useWay } from './way.ts'
 
 /** By which button the reader came here: the focus stays with it from page to page. */
@@ -54,7 +54,7 @@ export function Detail<T extends { id: string }>({ object, path, back, backName,
         go(href)
       }
     } catch (err) {
-      toast(err instanceof Error ? err.message : String(err))
+      toastFailure(err)
     }
   }
   const allowed = actions.filter((a) => may(a.may) && a.when(object))

@@ -7,7 +7,7 @@ import { A } from './nav.tsx'
 import { parseSearch, type Search, stringifySearch } from './url.ts'
 import { useMay } from './session.ts'
 import { Icon } from './ui/icon.tsx'
-import { Field, toast } from './ui/parts.tsx'
+import { Field, toast, toastFailure } from './ui/parts.tsx'
 
 type View = Schema<'View'>
 
@@ -39,7 +39,7 @@ export function Views({ page, path, search, saving, onSaving }: { page: string; 
               onClick={() =>
                 void remove('/v1/views/{id}', [v.id]).then(
                   () => changed('/v1/views'),
-                  (err: Error) => toast(err.message),
+                  toastFailure,
                 )
               }
             >

@@ -14,7 +14,7 @@ import { useMay, usePlace } from '../session.ts'
 import { EventDeliveries } from '../ui/deliveries.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
-import { Card, Copied, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toast } from '../ui/parts.tsx'
+import { Card, Copied, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toastFailure } from '../ui/parts.tsx'
 import { AccountLink, accountName } from './account.tsx'
 import { masked } from './document.ts'
 import { Postings } from './ledger.tsx'
@@ -220,7 +220,7 @@ function Simulate({ m, kind }: { m: Movement; kind: KindName }) {
       await send('POST', `/v1/test/${kind}/${m.id}/${outcome}`, { body: {}, key: crypto.randomUUID() })
       changed(`/v1/${kind}`, '/v1/balances')
     } catch (err) {
-      toast(err instanceof Error ? err.message : String(err))
+      toastFailure(err)
     }
   }
   return (

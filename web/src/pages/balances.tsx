@@ -8,7 +8,7 @@ import { A, useSearch } from '../nav.tsx'
 import { useMay } from '../session.ts'
 import { Spark } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { Card, Failure, Loading, toast } from '../ui/parts.tsx'
+import { Card, Failure, Loading, toastFailure } from '../ui/parts.tsx'
 import { AsOf, pastOf } from '../kinds/ledger.tsx'
 import { Proof, Verified } from '../ui/proof.tsx'
 
@@ -23,7 +23,7 @@ function Verify() {
       onClick={() =>
         void post('/v1/ledger/verification', [], {}).then(
           () => changed('/v1/ledger/verification'),
-          (err: Error) => toast(err.message),
+          toastFailure,
         )
       }
     >

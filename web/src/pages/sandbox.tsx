@@ -6,7 +6,7 @@ import { lasting, parseAmount, time } from '../format.ts'
 import { label, t, tn } from '../i18n/index.ts'
 import { usePlace } from '../session.ts'
 import { Item, Menu } from '../ui/menu.tsx'
-import { Card, Failure, Field, ID, Loading, Table, Time, toast } from '../ui/parts.tsx'
+import { Card, Failure, Field, ID, Loading, Table, Time, toast, toastFailure } from '../ui/parts.tsx'
 
 type RailLine = Schema<'RailLogLine'>
 
@@ -214,7 +214,7 @@ function Faults() {
       await put('/v1/test/faults', [], Object.fromEntries(Object.entries(wanted).filter(([, v]) => v)))
       toast(t('done.saved'))
     } catch (err) {
-      toast(err instanceof Error ? err.message : String(err))
+      toastFailure(err)
     }
     changed('/v1/test/faults')
     setBusy(false)

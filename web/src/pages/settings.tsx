@@ -7,7 +7,7 @@ import { type Language, languages } from '../i18n/language.ts'
 import { formatLocales, preferences, setPreferences, type Theme } from '../preferences.ts'
 import { useMay, usePlace, usePreferences } from '../session.ts'
 import { Icon } from '../ui/icon.tsx'
-import { Card, Failure, Field, Loading, Table, Time, toast } from '../ui/parts.tsx'
+import { Card, Failure, Field, Loading, Table, Time, toast, toastFailure } from '../ui/parts.tsx'
 import { money, time } from '../format.ts'
 import { Secret } from './keys.tsx'
 
@@ -94,7 +94,7 @@ export function TeamPage() {
                   onClick={() =>
                     void remove('/v1/invitations/{id}', [i.id]).then(
                       () => changed('/v1/invitations'),
-                      (err: Error) => toast(err.message),
+                      toastFailure,
                     )
                   }
                 >
@@ -360,7 +360,7 @@ function Sessions() {
                 onClick={() =>
                   void remove('/v1/sessions/{id}', [s.id]).then(
                     () => changed('/v1/sessions'),
-                    (err: Error) => toast(err.message),
+                    toastFailure,
                   )
                 }
               >

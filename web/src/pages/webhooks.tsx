@@ -14,7 +14,7 @@ import { SignatureDialog } from '../signature.tsx'
 import { Bars, bucketName, ChartCard, Legend, SparkBars } from '../ui/chart.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
-import { Ago, Card, Code, copy, Facts, Failure, Field, ID, Loading, Status, Time, toast } from '../ui/parts.tsx'
+import { Ago, Card, Code, copy, Facts, Failure, Field, ID, Loading, Status, Time, toast, toastFailure } from '../ui/parts.tsx'
 import { Arrivals, useWebhookFigures } from '../ui/arrivals.tsx'
 import { attemptsOf, deliveryStatus, endpointName as name } from '../ui/deliveries.tsx'
 import { Secret } from './keys.tsx'
@@ -176,7 +176,7 @@ async function sendTest(endpoint: string, show: (d: DeliveryDetail) => void) {
     show((await post('/v1/webhook_endpoints/{id}/test', [endpoint], {})).data)
     changed('/v1/webhook_endpoints')
   } catch (err) {
-    toast(err instanceof Error ? err.message : String(err))
+    toastFailure(err)
   }
 }
 
@@ -353,7 +353,7 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
       for (const event of events) await post('/v1/events/{id}/resend', [event], { endpoint: endpoint.id })
       toast(tn('webhooks.resent', events.length))
     } catch (err) {
-      toast(err instanceof Error ? err.message : String(err))
+      toastFailure(err)
     }
     changed(`/v1/webhook_endpoints/${endpoint.id}`)
   }
@@ -417,6 +417,7 @@ function Deliveries({ endpoint }: { endpoint: Endpoint }) {
           ) : undefined}
           columns={[
             { id: 'type', header: 'col.type', cell: (d) => <code>{d.type}</code> },
+            { id: 'target', header: 'col.object', cell: (d) => (d.target ? <ID value={d.target} /> : undefined) },
             { id: 'state', header: 'col.status', cell: (d) => <Status value={deliveryStatus(d)} note={d.status ? String(d.status) : d.error ? label('delivery_error', d.error) : undefined} /> },
             { id: 'attempts', header: 'webhooks.attempts', end: true, cell: (d) => attemptsOf(d, endpoint) },
             { id: 'next', header: 'webhooks.next', off: !!chosen, cell: (d) => (d.next_attempt_at ? <Ago at={d.next_attempt_at} /> : undefined) },

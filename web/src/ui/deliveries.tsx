@@ -4,7 +4,7 @@ import { instant, number } from '../format.ts'
 import { t, tn } from '../i18n/index.ts'
 import { A } from '../nav.tsx'
 import { useMay } from '../session.ts'
-import { Failure, Loading, Status, toast } from './parts.tsx'
+import { Failure, Loading, Status, toast, toastFailure } from './parts.tsx'
 
 type Endpoint = Schema<'WebhookEndpoint'>
 type Delivery = Schema<'Delivery'>
@@ -46,7 +46,7 @@ export function EventDeliveries({ event, at, none }: { event: string; at: number
       await post('/v1/events/{id}/resend', [event], { endpoint }, crypto.randomUUID())
       toast(tn('webhooks.resent', 1))
     } catch (err) {
-      toast(err instanceof Error ? err.message : String(err))
+      toastFailure(err)
     }
     changed(`/v1/events/${event}`)
   }

@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react'
 import { Problem, signInHref } from '../api/client.ts'
 import { ago, decimal, instant, type Minor, money, time, type TimeStyle } from '../format.ts'
-import { labelOf, t } from '../i18n/index.ts'
+import { label, labelOf, t } from '../i18n/index.ts'
 import { A, pageOf } from '../nav.tsx'
 import { Icon, type IconName } from './icon.tsx'
 import { Menu } from './menu.tsx'
@@ -228,7 +228,24 @@ export function Loading({ rows = 5 }: { rows?: number }) {
   )
 }
 
-/** What went wrong in the API's own words, with what support asks for. */
+/** What went wrong, in the reader's language where the code has words in it. */
+function problemTitle(p: Problem): string {
+  if (p.status === 0) return t('error.offline')
+  if (p.status === 401) return t('error.signed_out')
+  const words = label('problem', p.code)
+  if (words !== p.code) return words
+  if (p.status === 403) return t('error.forbidden')
+  if (p.status === 404) return t('error.not_found')
+  return p.title || t('error.unknown')
+}
+
+/** Says in passing that something failed, and how the API put it. */
+export function toastFailure(err: unknown) {
+  if (!(err instanceof Problem)) toast(err instanceof Error ? err.message : String(err))
+  else toast([problemTitle(err), err.detail].filter(Boolean).join(': '))
+}
+
+/** What went wrong in the API's own words beneath the reader's, with what support asks for. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const p = error instanceof Problem ? error : undefined
   if (!p) console.warn(error)
@@ -237,9 +254,9 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
       <Icon name="warn" />
       <div className="grow">
         <p>
-          <strong>{p?.status === 0 ? t('error.offline') : p?.status === 401 ? t('error.signed_out') : p?.status === 403 ? t('error.forbidden') : p?.status === 404 ? t('error.not_found') : (p?.title ?? t('error.unknown'))}</strong>
+          <strong>{p ? problemTitle(p) : t('error.unknown')}</strong>
         </p>
-        {p?.detail && p.status !== 401 && <p>{p.detail}</p>}
+        {p?.detail && p.status !== 401 && <p lang="en">{p.detail}</p>}
         {p?.status === 401 && (
           <p>
             <a href={signInHref()} target="_blank" rel="noreferrer">
