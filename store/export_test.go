@@ -28,6 +28,14 @@ func (p *Postgres) VerifyTight(ctx context.Context) (*giro.Report, error) {
 	return p.verify(ctx, tight)
 }
 
+// Patience is how long a reader of Verify may wait for the others.
+func (p *Postgres) Patience(ctx context.Context) (patience string, err error) {
+	err = p.reader(ctx, func(r prover) error {
+		return r.(*postgresProver).tx.QueryRow(ctx, "SHOW idle_in_transaction_session_timeout").Scan(&patience)
+	})
+	return patience, err
+}
+
 // Named is Verify without its quick half.
 func (s *SQLite) Named(ctx context.Context) (report *giro.Report, err error) {
 	err = s.snapshot(ctx, func(c *sqlite.Conn) error {

@@ -481,6 +481,16 @@ var inPostgres = strings.NewReplacer(
 	"deleted = 1", "deleted = true",
 )
 
+// TestVerifyWaitsForItsReaders: one that has nothing left to read is not cut off
+// while another still reads.
+func TestVerifyWaitsForItsReaders(t *testing.T) {
+	t.Parallel()
+	s := openPostgres(t, pgtest.Open(t)+"&idle_in_transaction_session_timeout=1000", options())
+	if patience, err := s.Patience(ctx); err != nil || patience != "1h" {
+		t.Errorf("a reader may be idle for %s (%v)", patience, err)
+	}
+}
+
 func TestVerifyFindsEveryTamperingInPostgres(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Open(t)

@@ -24,9 +24,7 @@ func (p *Postgres) verify(ctx context.Context, l limits) (report *giro.Report, e
 		return nil, ctx.Err()
 	}
 	// One more than elsewhere: while one waits for its server, another has rows.
-	err = together(func(f func(prover) error) error {
-		return p.snapshot(ctx, func(tx pgx.Tx) error { return f(newPostgresProver(ctx, tx)) })
-	}, p.options.verifiers()+1, func(readers []prover) error {
+	err = together(func(f func(prover) error) error { return p.reader(ctx, f) }, p.options.verifiers()+1, func(readers []prover) error {
 		report, err = verifyWith(readers, l, p.options.Doubt)
 		return err
 	})
@@ -34,6 +32,18 @@ func (p *Postgres) verify(ctx context.Context, l limits) (report *giro.Report, e
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	return report, nil
+}
+
+// reader runs f with a snapshot of its own.
+func (p *Postgres) reader(ctx context.Context, f func(prover) error) error {
+	return p.snapshot(ctx, func(tx pgx.Tx) error {
+		// It may have to wait for another that has much more to read, and by then
+		// holds no locks that anybody else could wait for.
+		if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = '1h'"); err != nil {
+			return err
+		}
+		return f(newPostgresProver(ctx, tx))
+	})
 }
 
 // postgresAudit reads a snapshot for Verify.
