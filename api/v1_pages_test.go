@@ -138,7 +138,7 @@ func TestPagesFarDown(t *testing.T) {
 func TestFiltersWithoutIndex(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
-		h := prepare(t, s, folder, func(e *giro.Engine, _ *api.Config) { e.Paused = nil })
+		h := prepare(t, s, folder)
 		make := func(path, body string) {
 			t.Helper()
 			if a := h.send(t, "POST "+path, nil, body); a.status >= 300 {
