@@ -99,6 +99,8 @@ func (s *scan) detail(d *Detail) {
 			several(s, &d.Voids, (*scan).instruction)
 		case "provider_reference":
 			d.ProviderReference = s.str()
+		case "end_to_end_id":
+			d.EndToEnd = s.str()
 		case "quote":
 			d.Quote = s.uuid()
 		default: // what few have, and what is not known
@@ -231,6 +233,10 @@ func (s *scan) attempt(a *Attempt) {
 			a.Result = s.str()
 		case "code":
 			a.Code = s.str()
+		case "op":
+			a.Op = Op(s.str())
+		case "amount":
+			a.Amount = s.number()
 		default:
 			s.failed = true
 		}

@@ -71,6 +71,7 @@ func (d *Detail) AppendJSON(b []byte) ([]byte, error) {
 	w.count("doubt_at", d.DoubtAt)
 	list(&w, "voids", d.Voids, (*writer).instruction)
 	w.text("provider_reference", d.ProviderReference)
+	w.text("end_to_end_id", d.EndToEnd)
 	if d.Exchange != nil {
 		w.any("exchange", d.Exchange)
 	}
@@ -204,5 +205,7 @@ func (w *writer) attempt(a *Attempt) {
 	w.str("act", a.Act)
 	w.str("result", a.Result)
 	w.text("code", a.Code)
+	w.text("op", string(a.Op))
+	w.count("amount", a.Amount)
 	w.raw('}')
 }

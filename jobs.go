@@ -2,7 +2,6 @@ package giro
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -413,30 +412,17 @@ func (e *Engine) attempt(m, charge *Movement, step *Instruction, lookup bool, cl
 	if rail == nil {
 		return Outcome{}, fmt.Errorf("there is no rail %q", m.Detail.Rail)
 	}
-	in := *step
-	in.Currency, in.Book, in.Movement, in.Charge = m.Currency, m.Book, m, charge
-	if m.Detail.Exchange != nil {
-		in.Amount, in.Currency = m.Outside()
-	}
+	in := m.asked(step.ID, step.Op, step.Amount)
+	in.At, in.Lookups, in.Charge = step.At, step.Lookups, charge
+	var err error
 	if clock == nil {
-		var err error
 		if clock, err = e.clockOf(ctx, m.Book); err != nil {
 			return Outcome{}, err
 		}
 	}
 	in.Now = TimeOf(clock.At(Micros(e.Now())))
-	if m.Kind == KindCharge && !m.Customer.IsZero() {
-		d, err := e.Store.Document(ctx, DocCustomer, m.Customer)
-		if err != nil {
-			return Outcome{}, err
-		}
-		if d != nil { // a customer may be deleted meanwhile
-			var c Customer
-			if err := json.Unmarshal(d.Data, &c); err != nil {
-				return Outcome{}, err
-			}
-			in.Payer = &c.Party
-		}
+	if in.Payer, _, err = e.payer(ctx, m); err != nil {
+		return Outcome{}, err
 	}
 	if lookup {
 		return rail.Lookup(ctx, in)
@@ -456,6 +442,8 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 	if railErr == nil && out.Verdict.final() {
 		keys.Accounts = sideKeys(mer, seen)
 	}
+	heard := heardOf(step, lookup, out)
+	keys.Documents = append(keys.Documents, heard.keys()...)
 	return result(e.do(ctx, &command{owed: true, call: machine(mer, seen.Book), keys: keys, decide: func(b *Batch) (any, error) {
 		m := b.movement(seen.ID)
 		if m == nil {
@@ -478,6 +466,7 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 			if err := e.hear(b, mer, m, charge, lookup, out, railErr); err != nil {
 				return nil, err
 			}
+			b.keepHeard(m, heard)
 		}
 		c := m.clone()
 		return &Result{Movement: &c}, nil
@@ -492,16 +481,10 @@ func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool,
 		return nil
 	}
 	now := b.now(m.Book)
-	act := "submit"
 	if lookup {
-		act = "lookup"
 		m.Detail.Step.Lookups++
 	}
-	said := Attempt{At: now, Instruction: m.Detail.Step.ID, Act: act, Result: string(out.Verdict), Code: out.Code}
-	if railErr != nil {
-		said.Result, said.Code = "no answer", ""
-	}
-	m.note(said)
+	m.note(m.said(now, m.Detail.Step, lookup, out, railErr))
 	if out.Reference != "" {
 		m.Detail.ProviderReference = out.Reference
 	}
@@ -563,6 +546,9 @@ func (e *Engine) hear(b *Batch, mer *Merchant, m, charge *Movement, lookup bool,
 // verdict applies a final word of a rail.
 func (e *Engine) verdict(b *Batch, mer *Merchant, m, charge *Movement, out Outcome) error {
 	step := m.Detail.Step
+	if m.Detail.EndToEnd == "" && (out.Verdict == VerdictSucceeded || out.Verdict == VerdictReturned || out.Verdict == VerdictRefunded) {
+		e.trace(b, m)
+	}
 	switch out.Verdict {
 	case VerdictAuthorised:
 		if step != nil {

@@ -132,6 +132,7 @@ type Detail struct {
 	DoubtAt           int64         `json:"doubt_at,omitempty"`           // µs, since when the outcome is unknown
 	Voids             []Instruction `json:"voids,omitempty"`              // what the rail is to let go of a card, not confirmed yet; see void.go
 	ProviderReference string        `json:"provider_reference,omitempty"` // the rail's own id
+	EndToEnd          string        `json:"end_to_end_id,omitempty"`      // by which every bank on the way knows it
 
 	Exchange *Exchange `json:"exchange,omitempty"` // the currency outside, where it is another one
 	Quote    UUID      `json:"quote,omitzero"`     // the quote that fixed the amounts
@@ -224,6 +225,11 @@ type Attempt struct {
 	Act         string `json:"act"` // submit or lookup
 	Result      string `json:"result"`
 	Code        string `json:"code,omitempty"`
+
+	// A charge is carried in steps of different kinds and amounts; whatever else is
+	// as its movement says.
+	Op     Op    `json:"op,omitempty"`
+	Amount int64 `json:"amount,omitempty"`
 }
 
 const maxAttempts = 20

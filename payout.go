@@ -260,6 +260,7 @@ func (e *Engine) payoutCommand(call *Call, req Request, send func(*Batch, *Merch
 		}
 		if m.Detail.Rail != manual {
 			m.instruct(OpPayout, m.Amount)
+			e.trace(b, m)
 		}
 		err := b.reserve(call.Merchant, m, nil, m.Amount)
 		switch {

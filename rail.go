@@ -70,7 +70,7 @@ type Outcome struct {
 	After     time.Duration // with VerdictPending: when to ask again, by the book's clock; 0: by the usual schedule
 	Awaits    bool          // with VerdictPending: nothing is on its way, the payer or a person acts next; do not ask
 	Next      *NextAction   // what the payer has to do
-	Raw       []byte        // the message as it came, kept before it is applied
+	Heard     []byte        // the answer as it came, what may not be shown masked; nil: it follows from the others. Also beside an error
 }
 
 // Rail is a way for money to leave and enter.
@@ -84,6 +84,27 @@ type Rail interface {
 	// Lookup asks what became of an instruction: VerdictAbsent proves that it
 	// never arrived.
 	Lookup(ctx context.Context, in Instruction) (Outcome, error)
+}
+
+// Witness is a rail that tells what was said between it and giro. Neither method
+// asks anybody: what they return follows from what they are given.
+type Witness interface {
+	Rail
+	// EndToEnd is the id by which every bank on the way knows what an instruction
+	// moves; empty: its scheme has none.
+	EndToEnd(in Instruction) string
+	// Recall writes the request and the answer of an attempt as they went over the
+	// wire, with documents, keys and numbers of accounts masked. heard is what was
+	// kept of the answer. nil: nothing was sent, nobody answered, or it is not known
+	// any more.
+	Recall(in Instruction, a Attempt, heard []byte) (request, answer *Spoken)
+}
+
+// Spoken is a request to a rail, or its answer.
+type Spoken struct {
+	Method, Path string // of a request
+	Status       int    // of an answer
+	Body         []byte // JSON; nil: none
 }
 
 // Listener is a rail whose provider sends messages. They are hints: giro asks

@@ -249,7 +249,9 @@ func (e *Engine) ask(ctx context.Context, mer *Merchant, m *Movement) error {
 		step = &Instruction{ID: m.ID.ID(m.Kind.Prefix()) + "-" + itoa(m.Detail.Steps), Op: opOf[m.Kind], Amount: m.Amount}
 	}
 	out, railErr := e.attempt(m, charge, step, true, nil)
-	_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
+	keys, heard := movementKeys(mer, m), heardOf(step, true, out)
+	keys.Documents = append(keys.Documents, heard.keys()...)
+	_, err := e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: keys, decide: func(b *Batch) (any, error) {
 		w := b.movement(m.ID)
 		if w == nil {
 			drop(b)
@@ -265,10 +267,11 @@ func (e *Engine) ask(ctx context.Context, mer *Merchant, m *Movement) error {
 			of = b.movement(w.Parent)
 		}
 		if w.Detail.Step != nil && w.Detail.Step.ID == step.ID && w.Sent {
+			b.keepHeard(w, heard)
 			return nil, e.hear(b, mer, w, of, true, out, nil)
 		}
 		e.followUp(b, w)
-		return nil, e.late(b, mer, w, of, step.ID, out)
+		return nil, e.late(b, mer, w, of, step, out, heard)
 	}})
 	return err
 }
@@ -278,7 +281,7 @@ var opOf = map[Kind]Op{KindCharge: OpCharge, KindRefund: OpRefund, KindPayout: O
 // late applies what a rail says of a movement that has nothing outstanding: what
 // was sent came back, or was credited. What says nothing new is nothing; what
 // contradicts is kept in the timeline and reported, and moves nothing.
-func (e *Engine) late(b *Batch, mer *Merchant, m, charge *Movement, instruction string, out Outcome) error {
+func (e *Engine) late(b *Batch, mer *Merchant, m, charge *Movement, step *Instruction, out Outcome, heard *heard) error {
 	news, same := false, false
 	switch m.Status {
 	case StatusSucceeded:
@@ -298,11 +301,14 @@ func (e *Engine) late(b *Batch, mer *Merchant, m, charge *Movement, instruction 
 	if same {
 		return nil
 	}
-	m.note(Attempt{At: b.now(m.Book), Instruction: instruction, Act: "message", Result: string(out.Verdict), Code: out.Code})
+	said := m.said(b.now(m.Book), step, true, out, nil)
+	said.Act = "message"
+	m.note(said)
 	m.Dirty = true
+	b.keepHeard(m, heard)
 	switch {
 	case !news:
-		e.Logf("ALERT: rail %s says that %s is %s, which is %s here; a person has to look", m.Detail.Rail, instruction, out.Verdict, m.Status)
+		e.Logf("ALERT: rail %s says that %s is %s, which is %s here; a person has to look", m.Detail.Rail, step.ID, out.Verdict, m.Status)
 		return nil
 	case m.Status == StatusReturned:
 		return b.change(mer, m, nil, CauseGiveBack)

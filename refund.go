@@ -61,6 +61,7 @@ func (e *Engine) CreateRefund(ctx context.Context, call *Call, req Request) (*Re
 		m.Detail.Fingerprint = print
 		if m.Detail.Rail != manual {
 			m.instruct(OpRefund, m.Amount)
+			e.trace(b, m)
 		}
 		if err := b.reserve(call.Merchant, m, charge, m.Amount); err != nil {
 			return nil, err

@@ -89,12 +89,12 @@ type searched struct {
 		IBAN          string `json:"iban"`
 		AccountNumber string `json:"account_number"`
 	} `json:"bank"`
-	ProviderReference string `json:"provider_reference"`
+	EndToEnd string `json:"end_to_end_id"`
 }
 
 // TermsOf returns the words by which an object is found: its reference, the
 // names, e-mail addresses, phones and identity documents in it, its bank key or
-// account, and the values of its metadata.
+// account, its end-to-end id, and the values of its metadata.
 func TermsOf(data []byte) ([]string, error) {
 	var o searched
 	if err := json.Unmarshal(data, &o); err != nil {
@@ -131,7 +131,7 @@ func TermsOf(data []byte) ([]string, error) {
 	if o.Mobile != nil {
 		add(o.Mobile.Phone, strings.TrimPrefix(o.Mobile.Phone, "+"))
 	}
-	add(o.Receipt, o.ProviderReference)
+	add(o.Receipt, o.EndToEnd)
 	keys := make([]string, 0, len(o.Metadata))
 	for k := range o.Metadata {
 		keys = append(keys, k)
@@ -254,7 +254,10 @@ func (e *Engine) IndexSome(ctx context.Context, most int) (int, error) {
 		var terms []Term
 		for _, v := range events {
 			kind, what, _ := strings.Cut(v.Type, ".")
-			if what != "created" && what != "updated" || !slices.Contains(Kinds, Kind(kind)) {
+			// Nothing else changes a word, but that whoever pays a charge tells its
+			// end-to-end id.
+			told := what == "succeeded" && Kind(kind) == KindCharge && bytes.Contains(v.Data, []byte(`"end_to_end_id":`))
+			if what != "created" && what != "updated" && !told || !slices.Contains(Kinds, Kind(kind)) {
 				continue
 			}
 			words, err := TermsOf(v.Data)

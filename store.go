@@ -349,6 +349,7 @@ const (
 
 	DocRailAccount DocumentKind = "rail_account" // lookup: merchant and rail
 	DocRailMessage DocumentKind = "rail_message" // lookup: book, rail and the message's own id
+	DocRailAnswer  DocumentKind = "rail_answer"  // to an attempt of a movement (parent); lookup: instruction, act and number
 
 	DocPerson     DocumentKind = "person"     // lookup: the e-mail address
 	DocMember     DocumentKind = "member"     // a person (parent) in a merchant's team

@@ -35,13 +35,13 @@ type takenOne struct {
 // keepTaken reports whether a rail's answer to a submission waits for the next one.
 func (e *Engine) keepTaken(m *Movement, out Outcome, clock *Clock) bool {
 	now := Micros(e.Now())
-	if out.Verdict != VerdictPending || out.Reference != "" || out.Next != nil || out.Awaits || out.After <= 0 || out.After > takenWait ||
+	if out.Verdict != VerdictPending || out.Reference != "" || out.Heard != nil || out.Next != nil || out.Awaits || out.After <= 0 || out.After > takenWait ||
 		m.Status != StatusPending || m.InDoubt || clock == nil || clock.stands(now) {
 		return false
 	}
 	one := &takenOne{
 		at: now + out.After.Microseconds(), clock: clock, m: m, out: out,
-		said: Attempt{At: clock.At(now), Instruction: m.Detail.Step.ID, Act: "submit", Result: string(out.Verdict), Code: out.Code},
+		said: m.said(clock.At(now), m.Detail.Step, false, out, nil),
 	}
 	kept, first := e.taken.add(one) // its book's clock may be moved from here on
 	if first {

@@ -310,6 +310,7 @@ func (e *Engine) resize(b *Batch, mer *Merchant, m *Movement, amount int64) erro
 		step.Amount = amount
 		if step.At != 0 { // the rail did not take the old amount: this is another instruction
 			m.instruct(step.Op, amount)
+			e.trace(b, m)
 		}
 	}
 	m.stamp(b.now(m.Book))

@@ -52,9 +52,12 @@ func (e *Engine) carryVoid(ctx context.Context, mer *Merchant, m *Movement) erro
 		return err
 	}
 	out, railErr := e.attempt(m, nil, void, !submit, nil)
-	_, err = e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: movementKeys(mer, m), decide: func(b *Batch) (any, error) {
+	keys, heard := movementKeys(mer, m), heardOf(void, !submit, out)
+	keys.Documents = append(keys.Documents, heard.keys()...)
+	_, err = e.do(ctx, &command{owed: true, call: machine(mer, m.Book), keys: keys, decide: func(b *Batch) (any, error) {
 		if w := b.movement(m.ID); w != nil && len(w.Detail.Voids) > 0 && w.Detail.Voids[0].ID == void.ID {
 			b.hearVoid(w, !submit, out, railErr)
+			b.keepHeard(w, heard)
 		}
 		return nil, nil
 	}})
@@ -65,15 +68,10 @@ func (e *Engine) carryVoid(ctx context.Context, mer *Merchant, m *Movement) erro
 func (b *Batch) hearVoid(m *Movement, lookup bool, out Outcome, railErr error) {
 	now := b.now(m.Book)
 	void := &m.Detail.Voids[0]
-	said := Attempt{At: now, Instruction: void.ID, Act: "submit", Result: string(out.Verdict), Code: out.Code}
 	if lookup {
-		said.Act = "lookup"
 		void.Lookups++
 	}
-	if railErr != nil {
-		said.Result, said.Code = "no answer", ""
-	}
-	m.note(said)
+	m.note(m.said(now, void, lookup, out, railErr))
 	m.Dirty = true
 	after := time.Duration(0)
 	switch {

@@ -28,6 +28,9 @@ func (m *Movement) AppendJSON(b []byte) []byte {
 	w.opt("provider", d.Provider)
 	w.num("version", m.Version)
 	w.opt("rail", d.Rail)
+	if d.EndToEnd != "" {
+		w.str("end_to_end_id", d.EndToEnd)
+	}
 	switch m.Kind {
 	case KindCharge:
 		w.bool("capture", !d.ManualCapture)

@@ -117,7 +117,7 @@ var (
 	wireMoments = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?`)
 	wireSeconds = regexp.MustCompile(`"(created|expires_at|now|took_us|took_ms|webhook-timestamp)":\s*"?\d+"?`)
 	wireUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	wireDigits  = regexp.MustCompile(`"(bar_code|digitable_line|br_code|qr_svg|hint|secret_hint|body|webhook-signature|error)":\s*"(?:[^"\\]|\\.)*"`)
+	wireDigits  = regexp.MustCompile(`"(bar_code|digitable_line|br_code|qr_svg|hint|secret_hint|end_to_end_id|authorizationCode|retrievalReferenceNumber|systemTraceAuditNumber|body|webhook-signature|error)":\s*"(?:[^"\\]|\\.)*"`)
 )
 
 // same is an exchange without what differs from run to run.

@@ -44,6 +44,11 @@ func movementRoutes() []*route {
 			&route{method: "GET", path: path + "/{id}/timeline", id: "timelineOf" + name, tag: k.Plural(), summary: "What happened to a " + string(k) + ", in order", access: accessSecret,
 				status: 200, answer: timelineAnswer, errors: []giro.Code{giro.CodeNotFound}, handler: timeline(k)},
 		)
+		if k != giro.KindTransfer { // which no rail carries
+			list = append(list, &route{method: "GET", path: path + "/{id}/attempts", id: "attemptsOf" + name, tag: k.Plural(), summary: "What a rail was sent about a " + string(k) + ", and what it answered", access: accessSecret,
+				about:  "The last 20 attempts, oldest first, with documents, keys and numbers of accounts masked.",
+				status: 200, answer: attemptsAnswer, errors: []giro.Code{giro.CodeNotFound}, handler: attempts(k)})
+		}
 		verb := func(verb, summary string, body *schema, run func(c *call, g *giro.Call, id giro.UUID) (*giro.Result, error)) {
 			list = append(list, &route{method: "POST", path: path + "/{id}/" + verb, aliases: []string{seed + "/{id}/" + verb}, id: verb + name, tag: k.Plural(), summary: summary,
 				access: accessSecret, body: body, bare: true, status: 200, answer: movementAnswers[k],

@@ -59,7 +59,7 @@ var chargeCustomerSchema = &schema{kind: kindEither, options: []*schema{idOf("cu
 
 // movementReadOnly are what answers have and no request sets.
 var movementReadOnly = []string{"id", "object", "status", "amount_captured", "amount_refunded", "fee", "merchant_id", "merchant", "created", "created_at",
-	"updated_at", "livemode", "in_doubt", "failure_code", "failure_message", "version", "rail", "retry_of", "two_phase", "next_action"}
+	"updated_at", "livemode", "in_doubt", "failure_code", "failure_message", "version", "rail", "end_to_end_id", "retry_of", "two_phase", "next_action"}
 
 var chargeCreateSchema = &schema{kind: kindObject, name: "ChargeCreate", readOnly: movementReadOnly, fields: []field{
 	{name: "amount", schema: amountSchema, required: true, about: "What to authorise, in the currency's minor unit."},
@@ -118,7 +118,7 @@ func statusNames() []string {
 }
 
 var movementUpdateSchema = &schema{kind: kindObject, name: "MovementUpdate",
-	readOnly: []string{"id", "object", "amount_captured", "amount_refunded", "fee", "merchant_id", "merchant", "created", "created_at", "updated_at", "livemode", "in_doubt", "failure_code", "failure_message", "version", "rail", "currency", "reference", "provider", "customer"},
+	readOnly: []string{"id", "object", "amount_captured", "amount_refunded", "fee", "merchant_id", "merchant", "created", "created_at", "updated_at", "livemode", "in_doubt", "failure_code", "failure_message", "version", "rail", "end_to_end_id", "currency", "reference", "provider", "customer"},
 	fields: []field{
 		{name: "amount", schema: amountSchema},
 		statusField, descriptionField, metadataField,
@@ -189,6 +189,10 @@ func movementAnswer(name string, k giro.Kind, own ...field) *schema {
 		{name: "provider", schema: null(plainText)},
 		{name: "version", schema: plainInteger},
 		{name: "rail", schema: null(plainText)},
+	}
+	if k != giro.KindTransfer {
+		fields = append(fields, field{name: "end_to_end_id", optional: true, schema: plainText,
+			about: "By which every bank on the way knows it, where its rail tells: of PIX the EndToEndId (of what is given back, the return's), of SPEI the clave de rastreo. Known from the beginning, of a PIX charge once it is paid."})
 	}
 	return &schema{kind: kindObject, name: name, fields: append(fields, own...)}
 }

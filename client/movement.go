@@ -34,7 +34,8 @@ type Movement struct {
 	Provider       string            `json:"provider"`
 	Version        int64             `json:"version"`
 	Rail           string            `json:"rail"`
-	ExpiresAt      int64             `json:"expires_at"` // Unix seconds; 0: never
+	EndToEndID     string            `json:"end_to_end_id"` // by which the banks on the way know it; empty: not told
+	ExpiresAt      int64             `json:"expires_at"`    // Unix seconds; 0: never
 }
 
 // Final reports whether nothing more is on its way: the movement is neither

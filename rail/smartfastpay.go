@@ -113,7 +113,7 @@ func (r *SmartFastPay) bearer(ctx context.Context, s *providerSession, stale str
 		Token   string `json:"access_token"`
 		Expires int64  `json:"expires_in"`
 	}
-	if err := r.exchange(q, &answer); err != nil {
+	if err := r.exchange(q, &answer, nil); err != nil {
 		return "", err
 	}
 	if answer.Token == "" || strings.ContainsAny(answer.Token, " \r\n\t") {
@@ -124,8 +124,15 @@ func (r *SmartFastPay) bearer(ctx context.Context, s *providerSession, stale str
 	return s.token, nil
 }
 
-// exchange sends a request and reads data of its answer into v.
-func (r *SmartFastPay) exchange(q *http.Request, v any) error {
+// told is the provider's answer to a request, as it came.
+type told struct {
+	status int
+	body   []byte
+}
+
+// exchange sends a request and reads data of its answer into v. The answer itself
+// is left in told, which may be nil.
+func (r *SmartFastPay) exchange(q *http.Request, v any, t *told) error {
 	q.Header.Set("Accept", "application/json")
 	q.Header.Set("User-Agent", "giro")
 	a, err := r.HTTP.Do(q)
@@ -136,6 +143,9 @@ func (r *SmartFastPay) exchange(q *http.Request, v any) error {
 	b, err := io.ReadAll(io.LimitReader(a.Body, providerAnswerMax+1))
 	if err != nil {
 		return err
+	}
+	if t != nil {
+		t.status, t.body = a.StatusCode, b
 	}
 	if len(b) > providerAnswerMax {
 		return errors.New("smartfastpay: the answer is too large")
@@ -165,7 +175,7 @@ func (r *SmartFastPay) exchange(q *http.Request, v any) error {
 
 // call sends a request with a token, and once more with a new one where the
 // token was refused: a 401 proves that nothing was done.
-func (r *SmartFastPay) call(ctx context.Context, s *providerSession, method, path string, body, v any) error {
+func (r *SmartFastPay) call(ctx context.Context, s *providerSession, method, path string, body, v any, t *told) error {
 	var sent []byte
 	if body != nil {
 		var err error
@@ -191,7 +201,7 @@ func (r *SmartFastPay) call(ctx context.Context, s *providerSession, method, pat
 		if body != nil {
 			q.Header.Set("Content-Type", "application/json")
 		}
-		err = r.exchange(q, v)
+		err = r.exchange(q, v, t)
 		var refused *refusedError
 		if errors.As(err, &refused) && refused.status == http.StatusUnauthorized && stale == "" {
 			stale = token
@@ -218,7 +228,14 @@ func (r *SmartFastPay) Lookup(ctx context.Context, in giro.Instruction) (giro.Ou
 	if err != nil {
 		return giro.Outcome{}, err
 	}
-	f, err := r.find(ctx, s, in)
+	var t told
+	o, err := r.lookup(ctx, s, in, &t)
+	o.Heard = keep(in, t)
+	return o, err
+}
+
+func (r *SmartFastPay) lookup(ctx context.Context, s *providerSession, in giro.Instruction, t *told) (giro.Outcome, error) {
+	f, err := r.find(ctx, s, in, t)
 	if err != nil {
 		return giro.Outcome{}, err
 	}
@@ -233,13 +250,9 @@ func (r *SmartFastPay) Lookup(ctx context.Context, in giro.Instruction) (giro.Ou
 }
 
 // find returns the provider's own object of an instruction, or nil.
-func (r *SmartFastPay) find(ctx context.Context, s *providerSession, in giro.Instruction) (*found, error) {
-	path := "/payouts"
-	if in.Op == giro.OpCharge {
-		path = "/payments"
-	}
+func (r *SmartFastPay) find(ctx context.Context, s *providerSession, in giro.Instruction, t *told) (*found, error) {
 	var list []found
-	if err := r.call(ctx, s, http.MethodGet, path+"?limit=40&transaction_id="+url.QueryEscape(in.ID), nil, &list); err != nil {
+	if err := r.call(ctx, s, http.MethodGet, whereFound(in), nil, &list, t); err != nil {
 		return nil, err
 	}
 	var it *found
@@ -256,6 +269,14 @@ func (r *SmartFastPay) find(ctx context.Context, s *providerSession, in giro.Ins
 		return nil, errors.New("smartfastpay: the provider does not filter by transaction id")
 	}
 	return it, nil
+}
+
+func whereFound(in giro.Instruction) string {
+	path := "/payouts"
+	if in.Op == giro.OpCharge {
+		path = "/payments"
+	}
+	return path + "?limit=40&transaction_id=" + url.QueryEscape(in.ID)
 }
 
 // outcome is what the provider's status means for an instruction. Words that
@@ -320,6 +341,13 @@ func (r *SmartFastPay) Submit(ctx context.Context, in giro.Instruction) (giro.Ou
 	if missing != "" {
 		return giro.Outcome{Verdict: giro.VerdictFailed, Code: missing, Message: "The rail cannot carry this: nothing was sent."}, nil
 	}
+	var t told
+	o, err := r.submit(ctx, s, in, path, body, &t)
+	o.Heard = keep(in, t)
+	return o, err
+}
+
+func (r *SmartFastPay) submit(ctx context.Context, s *providerSession, in giro.Instruction, path string, body map[string]any, t *told) (giro.Outcome, error) {
 	var answer struct {
 		ID      string `json:"id"`
 		Status  string `json:"status"`
@@ -329,11 +357,11 @@ func (r *SmartFastPay) Submit(ctx context.Context, in giro.Instruction) (giro.Ou
 			BarCode string `json:"bar_code"`
 		} `json:"payment"`
 	}
-	err = r.call(ctx, s, http.MethodPost, path, body, &answer)
+	err := r.call(ctx, s, http.MethodPost, path, body, &answer, t)
 	var refused *refusedError
 	switch {
 	case errors.As(err, &refused) && (refused.status == http.StatusBadRequest || refused.status == http.StatusConflict || refused.status == http.StatusUnprocessableEntity):
-		f, findErr := r.find(ctx, s, in)
+		f, findErr := r.find(ctx, s, in, nil)
 		switch {
 		case findErr != nil:
 			return giro.Outcome{}, errors.Join(err, findErr)
@@ -527,7 +555,7 @@ func (r *SmartFastPay) notifySecret(ctx context.Context, s *providerSession, aga
 	var answer struct {
 		Secret string `json:"secret"`
 	}
-	if err := r.call(ctx, s, http.MethodGet, "/webhook/secret", nil, &answer); err != nil {
+	if err := r.call(ctx, s, http.MethodGet, "/webhook/secret", nil, &answer, nil); err != nil {
 		return "", false, err
 	}
 	if answer.Secret == "" {
@@ -543,4 +571,5 @@ var (
 	_ giro.Rail     = (*SmartFastPay)(nil)
 	_ giro.Listener = (*SmartFastPay)(nil)
 	_ giro.Refunder = (*SmartFastPay)(nil)
+	_ giro.Witness  = (*SmartFastPay)(nil)
 )

@@ -90,6 +90,7 @@ var variable = []struct {
 	{regexp.MustCompile(`--cursor \S+`), "--cursor eyJ…"},
 	{regexp.MustCompile(`in \d+ ms`), "in 1 ms"},
 	{regexp.MustCompile(`idempotency key [0-9a-f]{32}`), "idempotency key …"},
+	{regexp.MustCompile(`\bE99999999\d{12}[0-9A-Za-z]{11}\b`), "E9999999920260102030400000000000"},
 }
 
 func steady(s string) string {

@@ -323,6 +323,10 @@ func TestTwoInstallations(t *testing.T) {
 	states := map[string]int{}
 	for _, p := range all {
 		states[p.Status]++
+		if told := string(ours.must("GET", "/v1/payouts/"+p.ID+"/attempts", key, "")); p.Status == "returned" &&
+			(!strings.Contains(told, `"path":"/v2/payout"`) || !strings.Contains(told, `"response":{"status":200,"body":{`) || !strings.Contains(told, `"status":"returned"`)) {
+			t.Errorf("what was said of %s is not told: %s", p.ID, told)
+		}
 		if q := there[p.ID+"-1"]; q.Status != p.Status || q.Amount != p.Amount {
 			t.Errorf("%s is %s of %d here and %s of %d at the provider", p.ID, p.Status, p.Amount, q.Status, q.Amount)
 		}
@@ -424,6 +428,11 @@ func TestPayInThroughAProvider(t *testing.T) {
 	provider.must("POST", "/v1/test/charges/"+there(paid)+"/succeeded", theirs.SecretKey, "")
 	provider.must("POST", "/v1/test/charges/"+there(denied)+"/failed", theirs.SecretKey, "")
 	until("charges", paid, "succeeded")
+	// What was said is told, and the payer is not.
+	told := string(ours.must("GET", "/v1/charges/"+paid+"/attempts", key, ""))
+	if !strings.Contains(told, `"path":"/v2/payin"`) || !strings.Contains(told, `"status":"paid"`) || !strings.Contains(told, bank.MaskDocument(document)) || strings.Contains(told, document) || strings.Contains(told, "ana@example.com") {
+		t.Errorf("attempts: %s", told)
+	}
 	until("charges", denied, "failed")
 
 	var refund struct{ ID, Rail string }

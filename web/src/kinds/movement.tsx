@@ -16,6 +16,7 @@ import { Icon, type IconName } from '../ui/icon.tsx'
 import { Item, Menu } from '../ui/menu.tsx'
 import { Card, Copied, Facts, Failure, ID, JSONView, Loading, Money, Status, Time, toastFailure } from '../ui/parts.tsx'
 import { AccountLink, accountName } from './account.tsx'
+import { asked, Attempts } from './attempts.tsx'
 import { masked } from './document.ts'
 import { Postings } from './ledger.tsx'
 import { columns, destination, method, movementList, movementPath, pages, statusNote, titles } from './movements.tsx'
@@ -49,6 +50,7 @@ function MovementFacts({ m }: { m: Movement }) {
         [t('col.updated'), <Time key="u" at={m.updated_at} style="long" />],
         [t('col.method'), m.object === 'charge' || m.object === 'payout' ? method(m) : undefined],
         [t('col.rail'), m.rail ?? undefined],
+        [t('end_to_end'), p.end_to_end_id ? <Copied key="e2e" text={p.end_to_end_id} /> : undefined],
         [t('col.charge'), p.charge ? <ID key="ch" value={p.charge} /> : undefined],
         [t('col.reason'), m.object === 'refund' ? (p.reason ?? null) : undefined],
         [t('col.recipient'), p.recipient?.name],
@@ -206,8 +208,8 @@ function entryText(e: Entry): string {
     return words === verb ? e.what : words.replace('{who}', e.detail ?? '—')
   }
   if (e.type === 'attempt') {
-    const [act = '', result = ''] = e.what.split(' ')
-    return t('timeline.asked', { act: label('act', act), result: label('result', result) })
+    const [act = '', ...result] = e.what.split(' ')
+    return asked(act, result.join(' '))
   }
   return e.what
 }
@@ -318,6 +320,7 @@ export function MovementPage({ kind }: { kind: KindName }) {
             {ledger.error ? <Failure error={ledger.error} /> : transactions.length === 0 ? <p className="muted">{t('no_postings')}</p> : transactions.map((x) => <Postings key={x.id} transaction={x} name={(a) => accountName(accounts.get(a), a)} head />)}
           </Card>
         )}
+        {kind !== 'transfers' && <Attempts kind={kind} m={m} />}
         {kind === 'charges' && <RefundsOf charge={m as Charge} />}
         {may('developers.read') && <EventsOf kind={kind} id={id} />}
         {may('developers.read') && <MadeBy kind={kind} id={id} />}

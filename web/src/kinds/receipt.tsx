@@ -62,6 +62,7 @@ export function ReceiptPage({ kind }: { kind: KindName }) {
             [t('col.reason'), m.object === 'refund' ? (p.reason ?? undefined) : undefined],
             [t('col.from'), m.object === 'transfer' ? (p.from_account ?? t('main_account')) : undefined],
             [t('col.to'), m.object === 'transfer' ? p.destination : undefined],
+            [t('end_to_end'), p.end_to_end_id ? <code key="e" className="break">{p.end_to_end_id}</code> : undefined],
             [t('col.reference'), m.reference ?? undefined],
             [t('col.description'), m.description ?? undefined],
             [t('failure'), m.failure_message ?? undefined],
