@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 )
 
 // Dispatch is where the sending to one endpoint stands. Whoever holds its lease
@@ -197,46 +198,100 @@ const recoverStep = 500
 // RecoverEndpoint sends again what an endpoint has not taken of the events of a
 // time range (µs of the book's clock, both ends included): what failed, what
 // happened while it was disabled, what is still pending. It returns how many.
-func (e *Engine) RecoverEndpoint(ctx context.Context, call *Call, p *Endpoint, since, until int64) (int, error) {
-	book, total := call.Book(), 0
-	q := EventQuery{Book: book, Limit: recoverStep}
+func (e *Engine) RecoverEndpoint(ctx context.Context, call *Call, p *Endpoint, since, until int64) (total int, err error) {
+	err = e.missed(ctx, p, since, until, func(page []*Event, _ int, _ bool) (bool, error) {
+		if len(page) > 0 {
+			if _, err := e.again(ctx, call, page, []*Endpoint{p}); err != nil {
+				return false, err
+			}
+			total += len(page)
+		}
+		return true, nil
+	})
+	return total, err
+}
+
+// CountMissed returns how many events RecoverEndpoint would send again. capped:
+// there may be more, in what is older than the latest events that were looked at,
+// of which there are most and up to recoverStep.
+func (e *Engine) CountMissed(ctx context.Context, p *Endpoint, since, until int64, most int) (total int, capped bool, err error) {
+	seen := 0
+	err = e.missed(ctx, p, since, until, func(page []*Event, looked int, last bool) (bool, error) {
+		total, seen = total+len(page), seen+looked
+		capped = seen >= most && !last
+		return !capped, nil
+	})
+	return total, capped, err
+}
+
+// missed pages through the events of a time range, the latest first, while each
+// wants more. It hands over those that an endpoint wants and has not taken, at how
+// many it has looked to find them, and whether they were the last.
+func (e *Engine) missed(ctx context.Context, p *Endpoint, since, until int64, each func(page []*Event, looked int, last bool) (more bool, err error)) error {
+	q := EventQuery{Book: p.Book, Limit: recoverStep}
+	var err error
+	if q.Before, err = e.eventAfter(ctx, p.Book, until); err != nil {
+		return err
+	}
 	for {
 		events, err := e.Store.Events(ctx, q)
-		if err != nil {
-			return total, err
-		}
-		if len(events) == 0 {
-			return total, nil
+		if err != nil || len(events) == 0 {
+			return err
 		}
 		oldest := events[len(events)-1]
 		q.Before = oldest.Sequence
 		taken := map[int64]bool{}
 		rows, err := e.Store.Deliveries(ctx, DeliveryQuery{Endpoint: p.ID, After: oldest.Sequence - 1, Ascending: true, Limit: recoverStep})
 		if err != nil {
-			return total, err
+			return err
 		}
 		for _, d := range rows {
 			if d.State == DeliverySucceeded {
 				taken[d.Sequence] = true
 			}
 		}
-		var missed []*Event
+		var page []*Event
+		looked := 0
 		for _, event := range events {
-			if event.At >= since && event.At <= until && !taken[event.Sequence] && p.Wants(event.Type) {
-				missed = append(missed, event)
+			if event.At < since || event.At > until {
+				continue
 			}
-		}
-		if len(missed) > 0 {
-			if _, err := e.again(ctx, call, missed, []*Endpoint{p}); err != nil {
-				return total, err
+			if looked++; !taken[event.Sequence] && p.Wants(event.Type) {
+				page = append(page, event)
 			}
-			total += len(missed)
 		}
 		// The events of one book are in the order of their times.
-		if oldest.At < since || oldest.Sequence == 1 {
-			return total, nil
+		last := oldest.At < since || oldest.Sequence == 1
+		if more, err := each(page, looked, last); err != nil || !more || last {
+			return err
 		}
 	}
+}
+
+// eventAfter returns the sequence of a book's first event later than an instant
+// (µs of its clock); 0: there is none.
+func (e *Engine) eventAfter(ctx context.Context, book Book, at int64) (int64, error) {
+	head, err := e.Store.Head(ctx, book)
+	if err != nil || head == nil || at == math.MaxInt64 {
+		return 0, err
+	}
+	low, high := int64(1), head.Events+1
+	for low < high {
+		middle := low + (high-low)/2
+		found, err := e.Store.Events(ctx, EventQuery{Book: book, Sequence: middle, Limit: 1})
+		if err != nil {
+			return 0, err
+		}
+		if len(found) > 0 && found[0].At > at { // what is swept is older
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	if low > head.Events {
+		return 0, nil
+	}
+	return low, nil
 }
 
 // DisableEndpoint switches an endpoint off because of what its receiver does,

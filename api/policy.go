@@ -157,6 +157,7 @@ var policies = map[string]giro.Permission{
 	"rollWebhookSecret":      giro.MayDevelop,
 	"testWebhookEndpoint":    giro.MayDevelop,
 	"recoverWebhookEndpoint": giro.MayDevelop,
+	"countMissedEvents":      giro.MayReadDevelopers,
 	"reportDelivery":         giro.MayDevelop,
 	"resendEvent":            giro.MayDevelop,
 

@@ -169,6 +169,34 @@ var webhookRoutes = []*route{
 				})
 			})
 		}},
+	{method: "GET", path: "/v1/webhook_endpoints/{id}/recover", id: "countMissedEvents", tag: "webhook_endpoints", summary: "How many events a recovery would send again", access: accessSecret, status: 200,
+		params: []param{{name: "since", kind: paramTime, code: giro.CodeInvalidTime, about: "RFC 3339; has to be sent."}, {name: "until", kind: paramTime, code: giro.CodeInvalidTime, about: "Now if it is not sent."}},
+		about:  "Sends nothing. Looks at the latest 10,000 events of the time range.",
+		answer: &schema{kind: kindObject, name: "Recoverable", fields: []field{{name: "count", schema: plainInteger}, {name: "capped", schema: flagSchema, about: "There may be more: the time range has events that were not looked at."}}}, errors: []giro.Code{giro.CodeNotFound},
+		handler: func(c *call) error {
+			since, until := giro.Micros(c.query.time("since")), int64(math.MaxInt64)
+			if !c.query.has("since") {
+				return giro.Refuse(giro.CodeInvalidTime, "since", "send the time from which on")
+			}
+			if c.query.has("until") {
+				if until = giro.Micros(c.query.time("until")); until < since {
+					return giro.Refuse(giro.CodeInvalidTime, "until", "must not be before since")
+				}
+			}
+			p, err := c.endpoint()
+			if err != nil {
+				return err
+			}
+			n, capped, err := c.engine().CountMissed(c.ctx, p, since, until, missedScanned)
+			if err != nil {
+				return err
+			}
+			var a appender
+			a.number("count", int64(n))
+			a.flag("capped", capped)
+			c.sendJSON(http.StatusOK, a.close())
+			return nil
+		}},
 	{method: "POST", path: "/v1/webhook_endpoints/{id}/recover", id: "recoverWebhookEndpoint", tag: "webhook_endpoints", summary: "Send again what an endpoint has not taken", access: accessSecret, body: endpointRecoverSchema, status: 200,
 		about:  "All events of the time range that it wants and has not taken: failed ones, those that happened while it was disabled or before it was made, and those that are still pending.",
 		answer: &schema{kind: kindObject, name: "Recovered", fields: []field{{name: "recovered", schema: plainInteger}}}, errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState},
@@ -619,6 +647,10 @@ func precise(micros int64) string {
 	}
 	return giro.TimeOf(micros).Format("2006-01-02T15:04:05.000Z")
 }
+
+// missedScanned bounds the events that are looked at to say how many of them would
+// be sent again.
+const missedScanned = 10_000
 
 // deliveriesScanned bounds the deliveries that a filter without an index looks at
 // per page.

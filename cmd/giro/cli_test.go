@@ -297,7 +297,7 @@ func TestOnlyJSON(t *testing.T) {
 		{"api get /v1/balances", 0}, {"keys create", 0}, {"keys list", 0}, {"keys get " + key(), 0}, {"keys roll " + key(), 0}, {"keys revoke " + key(), 0}, {"keys scopes", 0},
 		{"events list", 0}, {"events get " + event, 0}, {"events resend " + event, 0}, {"events tail --after 0 --limit 1", 0},
 		{"webhooks create " + receiver.URL + " --events *", 0}, {"webhooks list", 0}, {"webhooks get " + hook, 0}, {"webhooks update " + hook + " --description x", 0},
-		{"deliveries list --endpoint " + hook, 0}, {"deliveries get " + event + " --endpoint " + hook, 0}, {"deliveries resend " + event + " --endpoint " + hook, 0}, {"deliveries recover --endpoint " + hook + " --since 1h", 0},
+		{"deliveries list --endpoint " + hook, 0}, {"deliveries get " + event + " --endpoint " + hook, 0}, {"deliveries resend " + event + " --endpoint " + hook, 0}, {"deliveries recover --endpoint " + hook + " --since 1h --count", 0}, {"deliveries recover --endpoint " + hook + " --since 1h", 0},
 		{"webhooks test " + hook, 0}, {"webhooks pause " + hook, 0}, {"webhooks test " + hook, 5}, {"webhooks resume " + hook, 0}, {"webhooks roll-secret " + hook, 0}, {"webhooks delete " + hook, 0},
 		{"webhooks exam " + receiver.URL + " --secret " + secret, 7}, {"listen --print-secret", 0}, {"trigger charge.failed", 0}, {"trigger transfer.failed", 2},
 		{"merchants create --name x", 3}, {"merchants delete " + merchant, 2}, {"merchants delete --yes " + merchant, 3}, {"merchants list", 0}, {"merchants get " + merchant, 0}, {"merchants update " + merchant + " --name y", 0},

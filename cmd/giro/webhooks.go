@@ -158,12 +158,20 @@ type deliveryRecoverCommand struct {
 	towards
 	Since string `required:"" help:"From when: a time, a day, or how long ago (36h, 7d)." placeholder:"TIME"`
 	Until string `help:"To when; now if absent." placeholder:"TIME"`
+	Count bool   `help:"Say how many there are, and send none."`
 }
 
 func (c *deliveryRecoverCommand) Run(s *session) error {
 	q := url.Values{}
 	if err := s.times(q, "since", c.Since, "until", c.Until); err != nil {
 		return err
+	}
+	if c.Count {
+		v, _, err := s.read(nouns["webhooks"].at(c.Endpoint, "recover"), q)
+		if err != nil {
+			return err
+		}
+		return s.object(v, []column{plain("COUNT", "count"), plain("CAPPED", "capped")})
 	}
 	body := filled(members{"since": q.Get("since"), "until": q.Get("until")})
 	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: nouns["webhooks"].at(c.Endpoint, "recover"), Body: body})

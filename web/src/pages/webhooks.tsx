@@ -4,7 +4,7 @@ import { type Action, Confirm } from '../actions.tsx'
 import { post, put, quote, type Schema } from '../api/client.ts'
 import { changed, useRead } from '../data.ts'
 import { Detail } from '../detail.tsx'
-import { milliseconds, number, percent } from '../format.ts'
+import { instant, milliseconds, number, percent, time } from '../format.ts'
 import { label, labelOf, t, tn } from '../i18n/index.ts'
 import { ListView } from '../list.tsx'
 import { useGo, useSearch } from '../nav.tsx'
@@ -170,6 +170,17 @@ export function WebhooksPage() {
   )
 }
 
+/** The way to a recovery; of an endpoint that fails it says since when, and how much it is. */
+function RecoverButton({ endpoint, onOpen }: { endpoint: Endpoint; onOpen: () => void }) {
+  const since = missedSince(endpoint)
+  const missed = useMissed(endpoint.id, since, !!endpoint.failing_since)
+  return (
+    <button type="button" className="small" onClick={onOpen}>
+      {missed && missed.n > 0 ? t('webhooks.recover_since', { time: time(since, 'short'), n: missed.said }) : t('webhooks.recover')}…
+    </button>
+  )
+}
+
 /** Sends a test event and shows how it was taken. */
 async function sendTest(endpoint: string, show: (d: DeliveryDetail) => void) {
   try {
@@ -188,13 +199,24 @@ function Tested({ d, onClose }: { d: DeliveryDetail; onClose: () => void }) {
   )
 }
 
+/** From when on an endpoint is most likely to have missed something: when it began to fail, or a day ago. */
+const missedSince = (e: Endpoint) => (e.failing_since ? Math.floor(instant(e.failing_since) / 60_000) * 60_000 : Date.now() - 86_400_000)
+
+/** How many events would be sent again: "212", or "10,000+" where not all were looked at. */
+function useMissed(endpoint: string, since: number, enabled = true): { n: number; said: string } | undefined {
+  const known = enabled && Number.isFinite(since)
+  const m = useRead('/v1/webhook_endpoints/{id}/recover', [endpoint], { since: known ? new Date(since).toISOString() : '' }, { enabled: known, keep: true }).data?.data
+  return m && known ? { n: m.count, said: number(m.count) + (m.capped ? '+' : '') } : undefined
+}
+
 /** Sends again what an endpoint has not taken since some time. */
 function Recover({ endpoint, onClose }: { endpoint: Endpoint; onClose: () => void }) {
-  const [since, setSince] = useState(() => clockOf(Date.now() - 86_400_000).slice(0, 16))
+  const [since, setSince] = useState(() => clockOf(missedSince(endpoint)).slice(0, 16))
+  const missed = useMissed(endpoint.id, instantOf(since))
   return (
     <Confirm
       title={t('webhooks.recover')}
-      label={t('webhooks.recover')}
+      label={missed ? t('webhooks.recover_n', { n: missed.said }) : t('webhooks.recover')}
       onClose={onClose}
       run={async () => {
         const r = await post('/v1/webhook_endpoints/{id}/recover', [endpoint.id], { since: new Date(instantOf(since)).toISOString() })
@@ -207,6 +229,7 @@ function Recover({ endpoint, onClose }: { endpoint: Endpoint; onClose: () => voi
       </p>
       <p>{t('webhooks.recover_note')}</p>
       <Field label={t('webhooks.since', { zone: zoneName() })}>{(id) => <input id={id} type="datetime-local" required value={since} onChange={(e) => setSince(e.target.value)} />}</Field>
+      <p role="status">{missed && (missed.said.endsWith('+') ? t('webhooks.missed_more', { n: number(missed.n) }) : tn('webhooks.missed', missed.n))}</p>
     </Confirm>
   )
 }
@@ -294,9 +317,7 @@ export function WebhookPage() {
                       {t('webhooks.test')}
                     </button>
                   )}
-                  <button type="button" className="small" onClick={() => setRecovering(true)}>
-                    {t('webhooks.recover')}…
-                  </button>
+                  <RecoverButton endpoint={e} onOpen={() => setRecovering(true)} />
                 </>
               )
             }
