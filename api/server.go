@@ -117,6 +117,8 @@ type Server struct {
 	tails    tails
 	draining chan struct{} // closed when the server shuts down
 	drain    sync.Once
+
+	listeners listeners
 }
 
 // access says which credentials a route takes.

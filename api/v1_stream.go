@@ -30,8 +30,74 @@ var streamRoute = &route{method: "GET", path: "/v1/stream", id: "streamEvents", 
 		"It ends within seconds of its key's or session's end. " +
 		"Where that place is older than events are kept, or was never reached, a message of the event resync comes first: its data says at which sequence the stream goes on.",
 	params: []param{{name: "after", kind: paramInteger, min: 0, max: 1 << 53, about: "Events of sequences above."},
-		{name: "types", kind: paramList, max: 50, about: "Exact types, or patterns with one star, such as payout.*."}, placeParams[0], placeParams[1]},
-	errors: []giro.Code{giro.CodeUnavailable}, handler: stream}
+		{name: "types", kind: paramList, max: 50, about: "Exact types, or patterns with one star, such as payout.*."},
+		{name: "listener", kind: paramID, prefix: "we", about: "For listeners alone, such as giro listen: the endpoint without a URL that is shown as connected until the stream ends. Needs what reporting an outcome needs."},
+		{name: "name", kind: paramText, max: 64, about: "What the listener calls itself; its machine's name, say."}, placeParams[0], placeParams[1]},
+	errors: []giro.Code{giro.CodeUnavailable, giro.CodeNotFound}, handler: stream}
+
+// listener is an open stream that fetches the events of an endpoint without a URL.
+type listener struct {
+	name  string
+	since int64
+}
+
+// listeners are those of this process, by their endpoint: no more than streams.
+type listeners struct {
+	mu sync.Mutex
+	m  map[giro.UUID][]*listener
+}
+
+// join adds a listener, until leave is called.
+func (s *listeners) join(endpoint giro.UUID, one *listener) (leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = map[giro.UUID][]*listener{}
+	}
+	s.m[endpoint] = append(s.m[endpoint], one)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		rest := slices.DeleteFunc(s.m[endpoint], func(l *listener) bool { return l == one })
+		if s.m[endpoint] = rest; len(rest) == 0 {
+			delete(s.m, endpoint)
+		}
+	}
+}
+
+// of returns who listens for an endpoint; nil: nobody does. Where a connection was
+// lost and made anew both may still be there: the newest is the one that lives.
+func (s *listeners) of(endpoint giro.UUID) *listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if all := s.m[endpoint]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}
+
+// listens shows the endpoint of the stream's listener as connected, until leave is
+// called. Whoever may not report for an endpoint does not stand for it either.
+func (c *call) listens() (leave func(), err error) {
+	if !c.query.has("listener") {
+		if c.query.has("name") {
+			return nil, giro.Refuse(giro.CodeInvalidParameter, "name", "is a listener's: send listener too")
+		}
+		return func() {}, nil
+	}
+	if err := c.caller.may(reportRoute); err != nil {
+		return nil, err
+	}
+	id, _ := giro.ParseID("we", c.query.text("listener"))
+	p, err := c.engine().Endpoint(c.ctx, c.book(), id)
+	if err != nil {
+		return nil, at(err, "listener")
+	}
+	if !p.Listener() {
+		return nil, giro.Refuse(giro.CodeInvalidParameter, "listener", "giro itself posts to this endpoint: a listener has no URL")
+	}
+	return c.s.listeners.join(p.ID, &listener{name: c.query.text("name"), since: giro.Micros(c.at)}), nil
+}
 
 // tail follows the log of one book for all of its streams: however many there
 // are, a commit is read once.
@@ -210,6 +276,11 @@ func stream(c *call) error {
 		return err
 	}
 
+	leave, err := c.listens()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	out := http.NewResponseController(c.w)
 	out.SetReadDeadline(time.Time{}) // the request was read; the stream outlives the server's limit on that
 	h := c.w.Header()

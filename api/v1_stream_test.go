@@ -412,3 +412,136 @@ func TestStreamEndsWithItsCredential(t *testing.T) {
 		}
 	})
 }
+
+// TestListenerIsConnected: the endpoint of a listener tells of it while its stream
+// is open, to those who may read endpoints of this book.
+func TestListenerIsConnected(t *testing.T) {
+	onBothOffices(t, func(t *testing.T, o *office) {
+		o.t = t
+		front := httptest.NewServer(o.server)
+		t.Cleanup(front.Close)
+		endpoint := func(m *giro.Merchant, p giro.Endpoint) string {
+			t.Helper()
+			p.Events, p.Enabled = []string{"payout.*"}, true
+			made, err := o.engine.CreateEndpoint(t.Context(), &giro.Call{Merchant: m}, p, "whsec_"+strings.Repeat("A", 43)+"=")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return made.ID.ID("we")
+		}
+		key := func(m *giro.Merchant, scopes ...string) string {
+			t.Helper()
+			made, err := o.engine.CreateKey(t.Context(), &giro.Call{Merchant: m}, m, giro.APIKey{Name: "of this test", Scopes: scopes})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return "Authorization: Bearer " + made.Secret
+		}
+		other, err := o.engine.CreateMerchant(t.Context(), nil, giro.Merchant{Name: "Second", Currency: "BRL"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, posted, theirs := endpoint(o.merchant, giro.Endpoint{}), endpoint(o.merchant, giro.Endpoint{URL: "https://example.com/hooks"}), endpoint(other, giro.Endpoint{})
+		full, ofOther := key(o.merchant), key(other)
+
+		stream := func(query string) (end func()) {
+			t.Helper()
+			req, err := http.NewRequestWithContext(t.Context(), "GET", front.URL+"/v1/stream?"+query, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, value, _ := strings.Cut(full, ": ")
+			req.Header.Set(name, value)
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { resp.Body.Close() })
+			if resp.StatusCode != 200 {
+				t.Fatal(resp.Status)
+			}
+			return func() { resp.Body.Close() }
+		}
+		type connected struct{ Name, Since *string }
+		// name is what the endpoint says of its listener, in the list and alone.
+		name := func(id string) string {
+			t.Helper()
+			type shown struct {
+				ID        string
+				Connected *connected
+			}
+			var one shown
+			var list []shown
+			if err := json.Unmarshal(o.want(o.ask(nil, "GET", "/v1/webhook_endpoints/"+id, "", full), 200, "").body, &one); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(o.want(o.ask(nil, "GET", "/v1/webhook_endpoints", "", full), 200, "").body, &list); err != nil || len(list) != 2 {
+				t.Fatal(err, list)
+			}
+			for _, l := range list {
+				if l.ID != id && l.Connected != nil {
+					t.Errorf("%s is connected too", l.ID)
+				}
+			}
+			switch c := one.Connected; {
+			case c == nil:
+				return "nobody"
+			case c.Since == nil || *c.Since == "":
+				t.Error("connected since never")
+				fallthrough
+			case c.Name == nil:
+				return "nameless"
+			default:
+				return *c.Name
+			}
+		}
+		becomes := func(want string) {
+			t.Helper()
+			giveUp := time.After(20 * time.Second)
+			for got := name(mine); got != want; got = name(mine) {
+				select {
+				case <-time.After(5 * time.Millisecond):
+				case <-giveUp:
+					t.Fatalf("%q, want %q", got, want)
+				}
+			}
+		}
+
+		stream("") // a stream of nobody's
+		if got := name(mine); got != "nobody" {
+			t.Error(got)
+		}
+		first := stream("listener=" + mine + "&name=ana-laptop&types=payout.*")
+		if got := name(mine); got != "ana-laptop" {
+			t.Error(got)
+		}
+		second := stream("listener=" + mine)
+		if got := name(mine); got != "nameless" {
+			t.Error(got)
+		}
+		if a := o.want(o.ask(o.person(giro.DutyDeveloper), "GET", "/v1/webhook_endpoints/"+mine, ""), 200, ""); !strings.Contains(string(a.body), `"connected":{"name":null`) {
+			t.Error(string(a.body))
+		}
+		second()
+		becomes("ana-laptop")
+		third := stream("listener=" + mine + "&name=third")
+		first() // the older one leaves the newer where it is
+		becomes("third")
+		third()
+		becomes("nobody")
+
+		viewer := o.person(giro.DutyViewer)
+		o.want(o.ask(viewer, "GET", "/v1/webhook_endpoints", ""), 403, "forbidden")
+		o.want(o.ask(viewer, "GET", "/v1/stream?listener="+mine, ""), 403, "forbidden")
+		o.want(o.ask(nil, "GET", "/v1/stream?listener="+mine, "", key(o.merchant, "events:read", "webhook_endpoints:read")), 403, "forbidden")
+		o.want(o.ask(nil, "GET", "/v1/webhook_endpoints/"+mine, "", ofOther), 404, "not_found")
+		o.want(o.ask(nil, "GET", "/v1/stream?listener="+mine, "", ofOther), 404, "not_found")
+		o.want(o.ask(nil, "GET", "/v1/stream?listener="+theirs, "", full), 404, "not_found")
+		for _, query := range []string{"listener=" + posted, "listener=x", "name=alone", "listener=" + mine + "&name=" + strings.Repeat("a", 65)} {
+			o.want(o.ask(nil, "GET", "/v1/stream?"+query, "", full), 400, "invalid_parameter")
+		}
+		if got := name(mine); got != "nobody" {
+			t.Errorf("%q after streams that were refused", got)
+		}
+	})
+}

@@ -26,7 +26,7 @@ type Webhooks struct {
 	Test func(ctx context.Context, p *giro.Endpoint) (*giro.Delivery, []byte, error)
 }
 
-var endpointReadOnly = []string{"id", "object", "secret", "secret_hint", "old_secrets", "disabled_reason", "disabled_at", "failing_since", "livemode", "created", "created_at", "updated_at", "version"}
+var endpointReadOnly = []string{"id", "object", "secret", "secret_hint", "old_secrets", "disabled_reason", "disabled_at", "failing_since", "connected", "livemode", "created", "created_at", "updated_at", "version"}
 
 func endpointFields(required bool) []field {
 	return []field{
@@ -62,6 +62,9 @@ var (
 		{name: "disabled_at", schema: null(answerTime)}, {name: "livemode", schema: flagSchema}, {name: "metadata", schema: metadataSchema},
 		{name: "created", schema: plainInteger}, {name: "created_at", schema: answerTime}, {name: "updated_at", schema: answerTime}, {name: "version", schema: plainInteger},
 		{name: "failing_since", schema: null(answerTime), about: "Since when every attempt has failed."},
+		{name: "connected", schema: &schema{kind: kindObject, name: "WebhookListener", nullable: true, fields: []field{
+			{name: "name", schema: null(plainText), about: "What it calls itself."}, {name: "since", schema: answerTime}}},
+			about: "The listener whose stream is open just now, at the process that answers: of those at other processes nothing is known here."},
 		{name: "secret_hint", schema: null(plainText), about: "The end of its signing secret, to tell it from another one; null for a secret of before giro kept that."},
 		{name: "old_secrets", schema: &schema{kind: kindList, item: &schema{kind: kindObject, name: "WebhookOldSecret", fields: []field{
 			{name: "hint", schema: null(plainText)}, {name: "valid_until", schema: answerTime}}}}, about: "What was rolled and still signs beside it, the newest first."},
@@ -251,8 +254,7 @@ var webhookRoutes = []*route{
 			c.sendJSON(http.StatusOK, appendDelivery(nil, d, targetOf(event), event.AppendJSON(nil), !p.Listener()))
 			return nil
 		}},
-	{method: "POST", path: "/v1/webhook_endpoints/{id}/deliveries/{event}/outcome", id: "reportDelivery", tag: "webhook_endpoints", summary: "Report what a listener's receiver answered", access: accessSecret, body: outcomeSchema, status: 200, answer: deliveryAnswer,
-		about: "For listeners alone, such as giro listen: the event is delivered if the status is 2xx.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState}, handler: reportDelivery},
+	reportRoute,
 	{method: "POST", path: "/v1/events/{id}/resend", id: "resendEvent", tag: "events", summary: "Send an event again", access: accessSecret, body: resendSchema, bare: true, status: 200, answer: &schema{kind: kindList, item: deliveryAnswer},
 		about: "At once, with a schedule of its own if it fails, also if it was delivered before.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState}, handler: resendEvent},
 	{method: "GET", path: "/v1/events/{id}/deliveries", id: "listEventDeliveries", tag: "events", summary: "To which endpoints an event was sent", access: accessSecret, status: 200, answer: &schema{kind: kindList, item: deliveryAnswer}, errors: []giro.Code{giro.CodeNotFound},
@@ -276,6 +278,9 @@ var webhookRoutes = []*route{
 			return c.sendDeliveries(list)
 		}},
 }
+
+var reportRoute = &route{method: "POST", path: "/v1/webhook_endpoints/{id}/deliveries/{event}/outcome", id: "reportDelivery", tag: "webhook_endpoints", summary: "Report what a listener's receiver answered", access: accessSecret, body: outcomeSchema, status: 200, answer: deliveryAnswer,
+	about: "For listeners alone, such as giro listen: the event is delivered if the status is 2xx.", errors: []giro.Code{giro.CodeNotFound, giro.CodeInvalidState}, handler: reportDelivery}
 
 // webhooks returns what sends; a server without it has the reading routes alone.
 func (c *call) webhooks() (*Webhooks, error) {
@@ -445,17 +450,26 @@ func (c *call) renderEndpoint(status int, id giro.UUID, secret string) (func(any
 	}
 	return func(v any) giro.Answer {
 		p := v.(*giro.Endpoint)
-		return giro.Answer{Status: status, Body: appendEndpoint(p, d, giro.Micros(now), secret), Location: "/v1/webhook_endpoints/" + p.ID.ID("we")}
+		return giro.Answer{Status: status, Body: appendEndpoint(p, d, c.s.listeners.of(p.ID), giro.Micros(now), secret), Location: "/v1/webhook_endpoints/" + p.ID.ID("we")}
 	}, nil
 }
 
-func appendEndpoint(p *giro.Endpoint, d *giro.Dispatch, now int64, secret string) []byte {
+func appendEndpoint(p *giro.Endpoint, d *giro.Dispatch, live *listener, now int64, secret string) []byte {
 	b := p.AppendJSON(nil)
 	a := appender{b: b[:len(b)-1], begun: true}
 	if d != nil && d.Failing != 0 {
 		a.text("failing_since", giro.WireTime(giro.TimeOf(d.Failing)))
 	} else {
 		a.maybe("failing_since", "")
+	}
+	a.key("connected")
+	if live == nil {
+		a.b = append(a.b, "null"...)
+	} else {
+		l := appender{b: a.b}
+		l.maybe("name", live.name)
+		l.text("since", giro.WireTime(giro.TimeOf(live.since)))
+		a.b = l.close()
 	}
 	signing := p.Signing(now)
 	a.maybe("secret_hint", signing[0].Hint)

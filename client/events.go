@@ -98,6 +98,24 @@ const Resync = "resync"
 // connection that ends is made anew, where it ended. It ends with the context,
 // without an error, or with the first refusal.
 func (r Events) Stream(ctx context.Context, after int64, types ...string) iter.Seq2[*Event, error] {
+	return r.stream(ctx, after, types, url.Values{})
+}
+
+// Listen is Stream for a listener, a webhook endpoint without a URL: giro shows it
+// as connected, under a name if there is one, for as long as the stream is read.
+func (r Events) Listen(ctx context.Context, endpoint, name string, after int64, types ...string) iter.Seq2[*Event, error] {
+	q := url.Values{"listener": {endpoint}}
+	if name != "" {
+		q.Set("name", name)
+	}
+	return r.stream(ctx, after, types, q)
+}
+
+// stream sends the parameters in q with every connection.
+func (r Events) stream(ctx context.Context, after int64, types []string, q url.Values) iter.Seq2[*Event, error] {
+	if len(types) > 0 {
+		q.Set("types", strings.Join(types, ","))
+	}
 	return func(yield func(*Event, error) bool) {
 		if after == FromNow {
 			// What happens between two connections must not be lost, so the place is
@@ -115,7 +133,7 @@ func (r Events) Stream(ctx context.Context, after int64, types ...string) iter.S
 			after = max(after, 0)
 		}
 		for n := 0; ctx.Err() == nil; {
-			more, err := r.connection(ctx, &after, types, func(e *Event) bool {
+			more, err := r.connection(ctx, &after, q, func(e *Event) bool {
 				n = 0
 				return yield(e, nil)
 			})
@@ -141,15 +159,12 @@ func (r Events) Stream(ctx context.Context, after int64, types ...string) iter.S
 
 // connection reads one connection of the stream; more is false where the reader
 // has had enough. after follows what was read.
-func (r Events) connection(ctx context.Context, after *int64, types []string, yield func(*Event) bool) (more bool, err error) {
+func (r Events) connection(ctx context.Context, after *int64, q url.Values, yield func(*Event) bool) (more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	silence := time.AfterFunc(streamSilence, cancel)
 	defer silence.Stop()
-	q := url.Values{"after": {strconv.FormatInt(*after, 10)}}
-	if len(types) > 0 {
-		q.Set("types", strings.Join(types, ","))
-	}
+	q.Set("after", strconv.FormatInt(*after, 10))
 	h, err := r.c.request(ctx, &Request{Method: http.MethodGet, Path: "/v1/stream", Query: q}, nil)
 	if err != nil {
 		return true, err

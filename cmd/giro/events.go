@@ -21,7 +21,7 @@ type hookCommands struct {
 
 func init() {
 	nouns["events"] = &noun{"event", "/v1/events", []column{plain("SEQUENCE", "sequence"), plain("ID", "id"), plain("TYPE", "type"), plain("OBJECT", "data.object.id"), wide(plain("STATUS", "data.object.status")), moment("CREATED", "created")}}
-	nouns["webhooks"] = &noun{"webhook endpoint", "/v1/webhook_endpoints", []column{plain("ID", "id"), text("URL", "url"), text("EVENTS", "events"), plain("ENABLED", "enabled"), wide(text("SECRET", "secret_hint")), text("REASON", "disabled_reason"), wide(plain("FAILING_SINCE", "failing_since")), wide(text("DESCRIPTION", "description")), moment("CREATED", "created")}}
+	nouns["webhooks"] = &noun{"webhook endpoint", "/v1/webhook_endpoints", []column{plain("ID", "id"), text("URL", "url"), text("EVENTS", "events"), plain("ENABLED", "enabled"), wide(text("SECRET", "secret_hint")), text("REASON", "disabled_reason"), wide(plain("FAILING_SINCE", "failing_since")), wide(text("DESCRIPTION", "description")), wide(text("CONNECTED", "connected.name")), moment("CREATED", "created")}}
 	nouns["deliveries"] = &noun{"delivery", "/v1/webhook_endpoints", []column{plain("EVENT", "event"), plain("TYPE", "type"), plain("OBJECT", "target"), wide(plain("ENDPOINT", "endpoint")), plain("STATE", "state"), plain("ATTEMPTS", "attempts"), plain("STATUS", "status"), text("ERROR", "error"), plain("LAST", "last_attempt_at"), plain("NEXT", "next_attempt_at")}}
 	prefixes["evt"], prefixes["we"] = "events", "webhooks"
 }

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"giro/client"
 	"giro/webhook"
@@ -234,6 +235,23 @@ func (l *forwarder) resume() error {
 	return l.state.save()
 }
 
+// machine is what the dashboard calls a listener: this machine's name, without its
+// domain.
+func machine() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, ".")
+	shown := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, "")))
+	return string(shown[:min(len(shown), 64)]) // what the stream takes
+}
+
 func (l *forwarder) run() error {
 	s := l.s
 	stream, err := s.streaming()
@@ -251,7 +269,7 @@ func (l *forwarder) run() error {
 	failed := make(chan error, 1)
 	after := l.state.After
 	go func() {
-		for e, err := range stream.Events.Stream(ctx, after, l.c.Events...) {
+		for e, err := range stream.Events.Listen(ctx, l.state.Endpoint, machine(), after, l.c.Events...) {
 			if err != nil {
 				failed <- err
 				return

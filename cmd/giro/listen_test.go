@@ -238,6 +238,26 @@ func TestListenRetries(t *testing.T) {
 	}
 }
 
+// TestListenIsConnected: giro listen is seen under this machine's name while it
+// runs.
+func TestListenIsConnected(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	c := newConsole(t, s)
+	c.must(0, "listen", "--print-secret")
+	listening := func() bool { return !strings.Contains(c.must(0, "webhooks", "list", "--json"), `"connected":null`) }
+	if listening() {
+		t.Error("before it runs")
+	}
+	stop := runListen(t, c)
+	eventually(t, "it is connected", listening)
+	if wide := c.must(0, "webhooks", "list", "--wide"); !strings.Contains(wide, "\t"+machine()+"\t") {
+		t.Errorf("%q is not shown\n%s", machine(), wide)
+	}
+	stop()
+	eventually(t, "it is gone", func() bool { return !listening() })
+}
+
 // TestTriggers: every event that has a recipe is caused by it.
 func TestTriggers(t *testing.T) {
 	t.Parallel()

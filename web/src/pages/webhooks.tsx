@@ -29,8 +29,18 @@ type DeliveryDetail = Schema<'DeliveryDetail'>
 
 function endpointState(e: Endpoint): string {
   if (!e.enabled) return e.disabled_reason ? 'disabled' : 'paused'
+  if (e.connected) return 'connected'
   return e.failing_since ? 'failing' : 'enabled'
 }
+
+/** How an endpoint does; of a listener that is connected also where it runs. */
+function EndpointStatus({ endpoint: e, failed }: { endpoint: Endpoint; failed?: string }) {
+  const state = endpointState(e)
+  return <Status value={state} note={{ connected: e.connected?.name ?? undefined, failing: failed }[state]} />
+}
+
+/** No event tells of a listener that comes or goes. */
+const listenerPoll = 5000
 
 const listen = 'giro listen --forward-to localhost:3000/hooks'
 
@@ -104,6 +114,7 @@ export function WebhooksPage() {
         href={(e) => '/developers/webhooks/' + e.id}
         command="giro webhooks list"
         unpaged
+        poll={listenerPoll}
         actions={
           <>
             <button type="button" className="not-small" onClick={() => void copy(listen)} title={t('copy')}>
@@ -122,7 +133,21 @@ export function WebhooksPage() {
         columns={[
           { id: 'url', header: 'webhooks.url', cell: (e) => <span className="clip wide">{name(e)}</span> },
           { id: 'events', header: 'nav.events', cell: (e) => <span className="clip">{e.events.join(', ')}</span> },
-          { id: 'state', header: 'col.status', cell: (e) => <Status value={endpointState(e)} note={e.failing_since && e.enabled ? share(of(e)?.totals) : undefined} /> },
+          {
+            id: 'state',
+            header: 'col.status',
+            cell: (e) => (
+              <>
+                <EndpointStatus endpoint={e} failed={share(of(e)?.totals)} />
+                {e.connected && e.enabled && (
+                  <span className="muted small">
+                    {' '}
+                    <Ago at={e.connected.since} />
+                  </span>
+                )}
+              </>
+            ),
+          },
           { id: 'day', header: 'webhooks.day', cell: (e) => <Day figures={of(e)} interval={figures?.interval} /> },
           { id: 'p95', header: 'webhooks.p95', end: true, cell: (e) => milliseconds(of(e)?.totals.p95_us) },
           { id: 'next', header: 'webhooks.next', cell: (e) => (of(e)?.next_attempt_at ? <Ago at={of(e)!.next_attempt_at!} /> : undefined) },
@@ -268,7 +293,7 @@ export function WebhookPage() {
   const { id } = useParams({ strict: false }) as { id: string }
   const go = useGo()
   const may = useMay()
-  const q = useRead('/v1/webhook_endpoints/{id}', [id])
+  const q = useRead('/v1/webhook_endpoints/{id}', [id], undefined, { poll: (e) => ((e as Endpoint | undefined)?.url === null ? listenerPoll : false) })
   const [editing, setEditing] = useState(false)
   const [secret, setSecret] = useState('')
   const [recovering, setRecovering] = useState(false)
@@ -297,7 +322,7 @@ export function WebhookPage() {
         backName={t('nav.webhooks')}
         title={
           <span className="headline">
-            {name(e)} <Status value={endpointState(e)} />
+            {name(e)} <EndpointStatus endpoint={e} />
           </span>
         }
         actions={actions}
@@ -339,6 +364,7 @@ export function WebhookPage() {
                 ],
                 [t('webhooks.failing_since'), e.failing_since ? <Ago key="f" at={e.failing_since} /> : undefined],
                 [t('webhooks.disabled_reason'), e.disabled_reason ? label('disabled_reason', e.disabled_reason) : undefined],
+                [label('status', 'connected'), e.connected ? <Ago key="on" at={e.connected.since} /> : undefined],
                 [t('col.created'), <Time key="c" at={e.created} style="long" />],
               ]}
             />

@@ -16,6 +16,7 @@ const statusIcons: Record<string, IconName> = {
   refunded: 'refunds',
   active: 'check',
   enabled: 'check',
+  connected: 'activity',
   disabled: 'ban',
   delivered: 'check',
   revoked: 'ban',
