@@ -501,10 +501,9 @@ async function webhook() {
   await page.waitForSelector('tbody td[data-label="Next attempt"] time')
   // A listener is connected while its stream is open.
   const listener = await api('POST', '/v1/webhook_endpoints', { events: ['charge.*'], description: 'giro listen' })
-  const leave = new AbortController()
-  await fetch(`${base}/v1/stream?listener=${listener.id}&name=ana-laptop`, { headers: { Authorization: 'Bearer ' + secret }, signal: leave.signal })
+  const stream = await fetch(`${base}/v1/stream?listener=${listener.id}&name=ana-laptop`, { headers: { Authorization: 'Bearer ' + secret } })
   await page.locator(`tr[data-id="${listener.id}"] .s-connected:has-text("ana-laptop")`).waitFor()
-  leave.abort()
+  await stream.body.cancel() // an answer that nobody holds would be closed by the garbage collection before
   await page.locator(`tr[data-id="${listener.id}"] .s-enabled`).waitFor()
   await api('DELETE', '/v1/webhook_endpoints/' + listener.id)
   await page.goto(base + '/app/developers')
