@@ -39,6 +39,8 @@ type BookHead struct {
 	Payouts   int64
 	Transfers int64 // made and received
 	Clock     Clock // of a test book; a live one's is zero
+	Wiping    int64 // µs, real time since when a test book is being wiped; 0: it is not
+	Wiped     int64 // µs, real time when it was wiped last; 0: never
 
 	New, Dirty bool // for the store: insert, or update
 

@@ -60,6 +60,7 @@ type Engine struct {
 	busy      busyJobs
 	hands     chan struct{} // holds a token for each instruction that goes out with its movement's commit
 	jobEnded  broadcast
+	wipes     chan struct{}
 	taken     taken
 	claiming  atomic.Bool     // jobs may be leased and not yet among the busy ones
 	attempts  context.Context // ends when rails' answers are waited for no longer
@@ -164,6 +165,7 @@ type command struct {
 	patient bool
 	finish  bool // the row is there, executing: write its answer
 	owed    bool // work begun earlier: taken however long the queue is
+	wipes   bool // a book that is being wiped is its own
 	extra   int  // of a bulk: its movements beyond the first
 	queued  time.Time
 	from    *Idempotency // an executing row that nobody executes any more, to be taken over
@@ -209,14 +211,19 @@ func (e *Engine) Start() {
 	e.wake = make(chan struct{}, 1)
 	e.jobsWake = make(chan struct{}, 1)
 	e.hands = make(chan struct{}, handsAtOnce)
+	e.wipes = make(chan struct{}, 1)
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
 	e.attempts, e.giveUp = context.WithCancel(context.Background())
-	e.inFlight.Add(4)
+	e.inFlight.Add(5)
 	go e.commitLoop()
 	go func() {
 		defer e.inFlight.Done()
 		e.sweepLoop()
+	}()
+	go func() {
+		defer e.inFlight.Done()
+		e.wipeLoop()
 	}()
 	go e.beatLoop()
 	go func() {
@@ -355,7 +362,7 @@ func (e *Engine) finishExecuting(ctx context.Context, call *Call, kind Kind, id 
 		decide: func(b *Batch) (any, error) {
 			m := b.movements[id]
 			if m == nil {
-				return nil, fmt.Errorf("movement %s of an executing key is missing", id)
+				return nil, notFound(kind) // wiped meanwhile, and the key with it
 			}
 			c := m.clone()
 			return &Result{Movement: &c}, nil
@@ -568,6 +575,14 @@ func (c *command) run(e *Engine, b *Batch) {
 		}
 		if row != nil && !(row.Executing && (c.finish || c.from.same(row))) {
 			c.replay(e, row, id)
+			return
+		}
+	}
+	if !c.wipes {
+		if c.err = b.wiping(c.keys.Books); c.err != nil {
+			if id != nil {
+				c.answer = id.Render(nil, c.err)
+			}
 			return
 		}
 	}

@@ -11,6 +11,10 @@ var eventWhats = []string{
 // disabled a webhook endpoint.
 const EventEndpointDisabled = "webhook_endpoint.disabled"
 
+// EventTestDataWiped is the type of the first event of a test book after it was
+// wiped.
+const EventTestDataWiped = "test_data.wiped"
+
 // EventTypes returns every type of event that giro writes.
 func EventTypes() []string {
 	var types []string
@@ -19,7 +23,7 @@ func EventTypes() []string {
 			types = append(types, string(k)+"."+what)
 		}
 	}
-	return append(types, EventEndpointDisabled)
+	return append(types, EventEndpointDisabled, EventTestDataWiped)
 }
 
 // MatchEvent reports whether a type of event matches a pattern: the type

@@ -146,7 +146,9 @@ func (e *Engine) nextJob(ctx context.Context) (int64, error) {
 // work runs a busy job, and again for as long as it has become due meanwhile.
 func (e *Engine) work(j *Job, run func(context.Context, *Job) error) {
 	for again := true; again; again = e.busy.end(j.JobKey) {
-		if err := run(context.Background(), j); err != nil {
+		if err := run(context.Background(), j); errors.Is(err, ErrWiping) {
+			// Its job goes too.
+		} else if err != nil {
 			e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
 			e.putOff(j)
 		}

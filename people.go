@@ -358,8 +358,11 @@ func (e *Engine) CloseAccount(ctx context.Context, call *Call, id UUID) (*Accoun
 	}
 	held := reservedSideID(seen[0].ID)
 	v, err := e.do(ctx, &command{call: call, keys: Keys{Books: []Book{book}, Accounts: []UUID{id, held}}, decide: func(b *Batch) (any, error) {
-		a := b.touch(b.accounts[id])
-		if a.Closed {
+		a := b.accounts[id]
+		if a == nil {
+			return nil, Refuse(CodeNotFound, "", "there is no such account")
+		}
+		if b.touch(a).Closed {
 			return nil, Refuse(CodeAccountClosed, "", "the account is closed already")
 		}
 		if r := b.accounts[held]; a.Balance != 0 || r != nil && r.Balance != 0 {

@@ -2,6 +2,7 @@ package giro
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -9,14 +10,28 @@ import (
 // instruction, durably before it returns: the outside world does not forget
 // either. change runs on the present row, or on a new one.
 func (e *Engine) SandboxRecord(ctx context.Context, in Instruction, change func(*SandboxRow)) (SandboxRow, error) {
-	v, err := e.do(ctx, &command{owed: true, keys: Keys{Books: []Book{in.Book}, Sandbox: []string{in.ID}}, decide: func(b *Batch) (any, error) {
-		r := b.sandboxRow(in)
-		change(r)
-		return *r, nil
-	}})
-	r, _ := v.(SandboxRow)
+	record := func(movements ...MovementKey) (SandboxRow, error) {
+		v, err := e.do(ctx, &command{owed: true, keys: Keys{Books: []Book{in.Book}, Sandbox: []string{in.ID}, Movements: movements}, decide: func(b *Batch) (any, error) {
+			if h := b.heads[in.Book]; b.sandbox[in.ID] == nil && h != nil && h.Wiped != 0 && b.movements[in.Movement.ID] == nil {
+				return nil, errNoMovement
+			}
+			r := b.sandboxRow(in)
+			change(r)
+			return *r, nil
+		}})
+		r, _ := v.(SandboxRow)
+		return r, err
+	}
+	r, err := record()
+	if errors.Is(err, errNoMovement) {
+		// A new one, of a book that was wiped once: it may have been on its way since
+		// before, and then its movement is gone.
+		r, err = record(MovementKey{in.Book, in.Movement.Kind, in.Movement.ID})
+	}
 	return r, err
 }
+
+var errNoMovement = &Error{Code: CodeNotFound, Message: "the sandbox has no movement of this instruction"}
 
 // sandboxRow returns the sandbox's row of an instruction for writing.
 func (b *Batch) sandboxRow(in Instruction) *SandboxRow {

@@ -118,6 +118,16 @@ type Store interface {
 	// Sweep removes idempotency rows and batch rows older than before (µs), at
 	// most limit of each, and returns how many went.
 	Sweep(ctx context.Context, idempotencyBefore, batchBefore int64, limit int) (int, error)
+	// WipingBooks lists the test books that are being wiped.
+	WipingBooks(ctx context.Context) ([]*BookHead, error)
+	// Entangled reports whether a book has transfers from or to another one.
+	Entangled(ctx context.Context, book Book) (bool, error)
+	// Wipe removes rows of a book that is being wiped, at most limit, and returns
+	// the stage to go on with: it begins with 0, and WipeDone ends it. What is left
+	// of the book then is what a wipe keeps; of its events it looks as if all were
+	// swept. Any other book is refused, and one that is being wiped for another time:
+	// its stages are not those of that wipe.
+	Wipe(ctx context.Context, wiping *BookHead, stage, limit int) (next int, err error)
 	Verify(ctx context.Context) (*Report, error)
 	Ping(ctx context.Context) error
 	Close() error
@@ -130,6 +140,9 @@ var (
 	// ErrUnreachable: the database did not answer, whatever it was asked.
 	ErrUnreachable = errors.New("the database does not answer")
 )
+
+// WipeDone is the stage after the last of a wipe.
+const WipeDone = -1
 
 // MovementKey names a movement.
 type MovementKey struct {

@@ -173,6 +173,8 @@ var policies = map[string]giro.Permission{
 	"testRailLog":     giro.MayUseSandbox,
 	"testFaults":      giro.MayUseSandbox,
 	"testSetFaults":   giro.MayUseSandbox,
+	"testData":        giro.MayUseSandbox,
+	"wipeTestData":    giro.MaySetUp,
 	"testClock":       giro.MayUseSandbox,
 	"testChangeClock": giro.MayUseSandbox,
 

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
@@ -203,6 +204,7 @@ type call struct {
 
 	status  int
 	written int
+	wiped   int64 // µs, when its test book was wiped last, as the request found it
 	err     error
 	buffer  []byte // the answer; handlers append to it
 	scratch []byte
@@ -342,6 +344,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["Strict-Transport-Security"] = valueHSTS
 	}
 	if err := c.serve(); err != nil {
+		if c.status == 0 && c.found(err) {
+			err = cmp.Or(c.whole(), err)
+		}
 		c.err = err
 		if c.status == 0 {
 			c.refuse(err)
@@ -364,6 +369,11 @@ func (c *call) serve() error {
 	}
 	if c.route.access != accessPublic {
 		if err := c.authenticate(); err != nil {
+			return err
+		}
+	}
+	if c.route.method == http.MethodGet {
+		if err := c.whole(); err != nil {
 			return err
 		}
 	}
@@ -392,6 +402,34 @@ func (c *call) serve() error {
 		}
 	}
 	return c.route.handler(c)
+}
+
+// whole refuses what a request would read of test data that is being wiped: what
+// is left of it would be taken for all. Commands see to it themselves, in their
+// commit; what they find before, and refuse by, is answered by this too.
+func (c *call) whole() error {
+	caller := c.caller
+	if c.engine() == nil || caller == nil || caller.Merchant == nil || caller.Live || c.route.access == accessSession || c.route.id == "testData" {
+		return nil
+	}
+	data, err := c.engine().TestData(c.ctx, c.book())
+	if err == nil && data.Wiping != 0 {
+		err = giro.ErrWiping
+	}
+	c.wiped = data.Wiped
+	return err
+}
+
+// found reports whether a command was refused by what is in the book.
+func (c *call) found(err error) bool {
+	if c.route == nil || c.route.method == http.MethodGet || c.route.id == "wipeTestData" {
+		return false
+	}
+	switch statusOf(giro.AsError(err)) {
+	case http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
 }
 
 // checkEnvelope refuses what is too large or malformed outside the body.

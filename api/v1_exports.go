@@ -215,6 +215,19 @@ func (s *sheet[T]) fail(err error) error {
 	panic(http.ErrAbortHandler)
 }
 
+// end is after the last page: of test data that was wiped meanwhile it is not.
+func (s *sheet[T]) end() error {
+	before := s.c.wiped
+	err := s.c.whole()
+	if err == nil && s.c.wiped != before {
+		err = giro.ErrWiping
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
 // harmless keeps a spreadsheet from reading a cell as a formula
 // (owasp.org/www-community/attacks/CSV_Injection).
 func harmless(cell string) string {
@@ -244,7 +257,7 @@ func exportMovements(k giro.Kind) func(c *call) error {
 			}
 			s.begin(k.Plural())
 			s.page(rows)
-			return nil
+			return s.end()
 		}
 		q, _, err := c.movementQuery(k)
 		if err != nil {
@@ -271,7 +284,7 @@ func exportMovements(k giro.Kind) func(c *call) error {
 			case more && len(list) > 0:
 				q.Before = list[len(list)-1].ID
 			default:
-				return nil
+				return s.end()
 			}
 		}
 	}
@@ -297,7 +310,7 @@ func exportCustomers(c *call) error {
 		}
 		s.page(rows)
 		if len(docs) < exportPage {
-			return nil
+			return s.end()
 		}
 		q.Before = docs[len(docs)-1].ID
 	}
@@ -331,7 +344,7 @@ func exportEntries(c *call) error {
 		}
 		s.page(rows)
 		if len(entries) < exportPage {
-			return nil
+			return s.end()
 		}
 		last := entries[len(entries)-1]
 		before = giro.EntryKey{Sequence: last.Sequence, N: last.N}

@@ -64,6 +64,23 @@ var railLogAnswer = &schema{kind: kindObject, name: "RailLogLine", fields: []fie
 
 // sandboxRoutes exist for test keys alone.
 var sandboxRoutes = []*route{
+	{method: "GET", path: "/v1/test/data", id: "testData", tag: "test", summary: "What test mode holds", access: accessTest, status: 200, answer: testDataAnswer,
+		handler: func(c *call) error {
+			d, err := c.engine().TestData(c.ctx, c.book())
+			if err != nil {
+				return err
+			}
+			c.sendJSON(http.StatusOK, renderTestData(d))
+			return nil
+		}},
+	{method: "POST", path: "/v1/test/wipe", id: "wipeTestData", tag: "test", summary: "Wipe the merchant's test data", access: accessTest, body: emptySchema, bare: true, status: 202, answer: testDataAnswer,
+		about:  "Movements, the ledger, customers, sub-accounts, events, deliveries, the request log and Idempotency-Keys of test mode go; keys, endpoints, people, rates, views and the audit log stay. The answer says what there was. It goes on by itself; meanwhile test mode refuses requests with 503, and GET /v1/test/data says when it is over.",
+		errors: []giro.Code{giro.CodeInFlight, giro.CodeInvalidState},
+		handler: func(c *call) error {
+			return c.command(func(v any) giro.Answer {
+				return giro.Answer{Status: http.StatusAccepted, Body: renderTestData(v.(giro.TestData))}
+			}, func(g *giro.Call) (any, error) { return c.engine().Wipe(c.ctx, g) })
+		}},
 	{method: "POST", path: "/v1/test/fund", id: "testFund", tag: "test", summary: "Put money into a test balance", access: accessTest, body: fundBody, status: 201, answer: accountAnswer,
 		handler: func(c *call) error {
 			currency, amount := c.body.currency("currency"), c.body.amount("amount")
@@ -198,6 +215,35 @@ var sandboxRoutes = []*route{
 				return at, c.engine().AwaitJobs(c.ctx, c.book(), fired)
 			})
 		}},
+}
+
+var testDataAnswer = &schema{kind: kindObject, name: "TestData", fields: []field{
+	{name: "object", schema: oneOf("test_data")},
+	{name: "status", schema: oneOf("ready", "wiping"), about: "wiping: it is being removed, and test mode refuses requests until it is gone."},
+	{name: "charges", schema: plainInteger}, {name: "refunds", schema: plainInteger}, {name: "payouts", schema: plainInteger}, {name: "transfers", schema: plainInteger},
+	{name: "ledger_transactions", schema: plainInteger},
+	{name: "wiped_at", schema: null(answerTime), about: "When it was wiped last."},
+}}
+
+func renderTestData(d giro.TestData) []byte {
+	var a appender
+	a.text("object", "test_data")
+	status := "ready"
+	if d.Wiping != 0 {
+		status = "wiping"
+	}
+	a.text("status", status)
+	a.number("charges", d.Charges)
+	a.number("refunds", d.Refunds)
+	a.number("payouts", d.Payouts)
+	a.number("transfers", d.Transfers)
+	a.number("ledger_transactions", d.LedgerTransactions)
+	at := ""
+	if d.Wiped != 0 {
+		at = giro.TimeOf(d.Wiped).Format(time.RFC3339Nano)
+	}
+	a.maybe("wiped_at", at)
+	return a.close()
 }
 
 // clockChange reads what a test clock is told.

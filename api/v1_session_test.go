@@ -32,6 +32,11 @@ type office struct {
 
 // onBothOffices runs a test on both databases.
 func onBothOffices(t *testing.T, test func(t *testing.T, o *office)) {
+	onBothOfficesWith(t, func(s giro.Store) giro.Store { return s }, test)
+}
+
+// onBothOfficesWith lets something stand before the store.
+func onBothOfficesWith(t *testing.T, before func(giro.Store) giro.Store, test func(t *testing.T, o *office)) {
 	t.Parallel()
 	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
 		o := &office{t: t}
@@ -43,7 +48,7 @@ func onBothOffices(t *testing.T, test func(t *testing.T, o *office)) {
 			return at.Add(time.Duration(o.ahead.Load()))
 		}
 		s := d.Open(t, store.Options{Now: now})
-		o.engine = &giro.Engine{Store: s, Now: now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}}
+		o.engine = &giro.Engine{Store: before(s), Now: now, NewID: giro.UUIDs(), Secret: giro.Secret{1, 2, 3}}
 		o.engine.Rails = map[string]giro.Rail{"sandbox": &rail.Sandbox{Memory: o.engine}, "manual": rail.Manual{}}
 		o.engine.Start()
 		t.Cleanup(func() {

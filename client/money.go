@@ -176,6 +176,28 @@ func (r Test) RailLog(ctx context.Context) iter.Seq2[*RailLine, error] {
 	return list[RailLine](ctx, r.c, "/v1/test/rail/log", url.Values{"limit": {"1000"}})
 }
 
+// TestData is what test mode holds.
+type TestData struct {
+	Status             string     `json:"status"` // ready, or wiping: test mode refuses requests until it is gone
+	Charges            int64      `json:"charges"`
+	Refunds            int64      `json:"refunds"`
+	Payouts            int64      `json:"payouts"`
+	Transfers          int64      `json:"transfers"`
+	LedgerTransactions int64      `json:"ledger_transactions"`
+	WipedAt            *time.Time `json:"wiped_at"`
+}
+
+// Data reads what test mode holds.
+func (r Test) Data(ctx context.Context) (*TestData, error) {
+	return fetch[TestData](ctx, r.c, "/v1/test/data", nil)
+}
+
+// Wipe begins to remove the merchant's test data, and returns what there was. It
+// goes on by itself; Data says when it is over.
+func (r Test) Wipe(ctx context.Context, o ...Option) (*TestData, error) {
+	return send[TestData](ctx, r.c, Request{Method: http.MethodPost, Path: "/v1/test/wipe", Body: struct{}{}}, o)
+}
+
 // Clock is the merchant's test clock.
 type Clock struct {
 	Now   time.Time `json:"now"`

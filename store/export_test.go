@@ -39,7 +39,7 @@ func (p *Postgres) Patience(ctx context.Context) (patience string, err error) {
 // Named is Verify without its quick half.
 func (s *SQLite) Named(ctx context.Context) (report *giro.Report, err error) {
 	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
-		report, err = verify(sqliteAudit{c}, nil)
+		report, _, err = verify(sqliteAudit{c}, nil)
 		return err
 	})
 	return report, err

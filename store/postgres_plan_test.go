@@ -70,6 +70,60 @@ func TestListsAreNotSorted(t *testing.T) {
 	}
 }
 
+// A wipe's steps read no more than a range of what the book has, by an index,
+// whatever other books have. Few are the jobs that wait, and the endpoints: they
+// are read as a whole.
+func TestAWipeReadsRanges(t *testing.T) {
+	t.Parallel()
+	p := planned(t)
+	each := func(rows string) string { return rows + " from generate_series(1, 5000) n, unnest(array[2, 4]) b" }
+	seedPlans(t, p,
+		"insert into book (book, sequence, hash, ledger_at, events, charges, refunds, payouts, transfers, clock) select 2 * n, 0, '', 0, 5000, 0, 0, 0, 0, 0 from generate_series(1, 100) n",
+		each("insert into account select gen_random_uuid(), b, 'BRL', 'sub', null, '', 0, false, false, 1, 1, '{}'"),
+		"insert into entry select id, 1, 0, 1, 1, 1 from account",
+		"insert into entry select id, 2, 0, 1, 1, 1 from account",
+		each("insert into ledger_transaction (book, sequence, id, at, cause, object, kind, currency, postings, debits, credits, hash) select b, n, gen_random_uuid(), 1, '', gen_random_uuid(), 'payout', 'BRL', '', 1, 1, ''"),
+		each("insert into movement select b, 'payout', gen_random_uuid(), 'succeeded', false, false, false, 1, 1, 0, 0, 0, 'BRL', 1, 1, 1, null, '', null, 0, '{}'"),
+		each("insert into event (book, sequence, id, type, object, at, data) select b, n, gen_random_uuid(), 'payout.created', gen_random_uuid(), 1, ''"),
+		each("insert into idempotency select b, n::text, '', '', false, null, 201, '', n, '', 'payout', gen_random_uuid(), 1"),
+		each("insert into document select unnest(array['customer', 'source', 'quote', 'rail_message']), gen_random_uuid(), b, '', null, 1, 1, 1, ''"),
+		each("insert into sandbox select b || '.' || n, n, b, 'submit', gen_random_uuid(), 1, 0, true, '', '', 0, false, 1"),
+		each("insert into job select gen_random_uuid(), 'step', b, 'payout', 1, 0, null"),
+		"insert into dispatch select gen_random_uuid(), 2 * n, true, 5000, 0, 0, null, 0 from generate_series(1, 100) n",
+		"insert into delivery select d.endpoint, n, d.book, gen_random_uuid(), 'payout.created', 'succeeded', 1, 0, 0, 1, '{}' from dispatch d, generate_series(1, 200) n",
+		each("insert into rollup select b, 'payout', 'BRL', n, 'succeeded', '', 1, 1, 1, 0, 0"),
+		each("insert into term select b, n::text, gen_random_uuid(), 'payout'"),
+		"insert into term_cursor select book, 0 from book",
+		each("insert into request select b, gen_random_uuid(), 1, 200, null, ''"),
+		"analyze")
+	c, err := p.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	if _, err := c.Exec(t.Context(), strings.Replace(pgWipeByRows, "SET LOCAL", "SET", 1)); err != nil {
+		t.Fatal(err)
+	}
+	values := []int64{2, 1000, 1 << 60}
+	few := regexp.MustCompile(`(Seq Scan|Index Scan using \w+) on (job|dispatch)\b`) // jobs that wait, endpoints
+	look := func(name, sql string) {
+		plan := few.ReplaceAllString(explain(t, c.Conn(), name, wipeSQL(sql, values)), "$2")
+		if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") || strings.Contains(plan, "Bitmap") || walksWhole(plan) {
+			t.Errorf("%s: more is read than a step removes:\n%s", name, plan)
+		}
+	}
+	for i, w := range wipeStages {
+		name := fmt.Sprint(w.table, i)
+		look(name, w.some())
+		if !w.singly {
+			look(name+"rest", w.rest())
+		}
+	}
+	for i, sql := range wipeFirst {
+		look(fmt.Sprint("first", i), sql)
+	}
+}
+
 func planned(t *testing.T) *Postgres {
 	t.Helper()
 	p, err := OpenPostgres(t.Context(), pgtest.Open(t), Options{})
@@ -110,7 +164,11 @@ func explain(t *testing.T, c *pgx.Conn, name, sql string, arguments ...any) stri
 	if _, err := c.Exec(ctx, "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	rows, err := c.Query(ctx, "EXPLAIN EXECUTE "+name+"("+strings.Join(values, ", ")+")", pgx.QueryExecModeSimpleProtocol)
+	execute := name
+	if len(values) > 0 {
+		execute += "(" + strings.Join(values, ", ") + ")"
+	}
+	rows, err := c.Query(ctx, "EXPLAIN EXECUTE "+execute, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // The columns of each PostgreSQL table, in the order of its scan function.
 const (
-	pgBookColumns        = "book, merchant, sequence, hash, ledger_at, events, charges, refunds, payouts, transfers, clock, clock_floor"
+	pgBookColumns        = "book, merchant, sequence, hash, ledger_at, events, charges, refunds, payouts, transfers, clock, clock_floor, wiping, wiped"
 	pgAccountColumns     = "id, book, currency, role, parent, name, balance, negative, closed, created, version, metadata"
 	pgMovementColumns    = "book, kind, id, status, sent, in_doubt, deleted, amount, amount_captured, amount_refunded, fee, reserved, currency, created, updated, version, customer, reference, parent, peer, detail"
 	pgTransactionColumns = "book, sequence, id, at, cause, object, kind, currency, postings, hash"
@@ -38,7 +38,7 @@ const (
 
 // What writes rows, given as one array per column.
 var (
-	pgInsertBook        = pgInsert("book", pgBookColumns, "bigint uuid bigint bytea bigint bigint bigint bigint bigint bigint bigint bigint")
+	pgInsertBook        = pgInsert("book", pgBookColumns, "bigint uuid bigint bytea bigint bigint bigint bigint bigint bigint bigint bigint bigint bigint")
 	pgInsertAccount     = pgInsert("account", pgAccountColumns, "uuid bigint text text uuid text bigint boolean boolean bigint bigint text")
 	pgInsertMovement    = pgInsert("movement", pgMovementColumns, "bigint text uuid text boolean boolean boolean bigint bigint bigint bigint bigint text bigint bigint bigint uuid text uuid bigint text")
 	pgInsertTransaction = pgInsert("ledger_transaction", pgTransactionColumns+", debits, credits", "bigint bigint uuid bigint text uuid text text bytea bytea bigint bigint")
@@ -57,7 +57,7 @@ var (
 	pgIdempotencyByKey     = pgByKey("book, key", "bigint text", pgIdempotencySelect+" WHERE true")
 	pgJobsByKey            = pgByKey("object, kind", "uuid text", "SELECT "+pgJobColumns+" FROM job WHERE true")
 
-	pgUpdateBook     = pgUpdate("book", "book", pgBookColumns, "bigint uuid bigint bytea bigint bigint bigint bigint bigint bigint bigint bigint")
+	pgUpdateBook     = pgUpdate("book", "book", pgBookColumns, "bigint uuid bigint bytea bigint bigint bigint bigint bigint bigint bigint bigint bigint bigint")
 	pgUpdateAccount  = pgUpdate("account", "id", pgAccountChanges, "uuid text bigint boolean boolean bigint text")
 	pgUpdateMovement = pgUpdate("movement", "book, kind, id", pgMovementChanges, "bigint text uuid text boolean boolean boolean bigint bigint bigint bigint bigint bigint bigint uuid text")
 	pgUpdateSandbox  = pgUpdate("sandbox", "instruction", pgSandboxColumns, "text bigint bigint text uuid bigint bigint boolean text text bigint boolean bigint")
@@ -300,6 +300,8 @@ func writeHeads(q *pgx.Batch, heads []*giro.BookHead) {
 			column(rows, func(h *giro.BookHead) int64 { return h.Transfers }),
 			column(rows, func(h *giro.BookHead) int64 { return h.Clock.Ahead }),
 			column(rows, func(h *giro.BookHead) int64 { return h.Clock.Floor }),
+			column(rows, func(h *giro.BookHead) int64 { return h.Wiping }),
+			column(rows, func(h *giro.BookHead) int64 { return h.Wiped }),
 		}
 	}
 	if len(inserts) > 0 {
@@ -592,7 +594,7 @@ func writeJobs(q *pgx.Batch, w *giro.Writes) {
 func scanHead(row pgx.CollectableRow) (*giro.BookHead, error) {
 	h := new(giro.BookHead)
 	var hash []byte
-	err := row.Scan(&h.Book, (*uuid)(&h.Merchant), &h.Sequence, &hash, &h.LedgerAt, &h.Events, &h.Charges, &h.Refunds, &h.Payouts, &h.Transfers, &h.Clock.Ahead, &h.Clock.Floor)
+	err := row.Scan(&h.Book, (*uuid)(&h.Merchant), &h.Sequence, &hash, &h.LedgerAt, &h.Events, &h.Charges, &h.Refunds, &h.Payouts, &h.Transfers, &h.Clock.Ahead, &h.Clock.Floor, &h.Wiping, &h.Wiped)
 	if err == nil && copy(h.Hash[:], hash) != len(h.Hash) {
 		err = fmt.Errorf("%w: hash of book %d", errScan, h.Book)
 	}

@@ -132,8 +132,8 @@ func verifyWith(readers []prover, l limits, doubt func(error)) (*giro.Report, er
 	if len(readers) > 1 {
 		beside = readers[1]
 	}
-	report, err := verify(readers[0], beside)
-	if err == nil && report.OK && doubt != nil {
+	report, whole, err := verify(readers[0], beside)
+	if err == nil && report.OK && whole && doubt != nil {
 		doubt(fmt.Errorf("verify took the long way: %w", quick))
 	}
 	return report, err

@@ -127,12 +127,12 @@ func exec(c *sqlite.Conn, sql string, bind func(*args)) error {
 	return query(c, sql, bind, func(*row) error { return nil })
 }
 
-const headColumns = "book, merchant, sequence, hash, ledger_at, events, charges, refunds, payouts, transfers, clock, clock_floor"
+const headColumns = "book, merchant, sequence, hash, ledger_at, events, charges, refunds, payouts, transfers, clock, clock_floor, wiping, wiped"
 
 func (r *row) head() *giro.BookHead {
 	return &giro.BookHead{
 		Book: giro.Book(r.int()), Merchant: r.id(), Sequence: r.int(), Hash: r.hash(), LedgerAt: r.int(), Events: r.int(),
-		Charges: r.int(), Refunds: r.int(), Payouts: r.int(), Transfers: r.int(), Clock: giro.Clock{Ahead: r.int(), Floor: r.int()},
+		Charges: r.int(), Refunds: r.int(), Payouts: r.int(), Transfers: r.int(), Clock: giro.Clock{Ahead: r.int(), Floor: r.int()}, Wiping: r.int(), Wiped: r.int(),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -107,6 +108,11 @@ func (k accounts) bring(a *giro.Account) {
 		}
 	}
 	k[a.ID] = a
+}
+
+// forget drops what is known of a book.
+func (k accounts) forget(book giro.Book) {
+	maps.DeleteFunc(k, func(_ giro.UUID, a *giro.Account) bool { return a.Book == book })
 }
 
 // loadBatch hands the rows that keys names to the batch, and returns how they
@@ -353,14 +359,14 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
 
 func saveHead(c *sqlite.Conn, h *giro.BookHead) error {
 	if h.New {
-		return exec(c, "INSERT INTO book ("+headColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
+		return exec(c, "INSERT INTO book ("+headColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", func(a *args) {
 			a.int(int64(h.Book)).id(h.Merchant).int(h.Sequence).blob(h.Hash[:]).int(h.LedgerAt).int(h.Events)
-			a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock.Ahead).int(h.Clock.Floor)
+			a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock.Ahead).int(h.Clock.Floor).int(h.Wiping).int(h.Wiped)
 		})
 	}
-	return update(c, "UPDATE OR FAIL book SET merchant = ?, sequence = ?, hash = ?, ledger_at = ?, events = ?, charges = ?, refunds = ?, payouts = ?, transfers = ?, clock = ?, clock_floor = ? WHERE book = ?", func(a *args) {
+	return update(c, "UPDATE OR FAIL book SET merchant = ?, sequence = ?, hash = ?, ledger_at = ?, events = ?, charges = ?, refunds = ?, payouts = ?, transfers = ?, clock = ?, clock_floor = ?, wiping = ?, wiped = ? WHERE book = ?", func(a *args) {
 		a.id(h.Merchant).int(h.Sequence).blob(h.Hash[:]).int(h.LedgerAt).int(h.Events)
-		a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock.Ahead).int(h.Clock.Floor).int(int64(h.Book))
+		a.int(h.Charges).int(h.Refunds).int(h.Payouts).int(h.Transfers).int(h.Clock.Ahead).int(h.Clock.Floor).int(h.Wiping).int(h.Wiped).int(int64(h.Book))
 	})
 }
 

@@ -311,6 +311,7 @@ func TestOnlyJSON(t *testing.T) {
 		{"users disable per_01h455vb4pex5vsknk084sn02q", 4}, {"users reset per_01h455vb4pex5vsknk084sn02q", 4},
 		{"logs list --method post", 0}, {"logs list --status 4xx --all", 0}, {"logs get 01910000-0000-7000-8000-000000000000", 4},
 		{"whoami", 0}, {"status", 0}, {"profiles list", 0}, {"commands", 0},
+		{"wipe", 2}, {"wipe --test --yes", 0},
 	}
 	tested := map[string]bool{}
 	for _, row := range rows {

@@ -26,6 +26,7 @@ type developCommands struct {
 	Fund     fundCommand     `cmd:"" group:"Develop" help:"Put money into a test balance."`
 	Faults   faultsCommand   `cmd:"" group:"Develop" help:"Let the sandbox fail, hold or lose everything of a kind."`
 	Clock    clockCommand    `cmd:"" group:"Develop" help:"Show the test clock, put it forward, freeze or reset it."`
+	Wipe     wipeCommand     `cmd:"" group:"Develop" help:"Wipe the merchant's test data: movements, ledger, customers, events. Keys, endpoints and people stay."`
 	RailLog  railLogCommand  `cmd:"" group:"Develop" help:"What the sandbox rail was asked, and did."`
 	Logs     logsCommand     `cmd:"" group:"Develop" help:"What was asked of the API."`
 	API      requestCommand  `cmd:"" name:"api" group:"Develop" help:"Send any request of the API."`
@@ -170,6 +171,37 @@ func (s *session) day(text string) string {
 		return at.UTC().Format(time.RFC3339)
 	}
 	return text
+}
+
+type wipeCommand struct {
+	apiFlags
+	asking
+	Test   bool `help:"Says what is so anyway: no live data is ever wiped."`
+	NoWait bool `help:"Do not wait until all of it is gone."`
+}
+
+func (c *wipeCommand) Run(s *session, n *noun) error {
+	there, _, err := s.read(n.path, nil)
+	if err != nil {
+		return err
+	}
+	count := func(name string) string { return strconv.FormatInt(there.at(name).number(), 10) + " " + name }
+	if err := s.sure(c.asking, "wipe the test data: "+count("charges")+", "+count("refunds")+", "+count("payouts")+", "+count("transfers")+", and the ledger, customers and events"); err != nil {
+		return err
+	}
+	v, _, err := s.send(client.Request{Method: http.MethodPost, Path: "/v1/test/wipe", Body: struct{}{}})
+	for err == nil && !c.NoWait && v.at("status").string() == "wiping" {
+		select {
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+		v, _, err = s.read(n.path, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return s.object(v, n.columns)
 }
 
 type railLogCommand struct {

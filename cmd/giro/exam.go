@@ -134,6 +134,10 @@ func sample(ids func(time.Time) giro.UUID, now time.Time, sequence int64, typ st
 		e.Data = (&giro.Endpoint{ID: e.Object, URL: "https://example.com/hooks", Events: []string{"*"}, DisabledReason: giro.DisabledGone, DisabledAt: at, Book: e.Book, Created: at, Updated: at, Version: 2}).AppendJSON(nil)
 		return e
 	}
+	if typ == giro.EventTestDataWiped {
+		e.Data = giro.TestDataWiped(e.Object, at)
+		return e
+	}
 	m := &giro.Movement{ID: e.Object, Book: e.Book, Kind: giro.Kind(kind), Status: giro.StatusPending, Amount: 1500, Currency: "BRL", Created: at, Updated: at, Version: 1}
 	switch what {
 	case "succeeded":

@@ -55,6 +55,7 @@ var nouns = map[string]*noun{
 	"idempotency": {"idempotency key", "/v1/idempotency", []column{plain("KEY", "key"), plain("STATE", "state"), plain("STATUS", "status"), plain("SOURCE", "source"), moment("CREATED", "created")}},
 	"faults":      {"faults", "/v1/test/faults", []column{text("CHARGES", "charges"), text("REFUNDS", "refunds"), text("PAYOUTS", "payouts")}},
 	"clock":       {"test clock", "/v1/test/clock", []column{plain("NOW", "now"), plain("STATE", "state"), plain("AHEAD", "ahead")}},
+	"wipe":        {"test data", "/v1/test/data", []column{plain("STATUS", "status"), plain("CHARGES", "charges"), plain("REFUNDS", "refunds"), plain("PAYOUTS", "payouts"), plain("TRANSFERS", "transfers"), plain("WIPED", "wiped_at")}},
 	"rail-log":    {"instruction", "/v1/test/rail/log", []column{plain("INSTRUCTION", "instruction"), plain("KIND", "kind"), plain("SUBMITS", "submits"), plain("LOOKUPS", "lookups"), plain("DONE", "done"), plain("AT", "at")}},
 	"rates":       {"rate", "/v1/rates", []column{plain("FROM", "from"), plain("TO", "to"), plain("RATE", "rate")}},
 	"users":       {"person", "/v1/people", []column{plain("ID", "id"), text("NAME", "name"), text("EMAIL", "email"), plain("ROLE", "role"), plain("SIGNED IN", "signed_in_at"), moment("SINCE", "created")}},

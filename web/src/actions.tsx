@@ -237,7 +237,7 @@ export function ActionDialog<T>({ action: a, object, onClose }: { action: Action
 }
 
 /** Confirms without an object behind it: the caller's own words and request. */
-export function Confirm({ title, children, label, danger, onClose, run }: { title: string; children: ReactNode; label: string; danger?: boolean; onClose: () => void; run: (key: string) => Promise<void> }) {
+export function Confirm({ title, children, label, danger, ready = true, onClose, run }: { title: string; children: ReactNode; label: string; danger?: boolean; ready?: boolean; onClose: () => void; run: (key: string) => Promise<void> }) {
   const { live } = usePlace()
   const [key] = useState(() => crypto.randomUUID())
   const [busy, setBusy] = useState(false)
@@ -247,7 +247,7 @@ export function Confirm({ title, children, label, danger, onClose, run }: { titl
       <form
         onSubmit={(e) => {
           e.preventDefault()
-          if (busy) return
+          if (busy || !ready) return
           setBusy(true)
           setError(undefined)
           run(key).then(onClose, (err: unknown) => {
@@ -264,7 +264,7 @@ export function Confirm({ title, children, label, danger, onClose, run }: { titl
           <button type="button" onClick={onClose}>
             {t('not_now')}
           </button>
-          <button type="submit" className={danger ? 'danger' : 'primary'} disabled={busy}>
+          <button type="submit" className={danger ? 'danger' : 'primary'} disabled={busy || !ready}>
             {busy ? t('working') : label}
           </button>
         </footer>

@@ -2,9 +2,9 @@ import { useState } from 'react'
 import { Confirm } from '../actions.tsx'
 import { type Path, post, put, type Schema, send } from '../api/client.ts'
 import { changed, usePageRequest, useRead } from '../data.ts'
-import { lasting, parseAmount, time } from '../format.ts'
+import { lasting, number, parseAmount, time } from '../format.ts'
 import { label, t, tn } from '../i18n/index.ts'
-import { usePlace } from '../session.ts'
+import { useMay, usePlace } from '../session.ts'
 import { Item, Menu } from '../ui/menu.tsx'
 import { Card, Failure, Field, ID, Loading, Table, Time, toast, toastFailure } from '../ui/parts.tsx'
 
@@ -44,6 +44,8 @@ export function SandboxPage() {
   const [currency, setCurrency] = useState((place.merchant.currency ?? 'usd').toUpperCase())
   const shown = clock.data?.data
   const now = shown?.now
+  const [wiping, setWiping] = useState(false)
+  const may = useMay()
   const [turning, setTurning] = useState<'freeze' | 'reset'>()
   const lines = (log.data?.data as RailLine[] | undefined) ?? []
   const [sampling, setSampling] = useState(false)
@@ -58,6 +60,11 @@ export function SandboxPage() {
           <button type="button" onClick={() => setFunding(true)}>
             {t('sandbox.fund')}…
           </button>
+          {may('settings.write') && (
+            <button type="button" className="danger" onClick={() => setWiping(true)}>
+              {t('sandbox.wipe')}…
+            </button>
+          )}
           <Menu label={t('sandbox.advance')} text={t('sandbox.advance')} caret className="primary" end>
             {(close) =>
               ['1m', '1h', '24h', '168h', '720h'].map((d) => (
@@ -149,6 +156,7 @@ export function SandboxPage() {
       </Card>
       </div>
       {sampling && <Sample onClose={() => setSampling(false)} />}
+      {wiping && <Wipe onClose={() => setWiping(false)} />}
       {turning && (
         <Confirm
           title={t(`sandbox.${turning}`)}
@@ -300,7 +308,51 @@ function Sample({ onClose }: { onClose: () => void }) {
     >
       <p>{t('sandbox.sample_note', { n: list.length })}</p>
       <progress max={list.length} value={done} aria-label={t('sandbox.sample')} />
+    </Confirm>
+  )
+}
+
+/** Empties test mode, and waits until that is done. */
+function Wipe({ onClose }: { onClose: () => void }) {
+  const place = usePlace()
+  const q = useRead('/v1/test/data')
+  const [typed, setTyped] = useState('')
+  const held = q.data?.data
+  const kinds = ['charges', 'refunds', 'payouts', 'transfers'] as const
+  const count = kinds.reduce((n, k) => n + (held?.[k] ?? 0), 0)
+  // Few objects want no number: the merchant's name says that it is meant.
+  const word = count > 100 ? String(count) : place.merchant.name
+  return (
+    <Confirm
+      title={t('sandbox.wipe')}
+      label={t('sandbox.wipe')}
+      danger
+      onClose={onClose}
+      ready={held !== undefined && typed.trim() === word}
+      run={async (key) => {
+        let now = (await post('/v1/test/wipe', [], {}, key)).data as Schema<'TestData'>
+        while (now.status === 'wiping') {
+          await new Promise((later) => setTimeout(later, 500))
+          now = (await send<Schema<'TestData'>>('GET', '/v1/test/data')).data
+        }
+        changed('/v1/')
+        toast(t('sandbox.wiped'))
+      }}
+    >
+      <p>{t('sandbox.wipe_what', { merchant: place.merchant.name })}</p>
+      {q.error ? (
+        <Failure error={q.error} />
+      ) : (
+        <ul className="effects" aria-label={t('effects')}>
+          {kinds.map((k) => (
+            <li key={k}>
+              {number(held?.[k] ?? 0)} {t(`nav.${k === 'charges' ? 'payments' : k}`)}
+            </li>
+          ))}
+        </ul>
+      )}
       <p className="muted small">{t('sandbox.wipe_note')}</p>
+      <Field label={t('type_count', { n: word })}>{(id) => <input id={id} autoComplete="off" value={typed} onChange={(e) => setTyped(e.target.value)} />}</Field>
     </Confirm>
   )
 }
