@@ -97,6 +97,17 @@ type settable struct {
 	at time.Time
 }
 
+func newSettable() *settable {
+	return &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+}
+
+// engine is one whose time, like that of its store, is the clock's.
+func (c *settable) engine(t *testing.T, d storetest.Database) *giro.Engine {
+	e := newEngine(t, d.Open(t, store.Options{Now: c.now}))
+	e.Now = c.now
+	return e
+}
+
 func (c *settable) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,10 +123,9 @@ func (c *settable) advance(d time.Duration) {
 // scripted is a bank on SQLite with its own clock whose test rail is a script.
 func scripted(t *testing.T) (*bank, *script, *settable) {
 	t.Helper()
-	clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s := storetest.SQLite(t).Open(t, store.Options{Now: clock.now})
-	e := newEngine(t, s)
-	e.Now, e.DoubtDeadline = clock.now, 30*time.Minute
+	clock := newSettable()
+	e := clock.engine(t, storetest.SQLite(t))
+	e.DoubtDeadline = 30 * time.Minute
 	r := &script{}
 	e.Rails["sandbox"] = r
 	return startEngine(t, e), r, clock
@@ -772,12 +782,11 @@ func TestAFullQueueTakesWhatIsOwed(t *testing.T) {
 // been handed over yet.
 func TestPendingByHandBeforeTheRailWasTold(t *testing.T) {
 	t.Parallel()
-	clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s := storetest.SQLite(t).Open(t, store.Options{Now: clock.now})
+	clock := newSettable()
 	var paused atomic.Bool
 	paused.Store(true)
-	e := newEngine(t, s)
-	e.Now, e.Paused = clock.now, paused.Load
+	e := clock.engine(t, storetest.SQLite(t))
+	e.Paused = paused.Load
 	b := startEngine(t, e)
 	p, err := b.CreatePayout(t.Context(), b.call, pixPayout(1234))
 	if err != nil {

@@ -173,8 +173,7 @@ func (e *Engine) Reveal(p *Endpoint, now int64) ([]string, error) {
 }
 
 func (e *Engine) sealEndpoint(id UUID, secret string) EndpointSecret {
-	kind, rest, _ := strings.Cut(secret, "_")
-	return EndpointSecret{Sealed: e.Secret.Seal("webhook endpoint", id.String(), secret), Hint: kind + "_…" + rest[max(len(rest)-4, 0):]}
+	return EndpointSecret{Sealed: e.Secret.Seal("webhook endpoint", id.String(), secret), Hint: hint(secret, strings.IndexByte(secret, '_')+1)}
 }
 
 // CreateEndpoint makes an endpoint that is told of every event after this

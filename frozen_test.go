@@ -7,7 +7,6 @@ import (
 
 	"giro"
 	"giro/internal/storetest"
-	"giro/store"
 )
 
 // TestFrozenAndReset: while a test clock stands nothing becomes due, however much
@@ -16,9 +15,8 @@ import (
 func TestFrozenAndReset(t *testing.T) {
 	t.Parallel()
 	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
-		clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-		e := newEngine(t, d.Open(t, store.Options{Now: clock.now}))
-		e.Now = clock.now
+		clock := newSettable()
+		e := clock.engine(t, d)
 		b := startEngine(t, e)
 		var last giro.UUID
 		payout := func() *giro.Movement {

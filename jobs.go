@@ -146,9 +146,7 @@ func (e *Engine) nextJob(ctx context.Context) (int64, error) {
 // work runs a busy job, and again for as long as it has become due meanwhile.
 func (e *Engine) work(j *Job, run func(context.Context, *Job) error) {
 	for again := true; again; again = e.busy.end(j.JobKey) {
-		if err := run(context.Background(), j); errors.Is(err, ErrWiping) {
-			// Its job goes too.
-		} else if err != nil {
+		if err := run(context.Background(), j); err != nil && !errors.Is(err, ErrWiping) { // by which the job goes too
 			e.Logf("job %s of %s: %v", j.Kind, j.Object, err)
 			e.putOff(j)
 		}
@@ -460,15 +458,13 @@ func (e *Engine) applyOutcome(ctx context.Context, seen *Movement, lookup bool, 
 				m.note(said)
 				m.Dirty = true
 			}
-			if m.InDoubt && !seen.InDoubt {
-				// Asked before the doubt began, which has its own question planned.
-				c := m.clone()
-				return &Result{Movement: &c}, nil
+			// A doubt that began after the question has its own one planned.
+			if !m.InDoubt || seen.InDoubt {
+				if err := e.hear(b, mer, m, charge, lookup, out, railErr); err != nil {
+					return nil, err
+				}
+				b.keepHeard(m, heard)
 			}
-			if err := e.hear(b, mer, m, charge, lookup, out, railErr); err != nil {
-				return nil, err
-			}
-			b.keepHeard(m, heard)
 		}
 		c := m.clone()
 		return &Result{Movement: &c}, nil

@@ -68,6 +68,12 @@ type NewKey struct {
 	Secret string
 }
 
+// hint is what people tell a secret by: what it begins with, as all of its kind do,
+// and its end.
+func hint(secret string, prefix int) string {
+	return secret[:prefix] + "…" + secret[max(len(secret)-4, prefix):]
+}
+
 // newKey makes an API key and the document that keeps it.
 func (e *Engine) newKey(m *Merchant, k APIKey) (*NewKey, *StoredDocument, error) {
 	prefix := "sk"
@@ -77,7 +83,7 @@ func (e *Engine) newKey(m *Merchant, k APIKey) (*NewKey, *StoredDocument, error)
 	secret := prefix + "_" + mode(k.Live) + "_" + random(40) // 200 bits
 	now := e.Now()
 	k.ID, k.Merchant, k.Created = e.NewID(now), m.ID, Micros(now)
-	k.Hint = secret[:8] + "…" + secret[len(secret)-4:]
+	k.Hint = hint(secret, len("sk_live_"))
 	data, err := json.Marshal(&storedKey{APIKey: k, Number: m.Number})
 	d := &StoredDocument{Kind: DocKey, ID: k.ID, Book: BookOf(m.Number, k.Live), Lookup: e.Secret.hashKey(secret), Data: data}
 	return &NewKey{&k, secret}, d, err

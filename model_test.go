@@ -737,7 +737,7 @@ func TestRandomCommandsAgainstAModel(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			limit := c.limit
-			clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+			clock := newSettable()
 			options := store.Options{Now: clock.now, Doubt: func(err error) { t.Error(err) }}
 			s := c.database(t).Open(t, options)
 			var paused atomic.Bool

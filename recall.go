@@ -30,12 +30,16 @@ func (m *Movement) asked(id string, op Op, amount int64) Instruction {
 	return in
 }
 
+func actOf(lookup bool) string {
+	if lookup {
+		return "lookup"
+	}
+	return "submit"
+}
+
 // said is an attempt as the timeline keeps it.
 func (m *Movement) said(at int64, in *Instruction, lookup bool, out Outcome, railErr error) Attempt {
-	a := Attempt{At: at, Instruction: in.ID, Act: "submit", Result: string(out.Verdict), Code: out.Code}
-	if lookup {
-		a.Act = "lookup"
-	}
+	a := Attempt{At: at, Instruction: in.ID, Act: actOf(lookup), Result: string(out.Verdict), Code: out.Code}
 	if railErr != nil {
 		a.Result, a.Code = "no answer", ""
 	}
@@ -60,11 +64,7 @@ func heardOf(in *Instruction, lookup bool, out Outcome) *heard {
 	if out.Heard == nil {
 		return nil
 	}
-	act := "submit"
-	if lookup {
-		act = "lookup"
-	}
-	return &heard{Instruction: in.ID, Answer: out.Heard, lookup: in.ID + "/" + act + "/" + itoa(in.Lookups%maxAttempts)}
+	return &heard{Instruction: in.ID, Answer: out.Heard, lookup: in.ID + "/" + actOf(lookup) + "/" + itoa(in.Lookups%maxAttempts)}
 }
 
 func (h *heard) keys() []DocumentKey {

@@ -60,9 +60,8 @@ func wantAttempts(t *testing.T, m *giro.Movement, want ...string) {
 // on.
 func TestTakenIsCommittedWithTheNextWord(t *testing.T) {
 	t.Parallel()
-	clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	e := newEngine(t, storetest.SQLite(t).Open(t, store.Options{Now: clock.now}))
-	e.Now = clock.now
+	clock := newSettable()
+	e := clock.engine(t, storetest.SQLite(t))
 	b, m, _ := takenPayout(t, e)
 	if err := b.Drain(t.Context(), giro.Micros(clock.now())); err != nil {
 		t.Fatal(err)
@@ -86,9 +85,8 @@ func TestATestCallPutsWhatIsInHandInDoubt(t *testing.T) {
 	for outcome, end := range map[string]giro.Status{"timeout": giro.StatusSucceeded, "timeout_failed": giro.StatusFailed} {
 		t.Run(outcome, func(t *testing.T) {
 			t.Parallel()
-			clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-			e := newEngine(t, storetest.SQLite(t).Open(t, store.Options{Now: clock.now}))
-			e.Now = clock.now
+			clock := newSettable()
+			e := clock.engine(t, storetest.SQLite(t))
 			b, m, _ := takenPayout(t, e)
 			clock.advance(500 * time.Millisecond)
 			if _, err := b.TestOutcome(t.Context(), b.call, giro.KindPayout, m.ID, outcome, ""); err != nil {
@@ -113,15 +111,12 @@ func TestATestCallPutsWhatIsInHandInDoubt(t *testing.T) {
 func TestAnEngineStopsWithAnswersInHand(t *testing.T) {
 	t.Parallel()
 	storetest.OnBoth(t, func(t *testing.T, d storetest.Database) {
-		clock := &settable{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-		first := newEngine(t, d.Open(t, store.Options{Now: clock.now}))
-		first.Now = clock.now
+		clock := newSettable()
+		first := clock.engine(t, d)
 		var b *bank
 		var m *giro.Movement
 		t.Run("first", func(t *testing.T) { b, m, _ = takenPayout(t, first) }) // its end stops the engine
-		next := newEngine(t, d.Open(t, store.Options{Now: clock.now}))
-		next.Now = clock.now
-		again := startEngine(t, next)
+		again := startEngine(t, clock.engine(t, d))
 		wantAttempts(t, again.read(t, m), "submit pending")
 		again.drain(t, clock, time.Second)
 		wantAttempts(t, again.until(t, m, giro.StatusSucceeded), "submit pending", "lookup succeeded")

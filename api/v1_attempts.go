@@ -36,33 +36,30 @@ func attempts(k giro.Kind) func(c *call) error {
 			a.text("act", r.Act)
 			a.text("result", r.Result)
 			a.maybe("code", r.Code)
-			a.key("request")
-			if s := r.Request; s != nil {
-				o := appender{b: a.b}
-				o.text("method", s.Method)
-				o.text("path", s.Path)
-				o.spoken(s.Body)
-				a.b = o.close()
-			} else {
-				a.b = append(a.b, "null"...)
-			}
-			a.key("response")
-			if s := r.Answer; s != nil {
-				o := appender{b: a.b}
-				o.number("status", int64(s.Status))
-				o.spoken(s.Body)
-				a.b = o.close()
-			} else {
-				a.b = append(a.b, "null"...)
-			}
+			a.spoken("request", r.Request)
+			a.spoken("response", r.Answer)
 			return a.close()
 		})
 	}
 }
 
-func (a *appender) spoken(body []byte) {
+func (a *appender) spoken(name string, s *giro.Spoken) {
+	if s == nil {
+		a.maybe(name, "")
+		return
+	}
+	a.key(name)
+	o := appender{b: a.b}
+	if s.Method != "" {
+		o.text("method", s.Method)
+		o.text("path", s.Path)
+	} else {
+		o.number("status", int64(s.Status))
+	}
+	body := s.Body
 	if body == nil {
 		body = []byte("null")
 	}
-	a.raw("body", body)
+	o.raw("body", body)
+	a.b = o.close()
 }

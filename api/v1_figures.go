@@ -154,15 +154,8 @@ var figureRoutes = func() []*route {
 
 // bookNow is the time of the caller's book (µs).
 func (c *call) bookNow() (int64, error) {
-	head, err := c.engine().Store.Head(c.ctx, c.book())
-	if err != nil {
-		return 0, err
-	}
-	now := giro.Micros(c.at)
-	if head != nil {
-		now = head.Clock.At(now)
-	}
-	return now, nil
+	at, err := c.engine().Clock(c.ctx, c.book())
+	return giro.Micros(at), err
 }
 
 // spanParams are the parameters of a stretch of time that is cut into bars.

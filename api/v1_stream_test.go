@@ -325,6 +325,26 @@ func TestStreamDropsASlowReader(t *testing.T) {
 	}
 }
 
+// openStream opens a stream that must be granted, with a header that says who asks.
+func openStream(t *testing.T, url, query, header string) io.ReadCloser {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url+"/v1/stream?"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, value, _ := strings.Cut(header, ": ")
+	req.Header.Set(name, value)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	if resp.StatusCode != 200 {
+		t.Fatal(resp.Status)
+	}
+	return resp.Body
+}
+
 // TestStreamEndsWithItsCredential: a stream ends soon after its key is revoked,
 // its session signed out or its person taken out of the team; others go on.
 func TestStreamEndsWithItsCredential(t *testing.T) {
@@ -332,22 +352,9 @@ func TestStreamEndsWithItsCredential(t *testing.T) {
 		o.t = t
 		front := httptest.NewServer(o.server)
 		t.Cleanup(front.Close)
-		open := func(header, value string) *bufio.Reader {
+		open := func(header string) *bufio.Reader {
 			t.Helper()
-			req, err := http.NewRequestWithContext(t.Context(), "GET", front.URL+"/v1/stream", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set(header, value)
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { resp.Body.Close() })
-			if resp.StatusCode != 200 {
-				t.Fatal(resp.Status)
-			}
-			return bufio.NewReader(resp.Body)
+			return bufio.NewReader(openStream(t, front.URL, "", header))
 		}
 		var made struct{ ID, Secret string }
 		a := o.want(o.ask(nil, "POST", "/v1/api_keys", `{"name":"of the stream"}`, "Authorization: Bearer "+o.secret), 201, "")
@@ -365,19 +372,19 @@ func TestStreamEndsWithItsCredential(t *testing.T) {
 				leaves = p.ID
 			}
 		}
-		stays := open("Authorization", "Bearer "+o.secret)
+		stays := open("Authorization: Bearer " + o.secret)
 		for _, c := range []struct {
 			name   string
 			stream *bufio.Reader
 			end    func()
 		}{
-			{"a revoked key", open("Authorization", "Bearer "+made.Secret), func() {
+			{"a revoked key", open("Authorization: Bearer " + made.Secret), func() {
 				o.want(o.ask(nil, "DELETE", "/v1/api_keys/"+made.ID, "", "Authorization: Bearer "+o.secret), 200, "")
 			}},
-			{"a session that was signed out", open("Cookie", developer.Name+"="+developer.Value), func() {
+			{"a session that was signed out", open("Cookie: " + developer.Name + "=" + developer.Value), func() {
 				o.want(o.ask(developer, "DELETE", "/v1/session", ""), 200, "")
 			}},
-			{"a person out of the team", open("Cookie", viewer.Name+"="+viewer.Value), func() {
+			{"a person out of the team", open("Cookie: " + viewer.Name + "=" + viewer.Value), func() {
 				o.want(o.ask(owner, "DELETE", "/v1/people/"+leaves, ""), 200, "")
 			}},
 		} {
@@ -446,21 +453,8 @@ func TestListenerIsConnected(t *testing.T) {
 
 		stream := func(query string) (end func()) {
 			t.Helper()
-			req, err := http.NewRequestWithContext(t.Context(), "GET", front.URL+"/v1/stream?"+query, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			name, value, _ := strings.Cut(full, ": ")
-			req.Header.Set(name, value)
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { resp.Body.Close() })
-			if resp.StatusCode != 200 {
-				t.Fatal(resp.Status)
-			}
-			return func() { resp.Body.Close() }
+			body := openStream(t, front.URL, query, full)
+			return func() { body.Close() }
 		}
 		type connected struct{ Name, Since *string }
 		// name is what the endpoint says of its listener, in the list and alone.

@@ -98,13 +98,17 @@ var webhookRoutes = []*route{
 			if err != nil {
 				return err
 			}
+			now, err := c.bookNow()
+			if err != nil {
+				return err
+			}
 			shown := make([]json.RawMessage, len(list))
 			for i, p := range list {
-				render, err := c.renderEndpoint(http.StatusOK, p.ID, "")
+				d, err := c.engine().Store.Dispatch(c.ctx, p.ID)
 				if err != nil {
 					return err
 				}
-				shown[i] = render(p).Body
+				shown[i] = appendEndpoint(p, d, c.s.listeners.of(p.ID), now, "")
 			}
 			return sendList(c, shown, func(b []byte, one json.RawMessage) []byte { return append(b, one...) })
 		}},
@@ -438,7 +442,7 @@ func updateEndpoint(c *call) error {
 // returns. Where the sending to it stands is read before: a change does not touch
 // it. secret is shown to who has just made it.
 func (c *call) renderEndpoint(status int, id giro.UUID, secret string) (func(any) giro.Answer, error) {
-	now, err := c.engine().Clock(c.ctx, c.book())
+	now, err := c.bookNow()
 	if err != nil {
 		return nil, err
 	}
@@ -450,7 +454,7 @@ func (c *call) renderEndpoint(status int, id giro.UUID, secret string) (func(any
 	}
 	return func(v any) giro.Answer {
 		p := v.(*giro.Endpoint)
-		return giro.Answer{Status: status, Body: appendEndpoint(p, d, c.s.listeners.of(p.ID), giro.Micros(now), secret), Location: "/v1/webhook_endpoints/" + p.ID.ID("we")}
+		return giro.Answer{Status: status, Body: appendEndpoint(p, d, c.s.listeners.of(p.ID), now, secret), Location: "/v1/webhook_endpoints/" + p.ID.ID("we")}
 	}, nil
 }
 

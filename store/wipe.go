@@ -135,10 +135,8 @@ func (s *SQLite) Wipe(ctx context.Context, wiping *giro.BookHead, stage, limit i
 		}
 		next, err = wipe(wiping, since, stage, limit, func(sql string, values ...int64) (int, error) {
 			err := exec(c, strings.ReplaceAll(sql, "$", "?"), func(a *args) {
-				for i, v := range values {
-					if strings.Contains(sql, "$"+strconv.Itoa(i+1)) || i == 1 && strings.Contains(sql, "$3") {
-						a.int(v) // SQLite counts up to the highest
-					}
+				for _, v := range values[:a.stmt.BindParamCount()] {
+					a.int(v)
 				}
 			})
 			return c.Changes(), err
