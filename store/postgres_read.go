@@ -775,6 +775,7 @@ func (p *Postgres) Sweep(ctx context.Context, idempotencyBefore, batchBefore int
 	if err != nil {
 		return 0, err
 	}
-	batches, err := p.pool.Exec(ctx, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < $1 ORDER BY at LIMIT $2)", batchBefore, int64(limit))
+	// Their ids are in the order of time.
+	batches, err := p.pool.Exec(ctx, "DELETE FROM batch WHERE id IN (SELECT id FROM batch ORDER BY id LIMIT $2) AND at < $1", batchBefore, int64(limit))
 	return int(keys.RowsAffected() + batches.RowsAffected()), err
 }

@@ -757,8 +757,9 @@ func (s *SQLite) Sweep(ctx context.Context, idempotencyBefore, batchBefore int64
 				break
 			}
 		}
-		err := exec(c, "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE at < ? ORDER BY at LIMIT +?)",
-			func(a *args) { a.int(batchBefore).int(int64(limit)) })
+		// Their ids are in the order of time.
+		err := exec(c, "DELETE FROM batch WHERE id IN (SELECT id FROM batch ORDER BY id LIMIT +?) AND at < ?",
+			func(a *args) { a.int(int64(limit)).int(batchBefore) })
 		if err != nil {
 			return false, err
 		}

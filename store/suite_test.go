@@ -964,8 +964,15 @@ func TestIdempotencyAndSweep(t *testing.T) {
 				t.Errorf("swept %d below %d, %v; want %d", n, c.before, err, c.want)
 			}
 		}
-		if n, err := s.Sweep(ctx, 0, giro.Micros(clock)+1, 100); err != nil || n != 3 {
-			t.Errorf("swept %d batches, %v; want 3", n, err)
+		for _, c := range []struct {
+			before int64
+			limit  int
+			want   int
+		}{{giro.Micros(clock), 9, 0}, {giro.Micros(clock) + 1, 2, 2}, {giro.Micros(clock) + 1, 9, 1}} {
+			n, err := s.Sweep(ctx, 0, c.before, c.limit)
+			if err != nil || n != c.want {
+				t.Errorf("swept %d of at most %d batches, %v; want %d", n, c.limit, err, c.want)
+			}
 		}
 		// Keys that began anew do not hide the older ones behind them.
 		for _, created := range []int64{10, 200} {
