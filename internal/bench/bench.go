@@ -80,6 +80,8 @@ type Result struct {
 	Ceiling   float64 `json:"ceiling_per_second,omitempty"`
 	Ratio     float64 `json:"ratio,omitempty"`
 
+	CeilingP99 float64 `json:"ceiling_p99_ms,omitempty"` // in an open loop at the same rate
+
 	Bytes float64 `json:"bytes_each,omitempty"` // of work disk: what the store takes for each payout that life settled, all tables and indexes
 
 	Each        int     `json:"each,omitempty"`              // objects of one request, where there are several
@@ -252,14 +254,15 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 	}
 	each := objects(work)
 	turns, warm := 2, b.WarmUp
-	if rate > 0 || each == 1 && (b.ceiling == nil || !ceilingHas(work)) {
+	beside := b.ceiling != nil && ceilingHas(work)
+	if !beside && (rate > 0 || each == 1) {
 		turns = 1
 	}
-	how := load{clients: clients, count: b.Requests, warm: warm, duration: b.Duration / time.Duration(turns)}
+	how := load{clients: clients, rate: rate, count: b.Requests, warm: warm, duration: b.Duration / time.Duration(turns)}
 	var own, ceiling, single sample
 	for range turns {
 		how.warm = warm
-		if b.ceiling != nil && rate == 0 && ceilingHas(work) {
+		if beside {
 			one, err := drive(ctx, b.ceiling.address, how, w.requests(work, hot))
 			if err != nil {
 				return fmt.Errorf("ceiling: %w", err)
@@ -275,9 +278,7 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 			w.acknowledge(one)
 		}
 		before := w.server.figures()
-		at := how
-		at.rate = rate
-		one, err := drive(ctx, w.server.address, at, w.requests(work, hot))
+		one, err := drive(ctx, w.server.address, how, w.requests(work, hot))
 		if err != nil {
 			return err
 		}
@@ -303,7 +304,11 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 		r.SingleRatio = round(r.PerSecond/r.Single, 3)
 		r.Errors += single.errors
 	}
-	if ceiling.seconds > 0 {
+	if beside {
+		slices.Sort(ceiling.all)
+		r.CeilingP99 = milliseconds(quantile(ceiling.all, 0.99))
+	}
+	if beside && rate == 0 {
 		r.Ceiling = round(ceiling.perSecond(), 1)
 		r.Ratio = round(r.PerSecond/r.Ceiling, 3)
 	}

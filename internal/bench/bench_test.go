@@ -123,16 +123,23 @@ func TestAResultOfNothing(t *testing.T) {
 func TestOpenLoop(t *testing.T) {
 	t.Parallel()
 	c := bench.Config{
-		Giro: binary(t), Folder: t.TempDir(), Works: []string{"balance"}, Clients: []int{4}, Accounts: 2, Hot: true, Pool: 1,
-		Rates: []float64{400}, Requests: 100,
+		Giro: binary(t), Folder: t.TempDir(), Works: []string{"balance", "payouts"}, Clients: []int{4}, Accounts: 2, Hot: true, Pool: 1,
+		Rates: []float64{400}, Requests: 100, Ceiling: true,
 	}
 	var results []bench.Result
 	if err := bench.Run(t.Context(), c, func(r bench.Result) error { results = append(results, r); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	// The hundredth is due after 247.5 ms, so it took no less.
-	if len(results) != 1 || results[0].Requests != 100 || results[0].Errors > 0 || results[0].Seconds < 0.24 {
+	if len(results) != 2 {
 		t.Fatalf("%+v", results)
+	}
+	// The hundredth is due after 247.5 ms, so it took no less.
+	if r := results[0]; r.Requests != 100 || r.Errors > 0 || r.Seconds < 0.24 || r.CeilingP99 != 0 {
+		t.Errorf("%+v", r)
+	}
+	// In two turns with the ceiling, at the same rate.
+	if r := results[1]; r.Requests != 200 || r.Errors > 0 || r.Seconds < 0.48 || r.CeilingP99 <= 0 || r.Ceiling != 0 || r.Ratio != 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
