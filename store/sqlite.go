@@ -162,7 +162,7 @@ func (s *SQLite) prepare(c *sqlite.Conn) error {
 		statements = append(statements, "PRAGMA synchronous = OFF")
 	}
 	if c == s.writer && !s.options.ReadOnly {
-		statements = append(statements, "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 64000")
+		statements = append(statements, "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 256000")
 	}
 	for _, statement := range statements {
 		err := pragma(c, statement)
@@ -322,7 +322,7 @@ func (s *SQLite) Close() error {
 		errs = append(errs, s.writer.Close())
 	}
 	if s.log != nil {
-		errs = append(errs, s.log.file.Close())
+		errs = append(errs, s.log.file.Close(), s.log.log.Close())
 	}
 	if s.options.Loading {
 		errs = append(errs, syncFile(s.path))

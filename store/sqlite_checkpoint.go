@@ -1,19 +1,27 @@
 package store
 
 import (
+	"encoding/binary"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 )
 
 const (
-	firstCheckpoint  = 32      // commits before the first checkpoint, when it is not known how long they are
-	checkpointFrames = 4000    // of the log, 16 MiB, between checkpoints: a page that many commits change is copied once
-	restartFrames    = 16000   // of the log, 64 MiB: then it is begun anew
-	restartRest      = 128     // so few frames are copied while nobody writes: about a millisecond
-	writeOutPiece    = 1 << 20 // bytes of the database that are on their way to the disk at once
-	restartPasses    = 8       // checkpoints beside the writer to come down to that, each shorter than the one before
+	firstCheckpoint  = 32        // commits before the first checkpoint, when it is not known how long they are
+	checkpointFrames = 4000      // of the log, 16 MiB, between checkpoints: a page that many commits change is copied once
+	restartFrames    = 16000     // of the log, 64 MiB: then it is begun anew, but not soon after the last time
+	restartFramesMax = 64000     // 256 MiB: then in any case
+	restartRest      = 128       // so few frames are copied while nobody writes: about a millisecond
+	writeOutPieces   = 512       // parts of the database that are on their way to the disk one after the other
+	writeOutPiece    = 256 << 10 // bytes in the smallest
+	restartPasses    = 8         // checkpoints beside the writer to come down to that, each shorter than the one before
+
+	// While all of the log goes into the database and that to the disk, commits
+	// take longer. A machine that fills 64 MiB in half a second would do little else.
+	restartPause = 2 * time.Second
 )
 
 // checkpointer copies what the write-ahead log holds into the database, beside
@@ -26,13 +34,22 @@ type checkpointer struct {
 	file    *os.File // the database; closed after all connections, whose locks in it end with it
 	commits atomic.Int64
 	next    atomic.Int64 // commits at which to checkpoint
+	every   int64        // commits between two checkpoints, as planned last
 	restart int64        // frames at which the log is begun anew
-	frames  int64        // of the log, at the last checkpoint
-	last    int64        // of the log, when that was planned
-	counted int64        // commits then
+	begun   time.Time    // when it was
+	log     *os.File
+	seen    logPlace // at the last checkpoint
+	planned logPlace // when next was set
+	counted int64    // commits then
 	wake    chan struct{}
 	quit    chan struct{}
 	ended   chan struct{}
+}
+
+// logPlace is how far the log had come.
+type logPlace struct {
+	round  uint32 // how often it was begun anew, as its header counts
+	frames int64
 }
 
 func (s *SQLite) startCheckpointer() (*checkpointer, error) {
@@ -50,7 +67,13 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 		c.Close()
 		return nil, err
 	}
-	l := &checkpointer{conn: c, file: f, restart: restartFrames, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	log, err := os.Open(s.path + "-wal")
+	if err != nil {
+		c.Close()
+		f.Close()
+		return nil, err
+	}
+	l := &checkpointer{conn: c, file: f, log: log, every: firstCheckpoint, restart: restartFrames, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(firstCheckpoint)
 	go func() {
 		defer close(l.ended)
@@ -59,7 +82,9 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 			case <-l.quit:
 				return
 			case <-l.wake:
-				l.run(s)
+				if l.due() { // what was written while one ran has woken it once more
+					l.run(s)
+				}
 			}
 		}
 	}()
@@ -68,7 +93,8 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 
 // wrote counts a commit.
 func (l *checkpointer) wrote() {
-	if l.commits.Add(1) < l.next.Load() {
+	l.commits.Add(1)
+	if !l.due() {
 		return
 	}
 	select {
@@ -77,15 +103,17 @@ func (l *checkpointer) wrote() {
 	}
 }
 
+func (l *checkpointer) due() bool { return l.commits.Load() >= l.next.Load() }
+
 // run checkpoints once, and begins the log anew where it is long. A failure
 // leaves the log as it is; the writer's own checkpoint, far beyond, is the one
 // whose failure shows.
 func (l *checkpointer) run(s *SQLite) {
 	defer l.plan()
 	for pass, rest := 0, int64(restartFrames); pass < restartPasses && rest > restartRest; pass++ {
-		before := l.frames
+		before := l.seen.frames
 		frames, err := l.checkpoint()
-		if err != nil || frames < l.restart {
+		if err != nil || frames < l.restart || frames < restartFramesMax && time.Since(l.begun) < restartPause {
 			return
 		}
 		// SQLite syncs the database where all of the log is copied, which is below,
@@ -105,11 +133,12 @@ func (l *checkpointer) run(s *SQLite) {
 	}
 	defer func() { s.turn <- struct{}{} }()
 	l.checkpoint()
+	l.begun = time.Now()
 }
 
 // settle puts on the disk what was copied into the database.
 func (l *checkpointer) settle() error {
-	err := writeOut(l.file, writeOutPiece)
+	err := writeOut(l.file)
 	if err != nil {
 		return err
 	}
@@ -120,28 +149,29 @@ func (l *checkpointer) settle() error {
 // were.
 func (l *checkpointer) plan() {
 	commits := l.commits.Load()
-	grown := l.frames
-	if l.frames >= l.last {
-		grown -= l.last // else the log was begun anew
+	grown := l.seen.frames
+	if l.seen.round == l.planned.round {
+		grown -= l.planned.frames // else the log was begun anew
 	}
-	every := int64(firstCheckpoint)
 	if n := commits - l.counted; n > 0 && grown > 0 {
-		every = max(1, checkpointFrames*n/grown)
+		l.every = max(1, checkpointFrames*n/grown)
 	}
-	l.counted, l.last = commits, l.frames
-	l.next.Store(commits + every)
+	l.counted, l.planned = commits, l.seen
+	l.next.Store(commits + l.every)
 }
 
 // checkpoint copies what no reader still needs from the log, and returns the
 // log's length.
 func (l *checkpointer) checkpoint() (frames int64, err error) {
+	var header [16]byte // of the log: its round ends it
+	l.log.ReadAt(header[:], 0)
 	err = query(l.conn, "PRAGMA wal_checkpoint(PASSIVE)", nil, func(r *row) error {
 		r.int() // 1: another connection checkpoints just now
 		frames = r.int()
 		return nil
 	})
 	if err == nil {
-		l.frames = frames
+		l.seen = logPlace{binary.BigEndian.Uint32(header[12:]), frames}
 	}
 	return frames, err
 }

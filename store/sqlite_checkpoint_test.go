@@ -72,6 +72,16 @@ func TestALongLogBeginsAnew(t *testing.T) {
 	if got := rounds(); got != first+1 {
 		t.Errorf("a long log was not begun anew once: %d, before %d", got, first)
 	}
+	begun := s.log.begun
+	s.log.run(s)
+	if s.log.begun != begun {
+		t.Error("a log that had just been begun anew was again")
+	}
+	s.log.begun = begun.Add(-restartPause)
+	s.log.run(s)
+	if !s.log.begun.After(begun) {
+		t.Error("a log that was begun anew long ago was not again")
+	}
 	if n := count(); n != int64(written) {
 		t.Errorf("%d of %d rows are left", n, written)
 	}
@@ -83,5 +93,73 @@ func TestALongLogBeginsAnew(t *testing.T) {
 	}
 	if n := count(); n != int64(written) {
 		t.Errorf("opened again, %d of %d rows are left", n, written)
+	}
+}
+
+// TestCheckpointsAreFramesApart: how many commits that is follows from how long
+// the last ones were, whether the log was begun anew in between or not.
+func TestCheckpointsAreFramesApart(t *testing.T) {
+	t.Parallel()
+	s, err := OpenSQLite(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	written := byte(0)
+	write := func(n int) {
+		t.Helper()
+		for range n {
+			written++
+			err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
+				return true, exec(c, "INSERT INTO batch (id, at) VALUES (?, 1)", func(a *args) { a.id([16]byte{written}) })
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l := s.log
+	write(10)
+	l.run(s)
+	if l.due() {
+		t.Error("a checkpoint is due right after one")
+	}
+	// All of the log is copied, so the next commit begins it anew.
+	before := l.seen
+	write(6)
+	l.run(s)
+	if l.seen.round != before.round+1 {
+		t.Fatalf("the log is in round %d after %d", l.seen.round, before.round)
+	}
+	if want := checkpointFrames * 6 / l.seen.frames; l.every != want {
+		t.Errorf("after 6 commits of %d frames in all the next checkpoint comes in %d commits, want %d", l.seen.frames, l.every, want)
+	}
+	// A checkpoint that nothing was written before says nothing about commits.
+	every := l.every
+	l.run(s)
+	if l.every != every {
+		t.Errorf("after no commit the next checkpoint comes in %d commits, want %d", l.every, every)
+	}
+	// One that a reader keeps in the log does not begin it anew.
+	err = s.snapshot(t.Context(), func(c *sqlite.Conn) error {
+		write(1)
+		if err := query(c, "SELECT count(*) FROM batch", nil, func(*row) error { return nil }); err != nil {
+			return err
+		}
+		write(1)
+		l.run(s)
+		before = l.seen
+		write(5)
+		l.run(s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.seen.round != before.round {
+		t.Fatalf("a log that somebody reads was begun anew: round %d after %d", l.seen.round, before.round)
+	}
+	if want := checkpointFrames * 5 / (l.seen.frames - before.frames); l.every != want {
+		t.Errorf("after 5 commits of %d frames in all the next checkpoint comes in %d commits, want %d", l.seen.frames-before.frames, l.every, want)
 	}
 }

@@ -30,13 +30,15 @@ func syncData(file uintptr) int32 {
 const sendAndWait = 1 | 2 | 4
 
 // writeOut writes what has changed of a file to the disk, piece by piece: whoever
-// syncs another file meanwhile waits for one piece at most. It promises nothing:
-// what is written may still wait in the disk.
-func writeOut(f *os.File, piece int64) error {
+// syncs another file meanwhile waits for one piece at most, and what counts there
+// are the pages that lie apart. It promises nothing: what is written may still wait
+// in the disk.
+func writeOut(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
+	piece := max(writeOutPiece, info.Size()/writeOutPieces)
 	for at := int64(0); at < info.Size(); at += piece {
 		for {
 			err = syscall.SyncFileRange(int(f.Fd()), at, piece, sendAndWait)
