@@ -16,7 +16,7 @@ import (
 
 const (
 	wipeStep  = 1000 // rows at once, so that no commit waits for long
-	wipeTries = 5    // looks at a book that others write to meanwhile
+	wipeTries = 5    // looks at a book in which others make transfers meanwhile
 )
 
 // ErrWiping is what gets whoever names a book that is being wiped.
@@ -60,16 +60,16 @@ func (e *Engine) TestData(ctx context.Context, book Book) (TestData, error) {
 // has transfers with another merchant's, whose half of them would stay alone.
 func (e *Engine) Wipe(ctx context.Context, call *Call) (TestData, error) {
 	var err error
-	for range wipeTries { // until nothing moves between the look and the decision
+	for range wipeTries { // until no transfer comes between the look and the decision
 		var was TestData
-		if was, err = e.wipe(ctx, call); !errors.Is(err, errMoved) {
+		if was, err = e.wipe(ctx, call); !errors.Is(err, errTransferred) {
 			return was, err
 		}
 	}
 	return TestData{}, err
 }
 
-var errMoved = &Error{Code: CodeUnavailable, Message: "the test data changed while it was being closed; stop what writes to it and send the request again", RetryAfter: time.Second}
+var errTransferred = &Error{Code: CodeUnavailable, Message: "transfers were made while the test data was being closed; stop what makes them and send the request again", RetryAfter: time.Second}
 
 func (e *Engine) wipe(ctx context.Context, call *Call) (TestData, error) {
 	book := call.Book()
@@ -79,6 +79,10 @@ func (e *Engine) wipe(ctx context.Context, call *Call) (TestData, error) {
 	head, err := e.Store.Head(ctx, book)
 	if err != nil {
 		return TestData{}, err
+	}
+	var transfers int64 // of others with this one too
+	if head != nil {
+		transfers = head.Transfers
 	}
 	entangled, err := e.Store.Entangled(ctx, book)
 	if err != nil {
@@ -91,8 +95,8 @@ func (e *Engine) wipe(ctx context.Context, call *Call) (TestData, error) {
 			return nil, Refuse(CodeInFlight, "", "the test data is being wiped already")
 		case entangled:
 			return nil, Refuse(CodeInvalidState, "", "test data with transfers between merchants is not wiped: the other merchant's half of them would stay alone")
-		case head != nil && h.Events != head.Events:
-			return nil, errMoved
+		case h.Transfers != transfers:
+			return nil, errTransferred
 		}
 		h.Wiping = b.At
 		return h.testData(), nil
