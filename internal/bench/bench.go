@@ -230,7 +230,7 @@ func (b *bench) onServer(ctx context.Context, works []string, pause bool) (err e
 	return nil
 }
 
-// cell measures one combination, in two turns with the ceiling.
+// cell measures one combination, in two turns with the ceiling, with a rate in one.
 func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clients int, rate float64) error {
 	r := b.result(work)
 	r.Clients, r.Rate, r.Accounts = clients, rate, b.Accounts
@@ -255,8 +255,8 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 	each := objects(work)
 	turns, warm := 2, b.WarmUp
 	beside := b.ceiling != nil && ceilingHas(work)
-	if !beside && (rate > 0 || each == 1) {
-		turns = 1
+	if rate > 0 || !beside && each == 1 {
+		turns = 1 // between two there would be time for what a load puts off
 	}
 	how := load{clients: clients, rate: rate, count: b.Requests, warm: warm, duration: b.Duration / time.Duration(turns)}
 	var own, ceiling, single sample
