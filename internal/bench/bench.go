@@ -256,7 +256,7 @@ func (b *bench) cell(ctx context.Context, w *world, work string, hot bool, clien
 	turns, warm := 2, b.WarmUp
 	beside := b.ceiling != nil && ceilingHas(work)
 	if rate > 0 || !beside && each == 1 {
-		turns = 1 // between two there would be time for what a load puts off
+		turns = 1 // one stretch of the length that was asked for
 	}
 	how := load{clients: clients, rate: rate, count: b.Requests, warm: warm, duration: b.Duration / time.Duration(turns)}
 	var own, ceiling, single sample
