@@ -322,7 +322,7 @@ func (s *SQLite) Close() error {
 		errs = append(errs, s.writer.Close())
 	}
 	if s.log != nil {
-		errs = append(errs, s.log.file.Close(), s.log.log.Close())
+		errs = append(errs, s.log.file.Close(), s.log.wal.Close())
 	}
 	if s.options.Loading {
 		errs = append(errs, syncFile(s.path))

@@ -37,10 +37,10 @@ type checkpointer struct {
 	every   int64        // commits between two checkpoints, as planned last
 	restart int64        // frames at which the log is begun anew
 	begun   time.Time    // when it was
-	log     *os.File
-	seen    logPlace // at the last checkpoint
-	planned logPlace // when next was set
-	counted int64    // commits then
+	wal     *os.File     // the log, whose header tells its round; closed like the database
+	seen    logPlace     // at the last checkpoint
+	planned logPlace     // when next was set
+	counted int64        // commits then
 	wake    chan struct{}
 	quit    chan struct{}
 	ended   chan struct{}
@@ -67,13 +67,13 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 		c.Close()
 		return nil, err
 	}
-	log, err := os.Open(s.path + "-wal")
+	wal, err := os.Open(s.path + "-wal")
 	if err != nil {
 		c.Close()
 		f.Close()
 		return nil, err
 	}
-	l := &checkpointer{conn: c, file: f, log: log, every: firstCheckpoint, restart: restartFrames, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	l := &checkpointer{conn: c, file: f, wal: wal, every: firstCheckpoint, restart: restartFrames, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(firstCheckpoint)
 	go func() {
 		defer close(l.ended)
@@ -113,7 +113,7 @@ func (l *checkpointer) run(s *SQLite) {
 	for pass, rest := 0, int64(restartFrames); pass < restartPasses && rest > restartRest; pass++ {
 		before := l.seen.frames
 		frames, err := l.checkpoint()
-		if err != nil || frames < l.restart || frames < restartFramesMax && time.Since(l.begun) < restartPause {
+		if err != nil || !l.long(frames) {
 			return
 		}
 		// SQLite syncs the database where all of the log is copied, which is below,
@@ -134,6 +134,11 @@ func (l *checkpointer) run(s *SQLite) {
 	defer func() { s.turn <- struct{}{} }()
 	l.checkpoint()
 	l.begun = time.Now()
+}
+
+// long reports whether a log of so many frames is to be begun anew.
+func (l *checkpointer) long(frames int64) bool {
+	return frames >= restartFramesMax || frames >= l.restart && time.Since(l.begun) >= restartPause
 }
 
 // settle puts on the disk what was copied into the database.
@@ -164,7 +169,7 @@ func (l *checkpointer) plan() {
 // log's length.
 func (l *checkpointer) checkpoint() (frames int64, err error) {
 	var header [16]byte // of the log: its round ends it
-	l.log.ReadAt(header[:], 0)
+	l.wal.ReadAt(header[:], 0)
 	err = query(l.conn, "PRAGMA wal_checkpoint(PASSIVE)", nil, func(r *row) error {
 		r.int() // 1: another connection checkpoints just now
 		frames = r.int()
