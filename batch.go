@@ -31,6 +31,7 @@ type Batch struct {
 	undo   []func()
 	span   int               // counts savepoints and rollbacks: what is undone since the last needs no undoing twice
 	rolled map[UUID][]Rollup // the cells of the loaded movements as they were
+	next   func()            // lets the engine's next batch begin
 	watch  *watch            // of a person's command; nil: nobody's audit log needs it
 	newID  func(at int64) UUID
 	salt   func() uint32
@@ -93,6 +94,14 @@ func (b *Batch) PutDocument(d *StoredDocument) {
 	b.documents[DocumentKey{Kind: d.Kind, ID: d.ID}] = d
 	if d.Lookup != "" {
 		b.documents[DocumentKey{Kind: d.Kind, Lookup: d.Lookup}] = d
+	}
+}
+
+// Committed tells the engine that the store takes its next batch, though this one
+// is not on the disk yet and Update has not returned; for stores that can.
+func (b *Batch) Committed() {
+	if b.next != nil {
+		b.next()
 	}
 }
 

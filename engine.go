@@ -16,9 +16,9 @@ import (
 )
 
 // Engine runs commands: it gathers what is queued into a batch, lets the store
-// load the rows, decides, and answers every caller after the commit. One
-// goroutine commits; while it does the next batch gathers, so there is no timer
-// and an idle server answers after one commit.
+// load the rows, decides, and answers every caller once the commit is on the disk.
+// One batch is decided and written at a time; while it is the next one gathers, so
+// there is no timer and an idle server answers after one commit.
 //
 // The exported fields are set before Start and not changed after it.
 type Engine struct {
@@ -42,16 +42,18 @@ type Engine struct {
 	Notice func(m *Movement, typ string) *Notice
 	Logf   func(format string, args ...any)
 
-	process UUID
-	mu      sync.Mutex
-	queue   queue
-	patient []*command // patient ones
-	hurried bool       // which have waited long enough
-	closed  bool
-	wake    chan struct{}
-	stopped chan struct{} // no new jobs
-	ended   chan struct{} // no new commands
-	broken  atomic.Pointer[error]
+	process    UUID
+	mu         sync.Mutex
+	queue      queue
+	patient    []*command // patient ones
+	hurried    bool       // which have waited long enough
+	closed     bool
+	wake       chan struct{}
+	committing chan struct{} // holds a token while no batch is gathered, decided or written
+	landing    atomic.Int64  // batches that are written and on their way to the disk
+	stopped    chan struct{} // no new jobs
+	ended      chan struct{} // no new commands
+	broken     atomic.Pointer[error]
 
 	executing executions
 	merchants sync.Map // number → *cachedMerchant
@@ -215,8 +217,12 @@ func (e *Engine) Start() {
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
 	e.attempts, e.giveUp = context.WithCancel(context.Background())
-	e.inFlight.Add(5)
-	go e.commitLoop()
+	e.committing = make(chan struct{}, 1)
+	e.committing <- struct{}{}
+	e.inFlight.Add(4 + commitsAtOnce)
+	for range commitsAtOnce {
+		go e.commitLoop()
+	}
 	go func() {
 		defer e.inFlight.Done()
 		e.sweepLoop()
@@ -417,10 +423,7 @@ func (e *Engine) push(c *command) error {
 	}
 	e.queue.push(c)
 	e.mu.Unlock()
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	e.wakeCommit()
 	return nil
 }
 
@@ -434,10 +437,7 @@ func (e *Engine) hurry() {
 	e.mu.Lock()
 	e.hurried = true
 	e.mu.Unlock()
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	e.wakeCommit()
 }
 
 func (e *Engine) take() []*command {
@@ -461,32 +461,77 @@ func (e *Engine) isEnded() bool {
 	}
 }
 
+// While a batch is on its way to the disk the store may take the next one, see
+// Batch.Committed. What a batch costs beside its commands limits how far that goes.
+const (
+	commitsAtOnce = 6  // batches under way: one that is decided and written, and those before it
+	batchEnough   = 5  // with fewer commands a batch waits for more, or for those before it to be on the disk
+	batchAlone    = 16 // with more the next batch begins when this one is on the disk
+)
+
+// commitLoop commits one batch after the other, in turn with its like.
 func (e *Engine) commitLoop() {
 	defer e.inFlight.Done()
 	for {
-		batch := e.take()
-		if len(batch) == 0 {
-			select {
-			case <-e.wake:
-				continue
-			case <-e.ended:
-				e.mu.Lock()
-				last := e.queue.waiting+len(e.patient) == 0
-				e.closed = last
-				e.mu.Unlock()
-				if last {
-					return
-				}
+		<-e.committing
+		batch := e.gather()
+		if batch == nil {
+			e.committing <- struct{}{} // the others end likewise
+			return
+		}
+		landing := false
+		e.commit(batch, func() {
+			landing = true
+			e.landing.Add(1)
+			e.committing <- struct{}{}
+		})
+		if !landing {
+			e.committing <- struct{}{}
+			continue
+		}
+		e.landing.Add(-1)
+		e.wakeCommit()
+	}
+}
+
+// gather waits for the next batch; nil: there will be none.
+func (e *Engine) gather() []*command {
+	for {
+		ended := e.isEnded()
+		if ended || e.landing.Load() == 0 || e.Waiting() >= batchEnough {
+			if batch := e.take(); len(batch) > 0 {
+				return batch
 			}
 		}
-		e.commit(batch)
+		if !ended {
+			select {
+			case <-e.wake:
+			case <-e.ended:
+			}
+			continue
+		}
+		e.mu.Lock()
+		last := e.queue.waiting+len(e.patient) == 0
+		e.closed = last
+		e.mu.Unlock()
+		if last {
+			return nil
+		}
+	}
+}
+
+func (e *Engine) wakeCommit() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
 	}
 }
 
 // commit runs commands in one database transaction and answers them. Where the
 // database refuses the whole, each runs alone, so that one poisonous command
-// does not take the others with it.
-func (e *Engine) commit(batch []*command) {
+// does not take the others with it. next lets the next batch begin; it is called
+// once, or not at all.
+func (e *Engine) commit(batch []*command, next func()) {
 	if err := e.Healthy(); err != nil {
 		for _, c := range batch {
 			c.err = &Error{Code: CodeUnavailable, Message: "giro has stopped taking requests because its books do not add up", Err: err}
@@ -513,6 +558,9 @@ func (e *Engine) commit(batch []*command) {
 			}
 		}()
 		b.notice = e.Notice
+		if len(batch) <= batchAlone {
+			b.next = next
+		}
 		for _, c := range batch {
 			c.run(e, b)
 		}
@@ -532,7 +580,7 @@ func (e *Engine) commit(batch []*command) {
 		e.Logf("the engine stops: %v", err)
 	case len(batch) > 1 && !errors.Is(err, ErrCommitUnknown) && !errors.Is(err, ErrUnreachable):
 		for _, c := range batch {
-			e.commit([]*command{c})
+			e.commit([]*command{c}, nil)
 		}
 		return
 	}

@@ -20,7 +20,8 @@ type Store interface {
 	// the database asks for it (serialisation failure, lost connection before
 	// COMMIT), so it keeps nothing from an earlier run. An error of decide
 	// writes nothing. ErrCommitUnknown: the answer to COMMIT was lost and the
-	// batch's own row could not be read either.
+	// batch's own row could not be read either, or the disk failed. decide may see
+	// what others have written before it is durable; when Update returns it is.
 	Update(ctx context.Context, keys *Keys, decide func(*Batch) error) error
 
 	// Movement returns nil where the book neither made nor received it. A

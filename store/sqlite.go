@@ -36,6 +36,7 @@ type SQLite struct {
 	readers *sqlitex.Pool
 	known   accounts      // the writer's
 	log     *checkpointer // nil when read-only
+	durable *durable      // nil where commits are on the disk when they return, or not at all
 
 	verifying chan struct{} // holds a token while Verify runs
 	limits    limits        // of Verify
@@ -96,7 +97,11 @@ func (s *SQLite) open(dir string) error {
 		}
 	}
 	var err error
-	s.writer, err = s.connect(flags)
+	durable := int64(0)
+	if !s.options.ReadOnly && !s.options.Loading {
+		s.durable, durable = newDurable()
+	}
+	s.writer, err = s.connect(flags, durable)
 	if err != nil {
 		return err
 	}
@@ -138,14 +143,14 @@ func (s *SQLite) open(dir string) error {
 // connect opens a connection that writes, or that stands for it where nothing is
 // written. A buffered log reaches the others with its sync, so one that is not
 // synced has no buffer.
-func (s *SQLite) connect(flags sqlite.OpenFlags) (*sqlite.Conn, error) {
+func (s *SQLite) connect(flags sqlite.OpenFlags, durable int64) (*sqlite.Conn, error) {
 	if s.options.ReadOnly || s.options.Loading {
 		return sqlite.OpenConn(s.path, flags)
 	}
 	if err := registerFiles(); err != nil {
 		return nil, err
 	}
-	return sqlite.OpenConn(wrappedURI(s.path), flags|sqlite.OpenURI)
+	return sqlite.OpenConn(wrappedURI(s.path, durable), flags|sqlite.OpenURI)
 }
 
 // prepare sets what SQLite forgets with each connection.
@@ -316,6 +321,7 @@ func (s *SQLite) Close() error {
 	if s.readers != nil {
 		<-s.turn // never given back: whoever waits to write sees closed
 		close(s.turn)
+		errs = append(errs, s.durable.wait())
 		errs = append(errs, s.readers.Close())
 	}
 	if s.writer != nil {
@@ -355,12 +361,12 @@ func (s *SQLite) read(ctx context.Context, f func(*sqlite.Conn) error) error {
 		}
 		return fmt.Errorf("take a reader: %w", err)
 	}
-	defer s.readers.Put(c)
 	err = f(c)
+	s.readers.Put(c)
 	if err != nil && ctx.Err() != nil && sqlite.ErrCode(err) == sqlite.ResultInterrupt {
 		return ctx.Err()
 	}
-	return err
+	return errors.Join(err, s.durable.wait())
 }
 
 // snapshot runs f on a reader whose statements all see the same state.
@@ -375,18 +381,23 @@ func (s *SQLite) snapshot(ctx context.Context, f func(*sqlite.Conn) error) error
 var errCommit = errors.New("commit")
 
 // write runs f alone on the writer, in one transaction. f's transaction is
-// committed if it returns true.
+// committed if it returns true, and on the disk when write returns.
 func (s *SQLite) write(ctx context.Context, f func(*sqlite.Conn) (commit bool, err error)) error {
-	return s.writeThen(ctx, f, func() {})
+	err := s.commit(ctx, f, func() {})
+	if err != nil {
+		return err
+	}
+	return s.durable.wait()
 }
 
-// writeThen is write that, once f's transaction is committed, runs then before
+// commit is write without the disk: what f has done, or only read, is not to be
+// told before durable.wait. Once the transaction is committed it runs then, before
 // anybody else writes.
-func (s *SQLite) writeThen(ctx context.Context, f func(*sqlite.Conn) (commit bool, err error), then func()) error {
+func (s *SQLite) commit(ctx context.Context, f func(*sqlite.Conn) (commit bool, err error), then func()) error {
 	if s.options.ReadOnly {
 		return errors.New("the store is open for reading alone")
 	}
-	err := ctx.Err()
+	err := errors.Join(ctx.Err(), s.durable.broken())
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,16 @@ const (
 	restartFrames    = 16000     // of the log, 64 MiB: then it is begun anew, but not soon after the last time
 	restartFramesMax = 64000     // 256 MiB: then in any case
 	restartRest      = 128       // so few frames are copied while nobody writes: about a millisecond
-	writeOutPieces   = 512       // parts of the database that are on their way to the disk one after the other
-	writeOutPiece    = 256 << 10 // bytes in the smallest
-	restartPasses    = 8         // checkpoints beside the writer to come down to that, each shorter than the one before
+	restartPasses    = 3         // checkpoints beside the writer to come down to that, each shorter than the one before
+	writeOutPiece    = 256 << 10 // bytes of the database that are on their way to the disk at once, at least
+
+	// Parts of the database that go to the disk one after the other: at first,
+	// when there is much, and later. A part costs time though little of it has
+	// changed, in which the log grows.
+	writeOutParts     = 512
+	writeOutPartsRest = 32
+	// The disk is left to the log for so many times as long as a part took.
+	writeOutPause = 3
 
 	// While all of the log goes into the database and that to the disk, commits
 	// take longer. A machine that fills 64 MiB in half a second would do little else.
@@ -53,7 +60,7 @@ type logPlace struct {
 }
 
 func (s *SQLite) startCheckpointer() (*checkpointer, error) {
-	c, err := s.connect(sqlite.OpenReadWrite)
+	c, err := s.connect(sqlite.OpenReadWrite, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +79,15 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 		c.Close()
 		f.Close()
 		return nil, err
+	}
+	if s.durable != nil {
+		err = s.durable.open(wal)
+		if err != nil {
+			c.Close()
+			f.Close()
+			wal.Close()
+			return nil, err
+		}
 	}
 	l := &checkpointer{conn: c, file: f, wal: wal, every: firstCheckpoint, restart: restartFrames, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(firstCheckpoint)
@@ -109,6 +125,9 @@ func (l *checkpointer) due() bool { return l.commits.Load() >= l.next.Load() }
 // leaves the log as it is; the writer's own checkpoint, far beyond, is the one
 // whose failure shows.
 func (l *checkpointer) run(s *SQLite) {
+	if s.durable.broken() != nil {
+		return
+	}
 	defer l.plan()
 	for pass, rest := 0, int64(restartFrames); pass < restartPasses && rest > restartRest; pass++ {
 		before := l.seen.frames
@@ -118,7 +137,12 @@ func (l *checkpointer) run(s *SQLite) {
 		}
 		// SQLite syncs the database where all of the log is copied, which is below,
 		// while nobody writes: nearly all of it is on the disk by then.
-		if l.settle() != nil {
+		if pass == 0 {
+			err = writeOut(l.file, writeOutParts, writeOutPause)
+		} else {
+			err = writeOut(l.file, writeOutPartsRest, 0)
+		}
+		if err != nil || l.file.Sync() != nil {
 			return
 		}
 		rest = frames - before // the next pass finds what was written during this one
@@ -139,15 +163,6 @@ func (l *checkpointer) run(s *SQLite) {
 // long reports whether a log of so many frames is to be begun anew.
 func (l *checkpointer) long(frames int64) bool {
 	return frames >= restartFramesMax || frames >= l.restart && time.Since(l.begun) >= restartPause
-}
-
-// settle puts on the disk what was copied into the database.
-func (l *checkpointer) settle() error {
-	err := writeOut(l.file)
-	if err != nil {
-		return err
-	}
-	return l.file.Sync()
 }
 
 // plan sets when to checkpoint next, by how long the commits since the last time

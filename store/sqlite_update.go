@@ -21,7 +21,7 @@ func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.
 	var batch *giro.Batch
 	var touched *giro.Writes
 	var refused error // decide's own error goes back as it is
-	err := s.writeThen(ctx, func(c *sqlite.Conn) (bool, error) {
+	err := s.commit(ctx, func(c *sqlite.Conn) (bool, error) {
 		at := giro.Micros(s.options.Now())
 		batch = giro.NewBatch(s.options.NewID(at), at, s.options.NewID, s.options.Salt)
 		were, err := s.loadBatch(c, keys, batch)
@@ -46,17 +46,27 @@ func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.
 			return false, fmt.Errorf("write the batch's row: %w", err)
 		}
 		return true, nil
-	}, func() { batch.Accounts(s.known.bring) })
+	}, func() {
+		batch.Accounts(s.known.bring)
+		s.release(touched)
+	})
 	if refused != nil {
 		return refused
 	}
 	if errors.Is(err, errCommit) {
 		err = s.settle(batch.ID, err)
+		if err == nil {
+			s.release(touched)
+		}
 	}
 	if err != nil {
 		return err
 	}
-	s.release(touched)
+	batch.Committed()
+	err = s.durable.wait()
+	if err != nil {
+		return errors.Join(giro.ErrCommitUnknown, err)
+	}
 	return nil
 }
 

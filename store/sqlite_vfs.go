@@ -1,10 +1,10 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -18,16 +18,19 @@ import (
 
 // files is the VFS that the system's is wrapped in, made once.
 var files struct {
-	once    sync.Once
-	err     error
-	under   uintptr // the system's
-	size    uintptr // of one of its files
-	mu      sync.Mutex
-	methods map[uintptr]uintptr // the system's methods → those of a log
-	failed  atomic.Bool         // a log was not written or synced: what stands in one may not be on the disk
+	once      sync.Once
+	err       error
+	under     uintptr // the system's
+	size      uintptr // of one of its files
+	parameter uintptr // durableParameter, in C
+	mu        sync.Mutex
+	methods   map[uintptr]uintptr // the system's methods → those of a log
 }
 
-const filesName = "giro"
+const (
+	filesName        = "giro"
+	durableParameter = "durable"
+)
 
 // pointer makes a pointer of an address that is not Go's to move or free.
 func pointer[T any](address uintptr) *T { return *(**T)(unsafe.Pointer(&address)) }
@@ -65,7 +68,9 @@ func registerFiles() error {
 		v.under = lib.Xsqlite3_vfs_find(tls, 0)
 		made := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(lib.Tsqlite3_vfs{})))
 		name, err := libc.CString(filesName)
-		if v.under == 0 || made == 0 || err != nil {
+		var wrong error
+		v.parameter, wrong = libc.CString(durableParameter)
+		if err = errors.Join(err, wrong); v.under == 0 || made == 0 || err != nil {
 			v.err = fmt.Errorf("wrap SQLite's files: %v", err)
 			return
 		}
@@ -81,9 +86,10 @@ func registerFiles() error {
 	return v.err
 }
 
-// wrappedURI names a database whose files are wrapped.
-func wrappedURI(path string) string {
-	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?vfs=" + filesName
+// wrappedURI names a database whose files are wrapped. The durable of that number
+// puts its commits on the disk; 0: each is when it returns.
+func wrappedURI(path string, durable int64) string {
+	return fmt.Sprintf("file:%s?vfs=%s&%s=%d", strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path), filesName, durableParameter, durable)
 }
 
 // openFile is the VFS' method to open a file.
@@ -94,7 +100,10 @@ func openFile(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) in
 		return code
 	}
 	opened := pointer[lib.Tsqlite3_file](file)
-	*logOf(file) = logFile{methods: opened.FpMethods, lost: -1, own: syncsData}
+	*logOf(file) = logFile{
+		methods: opened.FpMethods, lost: -1, own: syncsData,
+		durable: lib.Xsqlite3_uri_int64(tls, name, files.parameter, 0),
+	}
 	methods := logMethods(tls, opened.FpMethods)
 	if methods == 0 {
 		function[fileClose](pointer[lib.Tsqlite3_io_methods](opened.FpMethods).FxClose)(tls, file)

@@ -21,11 +21,10 @@ import (
 // with a journal is a commit of that journal, in which other files' data may have
 // to be waited for.
 //
-// A checkpoint begins with a sync of the log, beside those of the writer, who
-// waits for the disk meanwhile. Where every commit is synced before anybody is told
-// of it, and the connection has synced once what it found when it was opened,
-// there is nothing left of others' to sync: one that has written nothing since its
-// last sync has none. After a failure nobody relies on that.
+// The sync of a commit is not the log's own doing: it says that the frames are in
+// the file, and durable does the rest beside the writer. A sync that follows
+// something else, the header of a log that is begun anew or nothing at all, as
+// where a checkpoint begins, is done at once.
 
 // logBuffer is how many bytes of a log wait at most. SQLite's own files take
 // less than 128 KiB in one write.
@@ -40,7 +39,8 @@ type logFile struct {
 	lost    int64 // from where on the system did not take what was written; below 0: it took all
 	own     bool  // its syncs are syncData
 	synced  bool  // the system's VFS has synced it once, and the folder with it
-	written bool  // by this connection since its last sync
+	durable int64 // number of the one that puts commits on the disk; 0: this log does
+	frames  bool  // and nothing else was written since the last sync
 }
 
 func logOf(file uintptr) *logFile { return pointer[logFile](file + files.size) }
@@ -59,7 +59,6 @@ func (l *logFile) flush(tls *libc.TLS, file uintptr) int32 {
 	code := function[fileMove](l.system().FxWrite)(tls, file, l.buffer, int32(l.length), l.start)
 	if code != lib.SQLITE_OK {
 		l.lost = l.start
-		files.failed.Store(true)
 	}
 	l.length = 0
 	return code
@@ -67,7 +66,7 @@ func (l *logFile) flush(tls *libc.TLS, file uintptr) int32 {
 
 func logWrite(tls *libc.TLS, file, buffer uintptr, n int32, at int64) int32 {
 	l := logOf(file)
-	l.written = true
+	l.frames = at > 0
 	if l.lost >= 0 {
 		if at > l.lost {
 			return lib.SQLITE_IOERR_WRITE
@@ -112,8 +111,12 @@ func logSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 	if l.lost >= 0 {
 		return lib.SQLITE_IOERR_WRITE
 	}
-	if l.synced && !l.written && !files.failed.Load() {
-		return lib.SQLITE_OK
+	frames := l.frames
+	l.frames = false
+	if frames && l.synced && l.durable != 0 {
+		if d, _ := durables.Load(l.durable); d.(*durable).placing() {
+			return lib.SQLITE_OK
+		}
 	}
 	var code int32
 	if l.own && l.synced {
@@ -122,17 +125,12 @@ func logSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 		code = function[fileSync](l.system().FxSync)(tls, file, flags)
 		l.synced = code == lib.SQLITE_OK
 	}
-	if code != lib.SQLITE_OK {
-		files.failed.Store(true)
-		return code
-	}
-	l.written = false
 	return code
 }
 
 func logTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 	l := logOf(file)
-	l.written = true
+	l.frames = false
 	if code := l.flush(tls, file); code != lib.SQLITE_OK {
 		return code
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"os"
 	"sync"
 	"testing"
 	"unsafe"
@@ -216,28 +217,41 @@ func TestLogThatIsFull(t *testing.T) {
 	}
 }
 
-// TestLogSyncs: who has written nothing since the last sync has nothing to sync,
-// but for what stood there when the log was opened and after a failure. It runs
-// alone: another's failure is one for all.
+// TestLogSyncs: where somebody puts commits on the disk, the sync of one only
+// hands over its frames, once the log has been synced at all; that of a header or
+// of nothing, before a checkpoint, is done.
 func TestLogSyncs(t *testing.T) {
-	files.failed.Store(false)
+	t.Parallel()
 	tls := testTLS(t)
 	memory := scratch(t, tls)
 	file, below := openMemoryLog(tls)
 	defer closeMemoryLog(tls, file)
+	d, n := newDurable()
+	logOf(file).durable = n
+	write := func(n int32, at int64) {
+		if code := logWrite(tls, file, memory, n, at); code != lib.SQLITE_OK {
+			t.Fatalf("write: %d", code)
+		}
+	}
 	for i, step := range []struct {
-		act    func() int32
+		act    func()
 		synced int
+		placed int64
 	}{
-		{func() int32 { return lib.SQLITE_OK }, 1},
-		{func() int32 { return lib.SQLITE_OK }, 1},
-		{func() int32 { return logWrite(tls, file, memory, 4096, 0) }, 2},
-		{func() int32 { return lib.SQLITE_OK }, 2},
-		{func() int32 { return logTruncate(tls, file, 0) }, 3},
-		{func() int32 { files.failed.Store(true); return lib.SQLITE_OK }, 4},
+		{func() { write(32, 0); write(4096, 32) }, 1, 0}, // nobody does yet
+		{func() { d.log = os.Stdin; write(4096, 4128) }, 1, 1},
+		{func() { write(4096, 8224); write(4096, 12320) }, 1, 2},
+		{func() {}, 2, 2},
+		{func() { write(32, 0) }, 3, 2},
+		{func() { write(4096, 32) }, 3, 3},
+		{func() { logTruncate(tls, file, 32) }, 4, 3},
 	} {
-		if step.act() != lib.SQLITE_OK || logSync(tls, file, lib.SQLITE_SYNC_NORMAL) != lib.SQLITE_OK || below.synced != step.synced {
-			t.Fatalf("step %d: %d syncs, not %d", i, below.synced, step.synced)
+		step.act()
+		if code := logSync(tls, file, lib.SQLITE_SYNC_NORMAL); code != lib.SQLITE_OK || below.synced != step.synced || d.placed.Load() != step.placed {
+			t.Fatalf("step %d: %d, %d syncs, not %d; %d commits placed, not %d", i, code, below.synced, step.synced, d.placed.Load(), step.placed)
+		}
+		if logOf(file).length > 0 {
+			t.Fatalf("step %d: frames are not in the file", i)
 		}
 	}
 }
