@@ -24,7 +24,7 @@ const (
 	writeOutParts     = 512
 	writeOutPartsRest = 32
 	// The disk is left to the log for so many times as long as a part took.
-	writeOutPause = 3
+	writeOutPause = 1
 
 	// While all of the log goes into the database and that to the disk, commits
 	// take longer. A machine that fills 64 MiB in half a second would do little else.

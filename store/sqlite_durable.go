@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"giro"
 )
 
 // durable puts the writer's commits on the disk, beside the writer. A COMMIT
@@ -74,7 +76,7 @@ func (d *durable) wait() error {
 	}
 	seen = d.placed.Load()
 	if err := d.sync(d.log); err != nil {
-		err = fmt.Errorf("the log could not be put on the disk, giro has to be started anew: %w", err)
+		err = fmt.Errorf("%w: its log could not be put on the disk, giro has to be started anew: %w", giro.ErrUnreachable, err)
 		d.failed.Store(&err)
 		return err
 	}
