@@ -99,7 +99,8 @@ func (s *SQLite) open(dir string) error {
 	var err error
 	durable := int64(0)
 	if !s.options.ReadOnly && !s.options.Loading {
-		s.durable, durable = newDurable()
+		s.durable = newDurable()
+		durable = s.durable.number
 	}
 	s.writer, err = s.connect(flags, durable)
 	if err != nil {
@@ -327,6 +328,9 @@ func (s *SQLite) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())
 	}
+	if s.durable != nil {
+		s.durable.forget()
+	}
 	if s.log != nil {
 		errs = append(errs, s.log.file.Close(), s.log.wal.Close())
 	}
@@ -366,7 +370,10 @@ func (s *SQLite) read(ctx context.Context, f func(*sqlite.Conn) error) error {
 	if err != nil && ctx.Err() != nil && sqlite.ErrCode(err) == sqlite.ResultInterrupt {
 		return ctx.Err()
 	}
-	return errors.Join(err, s.durable.wait())
+	if failure := s.durable.wait(); failure != nil {
+		return errors.Join(err, failure)
+	}
+	return err
 }
 
 // snapshot runs f on a reader whose statements all see the same state.

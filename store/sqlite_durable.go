@@ -18,6 +18,7 @@ import (
 // After a sync that failed nobody knows what the disk has: nothing is told any
 // more, and nothing written, until the store is opened anew.
 type durable struct {
+	number int64    // among durables
 	log    *os.File // the writer's, by a descriptor of its own; nil: commits are synced as they come
 	sync   func(*os.File) error
 	placed atomic.Int64 // commits whose frames are in the file; counted before anybody can see them
@@ -33,11 +34,14 @@ var durables struct {
 	last     atomic.Int64
 }
 
-func newDurable() (*durable, int64) {
-	d, n := &durable{sync: syncLog}, durables.last.Add(1)
-	durables.Store(n, d)
-	return d, n
+func newDurable() *durable {
+	d := &durable{number: durables.last.Add(1), sync: syncLog}
+	durables.Store(d.number, d)
+	return d
 }
+
+// forget is called when the writer's log is closed.
+func (d *durable) forget() { durables.Delete(d.number) }
 
 // open begins to put commits on the disk. What another process left in the log is
 // put there first: from now on it may be told.

@@ -226,8 +226,9 @@ func TestLogSyncs(t *testing.T) {
 	memory := scratch(t, tls)
 	file, below := openMemoryLog(tls)
 	defer closeMemoryLog(tls, file)
-	d, n := newDurable()
-	logOf(file).durable = n
+	d := newDurable()
+	defer d.forget()
+	logOf(file).durable = d.number
 	write := func(n int32, at int64) {
 		if code := logWrite(tls, file, memory, n, at); code != lib.SQLITE_OK {
 			t.Fatalf("write: %d", code)
