@@ -97,12 +97,10 @@ func (s *SQLite) open(dir string) error {
 		}
 	}
 	var err error
-	durable := int64(0)
 	if !s.options.ReadOnly && !s.options.Loading {
 		s.durable = newDurable()
-		durable = s.durable.number
 	}
-	s.writer, err = s.connect(flags, durable)
+	s.writer, err = s.connect(flags, s.durable)
 	if err != nil {
 		return err
 	}
@@ -144,14 +142,14 @@ func (s *SQLite) open(dir string) error {
 // connect opens a connection that writes, or that stands for it where nothing is
 // written. A buffered log reaches the others with its sync, so one that is not
 // synced has no buffer.
-func (s *SQLite) connect(flags sqlite.OpenFlags, durable int64) (*sqlite.Conn, error) {
+func (s *SQLite) connect(flags sqlite.OpenFlags, d *durable) (*sqlite.Conn, error) {
 	if s.options.ReadOnly || s.options.Loading {
 		return sqlite.OpenConn(s.path, flags)
 	}
 	if err := registerFiles(); err != nil {
 		return nil, err
 	}
-	return sqlite.OpenConn(wrappedURI(s.path, durable), flags|sqlite.OpenURI)
+	return sqlite.OpenConn(wrappedURI(s.path, d), flags|sqlite.OpenURI)
 }
 
 // prepare sets what SQLite forgets with each connection.

@@ -14,7 +14,7 @@ const (
 	checkpointFrames = 4000      // of the log, 16 MiB, between checkpoints: a page that many commits change is copied once
 	restartFrames    = 16000     // of the log, 64 MiB: then it is begun anew, but not soon after the last time
 	restartFramesMax = 64000     // 256 MiB: then in any case
-	restartRest      = 128       // so few frames are copied while nobody writes: about a millisecond
+	restartRest      = 128       // frames that are copied while nobody writes, in about a millisecond; under load there are more
 	restartPasses    = 3         // checkpoints beside the writer to come down to that, each shorter than the one before
 	writeOutPiece    = 256 << 10 // bytes of the database that are on their way to the disk at once, at least
 
@@ -60,7 +60,7 @@ type logPlace struct {
 }
 
 func (s *SQLite) startCheckpointer() (*checkpointer, error) {
-	c, err := s.connect(sqlite.OpenReadWrite, 0)
+	c, err := s.connect(sqlite.OpenReadWrite, nil)
 	if err != nil {
 		return nil, err
 	}

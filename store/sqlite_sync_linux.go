@@ -61,7 +61,7 @@ func writeOut(f *os.File, parts, pause int64) error {
 		if err != nil {
 			return os.NewSyscallError("sync_file_range", err)
 		}
-		if took := time.Since(begun); pause > 0 && took > unchanged {
+		if took := time.Since(begun); took > unchanged {
 			time.Sleep(took * time.Duration(pause))
 		}
 	}

@@ -86,10 +86,14 @@ func registerFiles() error {
 	return v.err
 }
 
-// wrappedURI names a database whose files are wrapped. The durable of that number
-// puts its commits on the disk; 0: each is when it returns.
-func wrappedURI(path string, durable int64) string {
-	return fmt.Sprintf("file:%s?vfs=%s&%s=%d", strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path), filesName, durableParameter, durable)
+// wrappedURI names a database whose files are wrapped. d puts its commits on the
+// disk; nil: each is when it returns.
+func wrappedURI(path string, d *durable) string {
+	number := int64(0)
+	if d != nil {
+		number = d.number
+	}
+	return fmt.Sprintf("file:%s?vfs=%s&%s=%d", strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path), filesName, durableParameter, number)
 }
 
 // openFile is the VFS' method to open a file.

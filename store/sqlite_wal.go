@@ -40,7 +40,7 @@ type logFile struct {
 	own     bool  // its syncs are syncData
 	synced  bool  // the system's VFS has synced it once, and the folder with it
 	durable int64 // number of the one that puts commits on the disk; 0: this log does
-	frames  bool  // and nothing else was written since the last sync
+	frames  bool  // were written last, since the last sync
 }
 
 func logOf(file uintptr) *logFile { return pointer[logFile](file + files.size) }
