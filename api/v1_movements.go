@@ -330,9 +330,13 @@ func listMovements(k giro.Kind) func(c *call) error {
 	}
 }
 
-// scanMax is how many rows the filters without an index look at per page: as many
-// as take a few milliseconds, so that a page is never long in coming.
-const scanMax = 4_000
+// scanMax is how many rows the filters without an index look at per page, and
+// searchMax how many where texts are looked for in each: as many as take a few
+// milliseconds, so that a page is never long in coming.
+const (
+	scanMax   = 4_000
+	searchMax = 2_000
+)
 
 // movementQuery turns the filters of a list into a query; filtered is false
 // where the list is all there is.
@@ -391,6 +395,9 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	}
 	c.match(&q)
 	q.ScanMax = scanMax
+	if q.Match != nil || len(q.Metadata) > 0 {
+		q.ScanMax = searchMax
+	}
 	if !q.Sifts() {
 		q.ScanMax = 0
 	}

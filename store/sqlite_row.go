@@ -80,6 +80,18 @@ func (r *row) blob() []byte {
 	return v
 }
 
+// bytes reads a blob or text into a buffer, which grows where it has to: what it
+// returns is valid until the next one.
+func (r *row) bytes(buffer *[]byte) []byte {
+	n := r.stmt.ColumnBytes(r.n, *buffer)
+	if n == len(*buffer) { // or more
+		*buffer = make([]byte, 2*r.stmt.ColumnLen(r.n)+1)
+		n = r.stmt.ColumnBytes(r.n, *buffer)
+	}
+	r.n++
+	return (*buffer)[:n]
+}
+
 // id reads an id; NULL is the absent one.
 func (r *row) id() (v giro.UUID) {
 	r.stmt.ColumnBytes(r.n, v[:])

@@ -26,24 +26,13 @@ func newSQLiteProver(c *sqlite.Conn) *sqliteProver {
 // word reads a text that recurs, most often in the next row.
 func (s *sqliteProver) word(r *row) string {
 	last := &s.last[r.n]
-	if b := s.bytes(r); string(b) != *last {
+	if b := r.bytes(&s.blob); string(b) != *last {
 		if len(s.words) > 1<<12 {
 			clear(s.words)
 		}
 		*last = s.words.of(b)
 	}
 	return *last
-}
-
-// bytes reads a blob or text, which is valid until the next one.
-func (s *sqliteProver) bytes(r *row) []byte {
-	n := r.stmt.ColumnBytes(r.n, s.blob)
-	if n == len(s.blob) { // or more
-		s.blob = make([]byte, 2*r.stmt.ColumnLen(r.n))
-		n = r.stmt.ColumnBytes(r.n, s.blob)
-	}
-	r.n++
-	return s.blob[:n]
 }
 
 // filled runs a query whose rows fill a page.
@@ -71,13 +60,13 @@ func (s *sqliteProver) accountPage(page []pageAccount, first giro.UUID) (int, er
 	return s.filled("SELECT id, "+placeColumns+", balance, negative, metadata FROM account WHERE id >= +? ORDER BY id LIMIT +?",
 		func(a *args) { a.id(first).int(int64(len(page))) },
 		func(i int, r *row) {
-			page[i] = pageAccount{id: r.id(), place: s.place(r), balance: r.int(), negative: r.bool(), damaged: !mapOfTexts(s.bytes(r))}
+			page[i] = pageAccount{id: r.id(), place: s.place(r), balance: r.int(), negative: r.bool(), damaged: !mapOfTexts(r.bytes(&s.blob))}
 		})
 }
 
 func (s *sqliteProver) place(r *row) place {
 	at := place{book: giro.Book(r.int()), currency: money.Currency(s.word(r)), role: giro.Role(s.word(r))}
-	if name := s.bytes(r); at.role == giro.RoleClearing {
+	if name := r.bytes(&s.blob); at.role == giro.RoleClearing {
 		at.name = string(name)
 	}
 	return at
@@ -132,7 +121,7 @@ func (s *sqliteProver) movementPage(page []pageMovement, book giro.Book, kind gi
 				Amount: r.int(), Captured: r.int(), Refunded: r.int(), Fee: r.int(), Reserved: r.int(), Currency: money.Currency(s.word(r)),
 				Created: r.int(), Updated: r.int(), Parent: r.id(), Peer: giro.Book(r.int()),
 			}
-			m.damaged = giro.DecodeDetailCore(s.bytes(r), &m.Detail) != nil
+			m.damaged = giro.DecodeDetailCore(r.bytes(&s.blob), &m.Detail) != nil
 		})
 }
 
@@ -144,7 +133,7 @@ func (s *sqliteProver) transactionPage(page []pageTransaction, book giro.Book, f
 			t.Book, t.Sequence, t.ID, t.At, t.Cause, t.Object = r.int(), r.int(), r.id(), r.int(), s.word(r), r.id()
 			t.Kind, t.Currency = giro.Kind(s.word(r)), s.word(r)
 			var err error
-			t.Postings, err = ledger.DecodePostings(t.Postings[:0], s.bytes(r))
+			t.Postings, err = ledger.DecodePostings(t.Postings[:0], r.bytes(&s.blob))
 			t.Hash, t.damaged, t.sides = r.hash(), err != nil, sides{r.int(), r.int()}
 		})
 }

@@ -74,7 +74,7 @@ func (w *world) listings() ([]string, error) {
 		"", "status=pending", "status=succeeded", "status=failed", "status=pending,onhold", "currency=brl", "currency=usd", "status=failed&currency=brl", "status=succeeded&currency=usd",
 		fmt.Sprintf("created[gte]=%d", made-day), fmt.Sprintf("created[gte]=%d&created[lt]=%d", made-10*day, made-9*day),
 		fmt.Sprintf("created[gte]=%d&created[lt]=%d&status=failed", made-10*day, made-9*day),
-		"amount[gte]=500", "amount[gte]=999", "amount[gt]=100000000", "metadata[order]=none", "reference=none",
+		"amount[gte]=500", "amount[gte]=999", "amount[gt]=100000000", "metadata[order]=none", "reference=none", "method=none", "rail=none", "failure_code=none&status=succeeded",
 	} {
 		paths = append(paths, "/v1/payouts?"+filter)
 	}
