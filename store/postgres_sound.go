@@ -16,10 +16,11 @@ import (
 type postgresProver struct {
 	postgresAudit
 	words map[string]string
+	data  []byte // of the event at hand
 }
 
 func newPostgresProver(ctx context.Context, tx pgx.Tx) *postgresProver {
-	return &postgresProver{postgresAudit: postgresAudit{ctx, tx}, words: map[string]string{}}
+	return &postgresProver{postgresAudit: postgresAudit{ctx, tx}, words: map[string]string{}, data: make([]byte, packingSize)}
 }
 
 // raw reads a row's columns in order; they are valid until the next row.
@@ -163,9 +164,9 @@ func (p *postgresProver) eventPage(page []pageEvent, book giro.Book, first, last
 	return p.filled(func(i int, r *raw) {
 		e := &page[i]
 		e.sequence, e.at, e.object = r.int(), r.int(), r.id()
-		e.size = copy(e.begin[:], r.bytes())
-	}, "SELECT sequence, at, object, substr(data, 1, $5) FROM event WHERE book = $1 AND sequence >= $2 AND sequence <= $3 ORDER BY sequence LIMIT $4",
-		int64(book), first, last, len(page), showsWithin)
+		e.show(r.bytes(), p.data)
+	}, "SELECT sequence, at, object, data FROM event WHERE book = $1 AND sequence >= $2 AND sequence <= $3 ORDER BY sequence LIMIT $4",
+		int64(book), first, last, len(page))
 }
 
 // value reads one number; false: there is no row.

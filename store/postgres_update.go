@@ -462,7 +462,7 @@ func writeEvents(q *pgx.Batch, events []giro.Event) {
 		column(events, func(e giro.Event) string { return e.Type }),
 		column(events, func(e giro.Event) uuid { return uuid(e.Object) }),
 		column(events, func(e giro.Event) int64 { return e.At }),
-		column(events, func(e giro.Event) []byte { return present(e.Data) }),
+		column(events, func(e giro.Event) []byte { return present(packEvent(nil, e.Data)) }),
 		column(events, func(e giro.Event) []byte { return present(e.Notice) }))
 }
 
@@ -657,12 +657,18 @@ func scanEntry(row pgx.CollectableRow) (giro.Entry, error) {
 func scanEvent(row pgx.CollectableRow) (*giro.Event, error) {
 	e := new(giro.Event)
 	err := row.Scan(&e.Book, &e.Sequence, (*uuid)(&e.ID), &e.Type, (*uuid)(&e.Object), &e.At, &e.Data, &e.Notice)
+	if err == nil {
+		err = unpackData(e)
+	}
 	return e, err
 }
 
 func scanIdempotency(row pgx.CollectableRow) (*giro.Idempotency, error) {
 	r := new(giro.Idempotency)
 	err := row.Scan(&r.Book, &r.Key, &r.Fingerprint, &r.Members, &r.Executing, (*uuid)(&r.Owner), &r.Status, &r.Body, &r.Event, &r.Location, &r.Kind, (*uuid)(&r.Object), &r.Created)
+	if err == nil && r.Event > 0 {
+		r.Body, err = unpackEvent(nil, r.Body)
+	}
 	return r, err
 }
 

@@ -207,7 +207,7 @@ func (a postgresAudit) related(page []auditedMovement) error {
 		return err
 	}
 	var data []byte
-	_, err = pgx.ForEachRow(rows, []any{&k.book, (*uuid)(&k.id), &data}, func() error { events[k] = slices.Clone(data); return nil })
+	_, err = pgx.ForEachRow(rows, []any{&k.book, (*uuid)(&k.id), &data}, func() error { events[k] = lastEvent(slices.Clone(data)); return nil })
 	if err != nil {
 		return err
 	}

@@ -97,9 +97,15 @@ type pageEvent struct {
 	begin        [showsWithin]byte // of its data
 }
 
-// showsWithin is how much of an event's data is read: more than a movement
+// showsWithin is how much of an event's data is kept: more than a movement
 // shows first, unless its amounts have fifty digits together.
 const showsWithin = 224
+
+// show takes an event's data from its stored form; of what is damaged, nothing.
+func (e *pageEvent) show(stored, scratch []byte) {
+	data, _ := unpackEvent(scratch, stored)
+	e.size = copy(e.begin[:], data)
+}
 
 // limits are what the quick half takes at once; all of its memory.
 type limits struct {

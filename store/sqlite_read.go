@@ -165,7 +165,7 @@ func idempotencyOf(c *sqlite.Conn, book giro.Book, key string) (*giro.Idempotenc
 	}
 	err = query(c, "SELECT data FROM event WHERE book = ? AND sequence = ?",
 		func(a *args) { a.int(int64(book)).int(found.Event) },
-		func(r *row) error { found.Body = r.blob(); return nil })
+		func(r *row) (err error) { found.Body, err = unpackEvent(nil, r.blob()); return err })
 	return found, err
 }
 
@@ -772,7 +772,7 @@ func (s *SQLite) Events(ctx context.Context, q giro.EventQuery) (found []*giro.E
 	}
 	err = s.read(ctx, func(c *sqlite.Conn) error {
 		found, err = many(c, "SELECT "+eventColumns+" FROM event"+index+w.String()+" ORDER BY sequence"+direction(ascending)+" LIMIT +?",
-			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, plain((*row).event))
+			func(a *args) { w.bind(a); a.int(atMost(q.Limit)) }, (*row).event)
 		return err
 	})
 	if err != nil {

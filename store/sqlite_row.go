@@ -208,8 +208,9 @@ func (r *row) entry() giro.Entry {
 
 const eventColumns = "book, sequence, id, type, object, at, data, notice"
 
-func (r *row) event() *giro.Event {
-	return &giro.Event{Book: giro.Book(r.int()), Sequence: r.int(), ID: r.id(), Type: r.text(), Object: r.id(), At: r.int(), Data: r.blob(), Notice: r.blob()}
+func (r *row) event() (*giro.Event, error) {
+	e := &giro.Event{Book: giro.Book(r.int()), Sequence: r.int(), ID: r.id(), Type: r.text(), Object: r.id(), At: r.int(), Data: r.blob(), Notice: r.blob()}
+	return e, unpackData(e)
 }
 
 const idempotencyColumns = "book, key, fingerprint, members, executing, owner, status, body, event, location, kind, object, created"

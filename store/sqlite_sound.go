@@ -17,10 +17,11 @@ type sqliteProver struct {
 	words words
 	last  [32]string // the last word of each column
 	blob  []byte
+	data  []byte // of the event at hand
 }
 
 func newSQLiteProver(c *sqlite.Conn) *sqliteProver {
-	return &sqliteProver{sqliteAudit: sqliteAudit{c}, words: words{}, blob: make([]byte, 4096)}
+	return &sqliteProver{sqliteAudit: sqliteAudit{c}, words: words{}, blob: make([]byte, 4096), data: make([]byte, packingSize)}
 }
 
 // word reads a text that recurs, most often in the next row.
@@ -144,7 +145,7 @@ func (s *sqliteProver) eventPage(page []pageEvent, book giro.Book, first, last i
 		func(i int, r *row) {
 			e := &page[i]
 			e.sequence, e.at, e.object = r.int(), r.int(), r.id()
-			e.size = r.stmt.ColumnBytes(r.n, e.begin[:])
+			e.show(r.bytes(&s.blob), s.data)
 		})
 }
 

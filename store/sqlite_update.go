@@ -319,9 +319,10 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
 	if err != nil {
 		return err
 	}
+	packing := make([]byte, packingSize)
 	err = insertEvent.rows(c, len(w.Events), func(a *args, i int) {
 		e := &w.Events[i]
-		a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(e.Data).blob(e.Notice)
+		a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(packEvent(packing, e.Data)).blob(e.Notice)
 	})
 	if err != nil {
 		return fmt.Errorf("write events: %w", err)

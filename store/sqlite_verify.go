@@ -138,7 +138,7 @@ func (s sqliteAudit) related(m *auditedMovement) (err error) {
 	}
 	return query(s.c, "SELECT data FROM event INDEXED BY event_object WHERE object = +? AND book = +? ORDER BY sequence DESC LIMIT 1",
 		func(a *args) { a.id(m.ID).int(int64(m.Book)) },
-		func(r *row) error { m.event = r.blob(); return nil })
+		func(r *row) error { m.event = lastEvent(r.blob()); return nil })
 }
 
 func (s sqliteAudit) orphans(each func(giro.Book, int64) error) error {
