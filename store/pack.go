@@ -43,7 +43,7 @@ func packEvent(scratch, data []byte) []byte {
 	}
 	scratch = scratch[:cap(scratch)]
 	block := eventBlocks.Encode(scratch[1:], data)
-	if len(block) >= len(data) {
+	if len(block) >= len(data) && data[0] != packedEvent {
 		return data
 	}
 	scratch[0] = packedEvent
