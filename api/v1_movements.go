@@ -330,12 +330,14 @@ func listMovements(k giro.Kind) func(c *call) error {
 	}
 }
 
-// scanMax is how many rows the filters without an index look at per page, and
-// searchMax how many where texts are looked for in each: as many as take a few
-// milliseconds, so that a page is never long in coming.
+// scanMax is how many rows the filters without an index look at per page,
+// searchMax how many where texts are looked for in each, and searchMaxBeside where
+// another filter's index leads to each: as many as take a few milliseconds, so
+// that a page is never long in coming.
 const (
-	scanMax   = 4_000
-	searchMax = 2_000
+	scanMax         = 4_000
+	searchMax       = 2_000
+	searchMaxBeside = 1_000
 )
 
 // movementQuery turns the filters of a list into a query; filtered is false
@@ -396,7 +398,9 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	c.match(&q)
 	q.ScanMax = scanMax
 	if q.Match != nil || len(q.Metadata) > 0 {
-		q.ScanMax = searchMax
+		if q.ScanMax = searchMax; q.Lead() != "" {
+			q.ScanMax = searchMaxBeside
+		}
 	}
 	if !q.Sifts() {
 		q.ScanMax = 0
