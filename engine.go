@@ -464,9 +464,9 @@ func (e *Engine) isEnded() bool {
 // While a batch is on its way to the disk the store may take the next one, see
 // Batch.Committed. What a batch costs beside its commands limits how far that goes.
 const (
-	commitsAtOnce = 6 // batches under way: one that is decided and written, and those before it
-	batchEnough   = 5 // with fewer commands a batch waits for more, or for those before it to be on the disk
-	batchAlone    = 8 // with more the next batch begins when this one is on the disk
+	commitsAtOnce = 6  // batches under way: one that is decided and written, and those before it
+	batchEnough   = 8  // with fewer commands a batch waits for more, or for those before it to be on the disk
+	batchAlone    = 20 // with more the next batch begins when this one is on the disk
 )
 
 // commitLoop commits one batch after the other, in turn with its like.

@@ -69,20 +69,20 @@ func TestBatchesFollowBeforeTheDisk(t *testing.T) {
 	}
 	send(1)
 	<-s.written
-	queue(4)
+	queue(7)
 	unanswered()
-	send(1) // the fifth
+	send(1) // the eighth
 	<-s.written
 	unanswered()
 	queue(2)
 	s.disk <- struct{}{} // either of the two
 	s.disk <- struct{}{}
-	answered(6)
+	answered(9)
 	<-s.written // the two, now that nothing is on its way
 	s.disk <- struct{}{}
 	answered(2)
-	if batches, commands := e.BatchStats(); batches != 3 || commands != 8 {
-		t.Errorf("%d commands in %d batches, not 8 in 3", commands, batches)
+	if batches, commands := e.BatchStats(); batches != 3 || commands != 11 {
+		t.Errorf("%d commands in %d batches, not 11 in 3", commands, batches)
 	}
 	go func() { // what ending still commits
 		for {
