@@ -455,6 +455,7 @@ func writeEvents(q *pgx.Batch, events []giro.Event) {
 	if len(events) == 0 {
 		return
 	}
+	packing := make([]byte, packingSize)
 	q.Queue(pgInsertEvent,
 		column(events, func(e giro.Event) int64 { return int64(e.Book) }),
 		column(events, func(e giro.Event) int64 { return e.Sequence }),
@@ -462,7 +463,7 @@ func writeEvents(q *pgx.Batch, events []giro.Event) {
 		column(events, func(e giro.Event) string { return e.Type }),
 		column(events, func(e giro.Event) uuid { return uuid(e.Object) }),
 		column(events, func(e giro.Event) int64 { return e.At }),
-		column(events, func(e giro.Event) []byte { return present(packEvent(nil, e.Data)) }),
+		column(events, func(e giro.Event) []byte { return present(slices.Clone(packEvent(packing, e.Data))) }),
 		column(events, func(e giro.Event) []byte { return present(e.Notice) }))
 }
 
