@@ -397,10 +397,11 @@ func (c *call) movementQuery(k giro.Kind) (q giro.MovementQuery, filtered bool, 
 	}
 	c.match(&q)
 	q.ScanMax = scanMax
-	if q.Match != nil || len(q.Metadata) > 0 {
-		if q.ScanMax = searchMax; q.Lead() != "" {
-			q.ScanMax = searchMaxBeside
-		}
+	switch texts := q.Match != nil || len(q.Metadata) > 0; {
+	case texts && q.Lead() != "":
+		q.ScanMax = searchMaxBeside
+	case texts:
+		q.ScanMax = searchMax
 	}
 	if !q.Sifts() {
 		q.ScanMax = 0

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -48,20 +47,23 @@ func TestEventsAreStoredPacked(t *testing.T) {
 		if len(before) < 80 {
 			t.Fatalf("%d events", len(before))
 		}
-		if stored := number(t, d, "SELECT sum(length(data)) FROM event"); stored > int64(size)/2 {
+		number := behind(t, d)
+		if stored := number("SELECT sum(length(data)) FROM event"); stored > int64(size)/2 {
 			t.Errorf("%d events of %d bytes are stored in %d", len(before), size, stored)
 		}
 
-		literal := func(b []byte) string {
+		rewrite := func(book giro.Book, sequence int64, data []byte) {
+			t.Helper()
+			literal := "x'"
 			if d.URL != "" {
-				return `'\x` + hex.EncodeToString(b) + "'"
+				literal = `'\x`
 			}
-			return "x'" + hex.EncodeToString(b) + "'"
+			number(fmt.Sprintf("UPDATE event SET data = %s%x' WHERE book = %d AND sequence = %d RETURNING 1", literal, data, book, sequence))
 		}
 		// As they were stored before: every second one plain.
 		for at, data := range before {
 			if at.sequence%2 == 0 {
-				number(t, d, fmt.Sprintf("UPDATE event SET data = %s WHERE book = %d AND sequence = %d RETURNING 1", literal([]byte(data)), at.book, at.sequence))
+				rewrite(at.book, at.sequence, []byte(data))
 			}
 		}
 		after, _, _ := events()
@@ -78,7 +80,7 @@ func TestEventsAreStoredPacked(t *testing.T) {
 			if !strings.HasPrefix(e.Type, "payout.") {
 				continue
 			}
-			number(t, d, fmt.Sprintf("UPDATE event SET data = %s WHERE book = %d AND sequence = %d RETURNING 1", literal([]byte{1, 0xff, 0xff}), e.Book, e.Sequence))
+			rewrite(e.Book, e.Sequence, []byte{1, 0xff, 0xff})
 			if _, err := s.Events(ctx, giro.EventQuery{Book: e.Book}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("event %d of book %d", e.Sequence, e.Book)) {
 				t.Errorf("a damaged event: %v", err)
 			}
@@ -94,28 +96,36 @@ func TestEventsAreStoredPacked(t *testing.T) {
 	})
 }
 
-// number runs a statement behind the store's back and returns its one number.
-func number(t *testing.T, d storetest.Database, statement string) (n int64) {
+// behind opens a database behind the store's back. What it returns runs a
+// statement, and returns its one number.
+func behind(t *testing.T, d storetest.Database) func(statement string) int64 {
 	t.Helper()
 	if d.URL != "" {
 		c, err := pgx.Connect(ctx, d.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close(context.Background())
-		if err := c.QueryRow(ctx, statement).Scan(&n); err != nil {
-			t.Fatalf("%s: %v", statement, err)
+		t.Cleanup(func() { c.Close(context.Background()) })
+		return func(statement string) (n int64) {
+			t.Helper()
+			if err := c.QueryRow(ctx, statement).Scan(&n); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+			return n
 		}
-		return n
 	}
 	c, err := sqlite.OpenConn(filepath.Join(d.Folder, "giro.db"), sqlite.OpenReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	err = sqlitex.ExecuteTransient(c, statement, &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error { n = stmt.ColumnInt64(0); return nil }})
-	if err != nil {
-		t.Fatalf("%s: %v", statement, err)
+	t.Cleanup(func() { c.Close() })
+	return func(statement string) int64 {
+		t.Helper()
+		n := int64(-1)
+		err := sqlitex.ExecuteTransient(c, statement, &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error { n = stmt.ColumnInt64(0); return nil }})
+		if err != nil || n < 0 {
+			t.Fatalf("%s: %d, %v", statement, n, err)
+		}
+		return n
 	}
-	return n
 }

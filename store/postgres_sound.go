@@ -164,7 +164,7 @@ func (p *postgresProver) eventPage(page []pageEvent, book giro.Book, first, last
 	return p.filled(func(i int, r *raw) {
 		e := &page[i]
 		e.sequence, e.at, e.object = r.int(), r.int(), r.id()
-		e.show(r.bytes(), p.data)
+		e.show(p.data, r.bytes())
 	}, "SELECT sequence, at, object, data FROM event WHERE book = $1 AND sequence >= $2 AND sequence <= $3 ORDER BY sequence LIMIT $4",
 		int64(book), first, last, len(page))
 }

@@ -102,7 +102,7 @@ type pageEvent struct {
 const showsWithin = 224
 
 // show takes an event's data from its stored form; of what is damaged, nothing.
-func (e *pageEvent) show(stored, scratch []byte) {
+func (e *pageEvent) show(scratch, stored []byte) {
 	data, _ := unpackEvent(scratch, stored)
 	e.size = copy(e.begin[:], data)
 }

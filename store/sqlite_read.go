@@ -423,7 +423,7 @@ func sift(c *sqlite.Conn, q *giro.MovementQuery, order string, each func(*giro.M
 	}
 	scanned := 0
 	var last giro.UUID
-	detail := make([]byte, detailSize)
+	var detail []byte
 	return enough(query(c, selected+order+" LIMIT +?", func(a *args) { bind(a); a.int(rows) }, func(r *row) error {
 		if q.ScanMax > 0 && scanned == q.ScanMax {
 			*more = true

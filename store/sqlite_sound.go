@@ -145,7 +145,7 @@ func (s *sqliteProver) eventPage(page []pageEvent, book giro.Book, first, last i
 		func(i int, r *row) {
 			e := &page[i]
 			e.sequence, e.at, e.object = r.int(), r.int(), r.id()
-			e.show(r.bytes(&s.blob), s.data)
+			e.show(s.data, r.bytes(&s.blob))
 		})
 }
 
