@@ -15,16 +15,21 @@ const (
 	restartFrames    = 16000     // of the log, 64 MiB: then it is begun anew, but not soon after the last time
 	restartFramesMax = 64000     // 256 MiB: then in any case
 	restartRest      = 128       // frames that are copied while nobody writes, in about a millisecond; under load there are more
-	restartPasses    = 3         // checkpoints beside the writer to come down to that, each shorter than the one before
+	restartPasses    = 4         // checkpoints beside the writer to come down to that, each shorter than the one before
 	writeOutPiece    = 256 << 10 // bytes of the database that are on their way to the disk at once, at least
 
-	// Parts of the database that go to the disk one after the other: at first,
-	// when there is much, and later. A part costs time though little of it has
-	// changed, in which the log grows.
+	// Parts of the database that go to the disk one after the other: after the
+	// first pass, when there is much, and after the second. A part costs time
+	// though little of it has changed, in which the log grows; what the later ones
+	// leave goes in one.
 	writeOutParts     = 512
 	writeOutPartsRest = 32
 	// The disk is left to the log for so many times as long as a part took.
 	writeOutPause = 1
+	// A log that grows waits for the file system's journal with each commit, and
+	// most where the database goes to the disk at the same time. So one that fills
+	// quickly gets a file in which it has room for a while.
+	roomPiece = 1 << 20 // bytes that the file grows by at once, in which nobody writes
 
 	// While all of the log goes into the database and that to the disk, commits
 	// take longer. A machine that fills 64 MiB in half a second would do little else.
@@ -37,20 +42,22 @@ const (
 // been copied, which never happens while the writer runs ahead. So once the log
 // is long the last short piece is copied while nobody writes.
 type checkpointer struct {
-	conn    *sqlite.Conn
-	file    *os.File // the database; closed after all connections, whose locks in it end with it
-	commits atomic.Int64
-	next    atomic.Int64 // commits at which to checkpoint
-	every   int64        // commits between two checkpoints, as planned last
-	restart int64        // frames at which the log is begun anew
-	begun   time.Time    // when it was
-	wal     *os.File     // the log, whose header tells its round; closed like the database
-	seen    logPlace     // at the last checkpoint
-	planned logPlace     // when next was set
-	counted int64        // commits then
-	wake    chan struct{}
-	quit    chan struct{}
-	ended   chan struct{}
+	conn      *sqlite.Conn
+	file      *os.File // the database; closed after all connections, whose locks in it end with it
+	commits   atomic.Int64
+	next      atomic.Int64 // commits at which to checkpoint
+	every     int64        // commits between two checkpoints, as planned last
+	restart   int64        // frames at which the log is begun anew
+	longest   int64        // frames at which it is in any case
+	begun     time.Time    // when it was
+	wal       *os.File     // the log, whose header tells its round; closed like the database
+	seen      logPlace     // at the last checkpoint
+	planned   logPlace     // when next was set
+	plannedAt time.Time
+	counted   int64 // commits then
+	wake      chan struct{}
+	quit      chan struct{}
+	ended     chan struct{}
 }
 
 // logPlace is how far the log had come.
@@ -74,7 +81,7 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 		c.Close()
 		return nil, err
 	}
-	wal, err := os.Open(s.path + "-wal")
+	wal, err := os.OpenFile(s.path+"-wal", os.O_RDWR, 0)
 	if err != nil {
 		c.Close()
 		f.Close()
@@ -89,7 +96,7 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 			return nil, err
 		}
 	}
-	l := &checkpointer{conn: c, file: f, wal: wal, every: firstCheckpoint, restart: restartFrames, wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	l := &checkpointer{conn: c, file: f, wal: wal, every: firstCheckpoint, restart: restartFrames, longest: restartFramesMax, plannedAt: time.Now(), wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(firstCheckpoint)
 	go func() {
 		defer close(l.ended)
@@ -129,6 +136,7 @@ func (l *checkpointer) run(s *SQLite) {
 		return
 	}
 	defer l.plan()
+	fast := false
 	for pass, rest := 0, int64(restartFrames); pass < restartPasses && rest > restartRest; pass++ {
 		before := l.seen.frames
 		frames, err := l.checkpoint()
@@ -137,9 +145,11 @@ func (l *checkpointer) run(s *SQLite) {
 		}
 		// SQLite syncs the database where all of the log is copied, which is below,
 		// while nobody writes: nearly all of it is on the disk by then.
-		if pass == 0 {
+		switch pass {
+		case 0:
+			fast = l.fast()
 			err = writeOut(l.file, writeOutParts, writeOutPause)
-		} else {
+		case 1:
 			err = writeOut(l.file, writeOutPartsRest, 0)
 		}
 		if err != nil || l.file.Sync() != nil {
@@ -147,37 +157,94 @@ func (l *checkpointer) run(s *SQLite) {
 		}
 		rest = frames - before // the next pass finds what was written during this one
 	}
+	var frames int64
+	if !l.still(s, func() { frames, _ = l.checkpoint() }) {
+		return
+	}
+	l.begun = time.Now()
+	if fast {
+		l.room(s, min(max(frames, l.longest)*5/4, 2*l.longest)) // beyond, it is a reader that keeps it long
+	}
+}
+
+// still runs f while nobody writes. It reports false where the store is being
+// closed.
+func (l *checkpointer) still(s *SQLite, f func()) bool {
 	select {
 	case <-l.quit:
-		return
+		return false
 	case _, open := <-s.turn:
 		if !open {
-			return
+			return false
 		}
 	}
 	defer func() { s.turn <- struct{}{} }()
-	l.checkpoint()
-	l.begun = time.Now()
+	f()
+	return true
+}
+
+// room makes the log's file so long that it has room for so many frames. Zeros
+// are no frames: whoever reads the log ends there, as at what is left of former
+// rounds.
+func (l *checkpointer) room(s *SQLite, frames int64) {
+	const frame = 24 + 4096
+	var zeros []byte
+	for more := true; more; {
+		begun := time.Now()
+		open := l.still(s, func() {
+			more = false
+			info, err := l.wal.Stat()
+			if err != nil || info.Size() >= frames*frame {
+				return
+			}
+			if zeros == nil {
+				zeros = make([]byte, roomPiece)
+			}
+			_, err = l.wal.WriteAt(zeros, info.Size())
+			if err != nil {
+				l.wal.Truncate(info.Size()) // the disk is full: what is left is for the database
+				return
+			}
+			more = true
+		})
+		if !open {
+			return
+		}
+		if more {
+			time.Sleep(time.Since(begun) + time.Millisecond)
+		}
+	}
 }
 
 // long reports whether a log of so many frames is to be begun anew.
 func (l *checkpointer) long(frames int64) bool {
-	return frames >= restartFramesMax || frames >= l.restart && time.Since(l.begun) >= restartPause
+	return frames >= l.longest || frames >= l.restart && time.Since(l.begun) >= restartPause
 }
 
 // plan sets when to checkpoint next, by how long the commits since the last time
 // were.
 func (l *checkpointer) plan() {
-	commits := l.commits.Load()
-	grown := l.seen.frames
-	if l.seen.round == l.planned.round {
-		grown -= l.planned.frames // else the log was begun anew
-	}
+	commits, grown := l.commits.Load(), l.grown()
 	if n := commits - l.counted; n > 0 && grown > 0 {
 		l.every = max(1, checkpointFrames*n/grown)
 	}
-	l.counted, l.planned = commits, l.seen
+	l.counted, l.planned, l.plannedAt = commits, l.seen, time.Now()
 	l.next.Store(commits + l.every)
+}
+
+// grown is how many frames were written since next was set, up to the last
+// checkpoint.
+func (l *checkpointer) grown() int64 {
+	if l.seen.round == l.planned.round {
+		return l.seen.frames - l.planned.frames
+	}
+	return l.seen.frames // the log was begun anew
+}
+
+// fast reports whether the log fills so quickly that it will be longer than
+// restartFrames before it may begin anew.
+func (l *checkpointer) fast() bool {
+	return float64(l.grown())*restartPause.Seconds() > restartFrames*time.Since(l.plannedAt).Seconds()
 }
 
 // checkpoint copies what no reader still needs from the log, and returns the

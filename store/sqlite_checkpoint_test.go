@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -93,6 +94,92 @@ func TestALongLogBeginsAnew(t *testing.T) {
 	}
 	if n := count(); n != int64(written) {
 		t.Errorf("opened again, %d of %d rows are left", n, written)
+	}
+}
+
+// TestALogThatFillsQuicklyGetsRoom: its file is made longer, what is in it stays
+// what it is, and whoever recovers it finds that and no more.
+func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := OpenSQLite(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l, written := s.log, byte(0)
+	write := func() {
+		t.Helper()
+		written++
+		err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
+			return true, exec(c, "INSERT INTO batch (id, at) VALUES (?, 1)", func(a *args) { a.id([16]byte{written}) })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		t.Helper()
+		info, err := os.Stat(filepath.Join(dir, "giro.db-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	// recovered is how many rows somebody finds who has the files as they are.
+	recovered := func() (n int64) {
+		t.Helper()
+		to := t.TempDir()
+		for _, name := range []string{"giro.db", "giro.db-wal"} {
+			content, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(to, name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := sqlite.OpenConn(filepath.Join(to, "giro.db"), sqlite.OpenReadWrite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := query(c, "SELECT count(*) FROM batch", nil, func(r *row) error { n = r.int(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	l.restart, l.longest = 1, 1000
+	write()
+	l.plannedAt = time.Now().Add(-time.Hour) // a frame or two in an hour
+	l.run(s)
+	small := size()
+	if small > 100*4120 {
+		t.Fatalf("a log that fills slowly has a file of %d bytes", small)
+	}
+	l.begun = l.begun.Add(-restartPause)
+	write()
+	l.plannedAt = time.Now().Add(time.Hour) // all of them in no time
+	l.run(s)
+	room := size()
+	if room < 1250*4120 || room > 1250*4120+roomPiece {
+		t.Errorf("the file of a log that fills quickly has %d bytes, want room for 1250 frames", room)
+	}
+	for range 5 {
+		write()
+	}
+	if n := recovered(); n != int64(written) {
+		t.Errorf("%d of %d rows are in the files with room", n, written)
+	}
+	l.begun = l.begun.Add(-restartPause)
+	l.plannedAt = time.Now().Add(time.Hour)
+	l.run(s)
+	write()
+	if got := size(); got != room {
+		t.Errorf("a file with room went from %d bytes to %d", room, got)
+	}
+	if n := recovered(); n != int64(written) {
+		t.Errorf("begun anew, %d of %d rows are in the files", n, written)
 	}
 }
 
