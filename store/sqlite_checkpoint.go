@@ -185,10 +185,11 @@ func (l *checkpointer) still(s *SQLite, f func()) bool {
 
 // room makes the log's file so long that it has room for so many frames. Zeros
 // are no frames: whoever reads the log ends there, as at what is left of former
-// rounds.
+// rounds. Where the disk has no room for them it is given back.
 func (l *checkpointer) room(s *SQLite, frames int64) {
-	const frame = 24 + 4096
-	var zeros []byte
+	const header, frame = 32, 24 + 4096
+	zeros := make([]byte, roomPiece)
+	from := int64(-1) // how long the file was before
 	for more := true; more; {
 		begun := time.Now()
 		open := l.still(s, func() {
@@ -197,15 +198,15 @@ func (l *checkpointer) room(s *SQLite, frames int64) {
 			if err != nil || info.Size() >= frames*frame {
 				return
 			}
-			if zeros == nil {
-				zeros = make([]byte, roomPiece)
+			if from < 0 {
+				from = info.Size()
 			}
 			_, err = l.wal.WriteAt(zeros, info.Size())
-			if err != nil {
-				l.wal.Truncate(info.Size()) // the disk is full: what is left is for the database
-				return
+			if err == nil {
+				more = true
+			} else if used, err := l.checkpoint(); err == nil {
+				l.wal.Truncate(max(from, header+used*frame))
 			}
-			more = true
 		})
 		if !open {
 			return

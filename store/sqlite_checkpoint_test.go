@@ -174,9 +174,20 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 	l.begun = l.begun.Add(-restartPause)
 	l.plannedAt = time.Now().Add(time.Hour)
 	l.run(s)
-	write()
 	if got := size(); got != room {
 		t.Errorf("a file with room went from %d bytes to %d", room, got)
+	}
+	// A file that does not take zeros at its end, as where the disk is full.
+	wal := l.wal
+	if l.wal, err = os.OpenFile(wal.Name(), os.O_RDWR|os.O_APPEND, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.room(s, 2000)
+	l.wal.Close()
+	l.wal = wal
+	write()
+	if got := size(); got != room {
+		t.Errorf("a file for which there was no more room went from %d bytes to %d", room, got)
 	}
 	if n := recovered(); n != int64(written) {
 		t.Errorf("begun anew, %d of %d rows are in the files", n, written)
