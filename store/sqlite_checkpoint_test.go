@@ -10,6 +10,20 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
+// writeBatches commits so many rows, one after the other, and counts them.
+func writeBatches(t *testing.T, s *SQLite, written *byte, n int) {
+	t.Helper()
+	for range n {
+		*written++
+		err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
+			return true, exec(c, "INSERT INTO batch (id, at) VALUES (?, 1)", func(a *args) { a.id([16]byte{*written}) })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestALongLogBeginsAnew: where all of it is copied and nobody reads from it, and
 // not before.
 func TestALongLogBeginsAnew(t *testing.T) {
@@ -21,16 +35,7 @@ func TestALongLogBeginsAnew(t *testing.T) {
 	}
 	defer func() { s.Close() }()
 	written := byte(0)
-	write := func() {
-		t.Helper()
-		written++
-		err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
-			return true, exec(c, "INSERT INTO batch (id, at) VALUES (?, 1)", func(a *args) { a.id([16]byte{written}) })
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := func() { writeBatches(t, s, &written, 1) }
 	// rounds is how often the log was begun anew, as its header counts.
 	rounds := func() uint32 {
 		t.Helper()
@@ -108,16 +113,7 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 	}
 	defer s.Close()
 	l, written := s.log, byte(0)
-	write := func() {
-		t.Helper()
-		written++
-		err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
-			return true, exec(c, "INSERT INTO batch (id, at) VALUES (?, 1)", func(a *args) { a.id([16]byte{written}) })
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := func() { writeBatches(t, s, &written, 1) }
 	size := func() int64 {
 		t.Helper()
 		info, err := os.Stat(filepath.Join(dir, "giro.db-wal"))
@@ -204,18 +200,7 @@ func TestCheckpointsAreFramesApart(t *testing.T) {
 	}
 	defer s.Close()
 	written := byte(0)
-	write := func(n int) {
-		t.Helper()
-		for range n {
-			written++
-			err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
-				return true, exec(c, "INSERT INTO batch (id, at) VALUES (?, 1)", func(a *args) { a.id([16]byte{written}) })
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	write := func(n int) { writeBatches(t, s, &written, n) }
 	l := s.log
 	write(10)
 	l.run(s)
