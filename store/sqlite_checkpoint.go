@@ -188,32 +188,29 @@ func (l *checkpointer) still(s *SQLite, f func()) bool {
 // rounds. Where the disk has no room for them it is given back.
 func (l *checkpointer) room(s *SQLite, frames int64) {
 	const header, frame = 32, 24 + 4096
+	before, err := l.wal.Stat()
+	if err != nil || before.Size() >= frames*frame {
+		return
+	}
 	zeros := make([]byte, roomPiece)
-	from := int64(-1) // how long the file was before
-	for more := true; more; {
-		begun := time.Now()
+	for {
+		begun, more := time.Now(), false
 		open := l.still(s, func() {
-			more = false
-			info, err := l.wal.Stat()
-			if err != nil || info.Size() >= frames*frame {
+			now, err := l.wal.Stat()
+			if err != nil || now.Size() >= frames*frame {
 				return
 			}
-			if from < 0 {
-				from = info.Size()
-			}
-			_, err = l.wal.WriteAt(zeros, info.Size())
+			_, err = l.wal.WriteAt(zeros, now.Size())
 			if err == nil {
 				more = true
 			} else if used, err := l.checkpoint(); err == nil {
-				l.wal.Truncate(max(from, header+used*frame))
+				l.wal.Truncate(max(before.Size(), header+used*frame))
 			}
 		})
-		if !open {
+		if !open || !more {
 			return
 		}
-		if more {
-			time.Sleep(time.Since(begun) + time.Millisecond)
-		}
+		time.Sleep(time.Since(begun) + time.Millisecond)
 	}
 }
 
