@@ -240,9 +240,10 @@ func (l *checkpointer) grown() int64 {
 }
 
 // fast reports whether the log fills so quickly that it will be longer than
-// restartFrames before it may begin anew.
+// restartFrames before it may begin anew. A few frames say nothing of that.
 func (l *checkpointer) fast() bool {
-	return float64(l.grown())*restartPause.Seconds() > restartFrames*time.Since(l.plannedAt).Seconds()
+	grown := l.grown()
+	return grown > checkpointFrames/2 && float64(grown)*restartPause.Seconds() > restartFrames*time.Since(l.plannedAt).Seconds()
 }
 
 // checkpoint copies what no reader still needs from the log, and returns the

@@ -114,6 +114,17 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 	defer s.Close()
 	l, written := s.log, byte(0)
 	write := func() { writeBatches(t, s, &written, 1) }
+	// fill writes 3,000 frames, and a batch.
+	fill := func() {
+		t.Helper()
+		err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
+			return true, exec(c, "REPLACE INTO document VALUES ('filling', zeroblob(16), 1, '', NULL, 1, 1, 1, zeroblob(12 << 20))", nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write()
+	}
 	size := func() int64 {
 		t.Helper()
 		info, err := os.Stat(filepath.Join(dir, "giro.db-wal"))
@@ -145,21 +156,27 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 		}
 		return n
 	}
-	l.restart, l.longest = 1, 1000
-	write()
-	l.plannedAt = time.Now().Add(-time.Hour) // a frame or two in an hour
+	l.restart, l.longest = 1, 4000
+	fill()
+	l.plannedAt = time.Now().Add(-time.Hour)
 	l.run(s)
-	small := size()
-	if small > 100*4120 {
+	if small := size(); small > 3500*4120 {
 		t.Fatalf("a log that fills slowly has a file of %d bytes", small)
 	}
 	l.begun = l.begun.Add(-restartPause)
 	write()
+	l.plannedAt = time.Now().Add(time.Hour) // a frame or two in no time
+	l.run(s)
+	if small := size(); small > 3500*4120 {
+		t.Fatalf("a log of a frame or two has a file of %d bytes", small)
+	}
+	l.begun = l.begun.Add(-restartPause)
+	fill()
 	l.plannedAt = time.Now().Add(time.Hour) // all of them in no time
 	l.run(s)
 	room := size()
-	if room < 1250*4120 || room > 1250*4120+roomPiece {
-		t.Errorf("the file of a log that fills quickly has %d bytes, want room for 1250 frames", room)
+	if room < 5000*4120 || room > 5000*4120+roomPiece {
+		t.Errorf("the file of a log that fills quickly has %d bytes, want room for 5000 frames", room)
 	}
 	for range 5 {
 		write()
@@ -168,6 +185,7 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 		t.Errorf("%d of %d rows are in the files with room", n, written)
 	}
 	l.begun = l.begun.Add(-restartPause)
+	fill()
 	l.plannedAt = time.Now().Add(time.Hour)
 	l.run(s)
 	if got := size(); got != room {
@@ -178,7 +196,7 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 	if l.wal, err = os.OpenFile(wal.Name(), os.O_RDWR|os.O_APPEND, 0); err != nil {
 		t.Fatal(err)
 	}
-	l.room(s, 2000)
+	l.room(s, 8000)
 	l.wal.Close()
 	l.wal = wal
 	write()
