@@ -94,14 +94,14 @@ type Result struct {
 // Overload is what the work overload found, beside Result: there PerSecond and
 // the latencies are those of what was done in the flood.
 type Overload struct {
-	Peak      float64 `json:"peak_per_second"`            // before, in a closed loop
+	Peak      float64 `json:"peak_per_second"`            // in a closed loop, in turns with the flood
 	Offered   float64 `json:"offered_per_second"`         // in the flood
 	Goodput   float64 `json:"goodput_ratio"`              // done in the flood, over Peak
-	NormalP99 float64 `json:"normal_p99_ms"`              // before, at half of Peak
-	Recovered int     `json:"recovered_after_s"`          // seconds after the flood before two in a row whose p99 was normal
-	AfterP99  float64 `json:"p99_ms_of_the_first_second"` // after the flood, at half of Peak
+	NormalP99 float64 `json:"normal_p99_ms"`              // before, at half of what a closed loop did
+	Recovered int     `json:"recovered_after_s"`          // seconds after the flood before two in a row whose p99 was at most that of the worst second before it, twice NormalP99 or 10 ms
+	AfterP99  float64 `json:"p99_ms_of_the_first_second"` // after the flood, at the rate of NormalP99
 
-	// The same flood again, of clients who wait after a refusal as long as they are told.
+	// Of clients who wait after a refusal as long as they are told, in turns with the flood.
 	ObeyingGoodput   float64 `json:"obeying_goodput_ratio"`
 	ObeyingRefused   int     `json:"obeying_refused"`
 	ObeyingRefuseP99 float64 `json:"obeying_refuse_p99_ms"`
