@@ -34,7 +34,7 @@ type Engine struct {
 	EventsKept    time.Duration // how long events are kept; 0: for good
 	QueueMax      int           // commands that may wait; beyond, CodeUnavailable; beyond half of it of one merchant, CodeRateLimited
 	QueueWait     time.Duration // once a command has waited for so long its merchant's next ones are refused alike
-	BatchMax      int           // commands in one database transaction
+	BatchMax      int           // movements in one database transaction, but for what the last of its commands has beyond
 	Paused        func() bool   // true: jobs wait (benchmarks of creation alone)
 	Secret        Secret        // the installation's key
 	// Notice says what a dialect tells about an event of a movement beside
@@ -204,7 +204,7 @@ func (e *Engine) Start() {
 		e.QueueWait = 2 * time.Second
 	}
 	if e.BatchMax == 0 {
-		e.BatchMax = 500
+		e.BatchMax = 1000
 	}
 	if e.Logf == nil {
 		e.Logf = func(string, ...any) {}

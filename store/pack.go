@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 
@@ -48,6 +49,29 @@ func packEvent(scratch, data []byte) []byte {
 	}
 	scratch[0] = packedEvent
 	return scratch[:1+len(block)]
+}
+
+// packedBeside is how many events are so many that they are packed beside the
+// writer.
+const packedBeside = 64
+
+// packEvents returns the stored forms of events, one by one. Those of a large
+// batch, which take as long as a tenth of what its writer does, are packed on
+// another processor meanwhile; wait returns when nobody reads them any more.
+func packEvents(events []giro.Event) (packed func(i int) []byte, wait func()) {
+	scratch := make([]byte, packingSize)
+	if len(events) < packedBeside {
+		return func(i int) []byte { return packEvent(scratch, events[i].Data) }, func() {}
+	}
+	all, done := make([][]byte, len(events)), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range events {
+			all[i] = bytes.Clone(packEvent(scratch, events[i].Data))
+		}
+	}()
+	wait = func() { <-done }
+	return func(i int) []byte { wait(); return all[i] }, wait
 }
 
 // unpackEvent returns the data of an event from its stored form. It uses the

@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"giro"
 )
 
 // TestEventDictNeverChanges: what was stored with it could not be read any more.
@@ -86,6 +89,25 @@ func FuzzUnpackEvent(f *testing.F) {
 			t.Fatalf("%x became %x, %v", data, again, err)
 		}
 	})
+}
+
+// TestPackEvents: those of a large batch are packed as one by one.
+func TestPackEvents(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, packedBeside - 1, packedBeside, 5 * packedBeside} {
+		events := make([]giro.Event, n)
+		for i := range events {
+			events[i].Data = fmt.Appendf(nil, `{"id":"po_%d","metadata":{"order":"%s"}}`, i, strings.Repeat("x", i*100))
+		}
+		packed, wait := packEvents(events)
+		scratch := make([]byte, packingSize)
+		for i, e := range events {
+			if !bytes.Equal(packed(i), packEvent(scratch, e.Data)) {
+				t.Fatalf("%d of %d is packed otherwise", i, n)
+			}
+		}
+		wait()
+	}
 }
 
 func TestRefusedEvents(t *testing.T) {

@@ -455,3 +455,52 @@ func TestKnownAccountsAreTheStoredOnes(t *testing.T) {
 		}
 	}
 }
+
+// That there is no such account is known until a batch makes it; one that
+// somebody else has made is not written over.
+func TestMissingAccountsAreMissing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openSQLite(t, dir)
+	defer s.Close()
+	newID := giro.UUIDs()
+	first, second := newID(clock), newID(clock)
+	// batch makes accounts, and returns whether there were the two before.
+	batch := func(refusal error, made ...giro.UUID) (was [2]bool, err error) {
+		made = append(made, newID(clock)) // a batch that writes nothing is not committed
+		err = s.Update(ctx, &giro.Keys{Accounts: []giro.UUID{first, second}}, func(b *giro.Batch) error {
+			b.Accounts(func(a *giro.Account) { was[0], was[1] = was[0] || a.ID == first, was[1] || a.ID == second })
+			for _, id := range made {
+				b.PutAccount(&giro.Account{ID: id, Book: 2, Currency: "BRL", Role: giro.RoleSub, Version: 1, New: true})
+			}
+			return refusal
+		})
+		return was, err
+	}
+	refused := errors.New("refused")
+	for _, c := range []struct {
+		name    string
+		before  func()
+		make    []giro.UUID
+		refusal error
+		were    [2]bool
+		fails   bool
+	}{
+		{name: "none"},
+		{name: "refused", make: []giro.UUID{first}, refusal: refused, fails: true},
+		{name: "made", make: []giro.UUID{first}},
+		{name: "one", were: [2]bool{true, false}},
+		{name: "made by another", before: func() {
+			tamper(t, dir, fmt.Sprintf("INSERT INTO account SELECT X'%x', book, currency, role, parent, name, balance, negative, closed, created, version, metadata FROM account LIMIT 1", second[:]))
+		}, make: []giro.UUID{second}, were: [2]bool{true, false}, fails: true},
+		{name: "read again", were: [2]bool{true, true}},
+	} {
+		if c.before != nil {
+			c.before()
+		}
+		were, err := batch(c.refusal, c.make...)
+		if were != c.were || (err != nil) != c.fails {
+			t.Errorf("%s: there were %v (%v), want %v", c.name, were, err, c.were)
+		}
+	}
+}
