@@ -52,7 +52,8 @@ type checkpointer struct {
 	begun     time.Time    // when it was
 	wal       *os.File     // the log, whose header tells its round; closed like the database
 	seen      logPlace     // at the last checkpoint
-	planned   logPlace     // when next was set
+	written   int64        // frames until then, of all rounds
+	planned   int64        // frames when next was set
 	plannedAt time.Time
 	counted   int64 // commits then
 	wake      chan struct{}
@@ -220,24 +221,19 @@ func (l *checkpointer) long(frames int64) bool {
 }
 
 // plan sets when to checkpoint next, by how long the commits since the last time
-// were.
+// were. None has less than a frame.
 func (l *checkpointer) plan() {
 	commits, grown := l.commits.Load(), l.grown()
 	if n := commits - l.counted; n > 0 && grown > 0 {
-		l.every = max(1, checkpointFrames*n/grown)
+		l.every = min(max(1, checkpointFrames*n/grown), checkpointFrames)
 	}
-	l.counted, l.planned, l.plannedAt = commits, l.seen, time.Now()
+	l.counted, l.planned, l.plannedAt = commits, l.written, time.Now()
 	l.next.Store(commits + l.every)
 }
 
 // grown is how many frames were written since next was set, up to the last
 // checkpoint.
-func (l *checkpointer) grown() int64 {
-	if l.seen.round == l.planned.round {
-		return l.seen.frames - l.planned.frames
-	}
-	return l.seen.frames // the log was begun anew
-}
+func (l *checkpointer) grown() int64 { return l.written - l.planned }
 
 // fast reports whether the log fills so quickly that it will be longer than
 // restartFrames before it may begin anew. A few frames say nothing of that.
@@ -257,7 +253,15 @@ func (l *checkpointer) checkpoint() (frames int64, err error) {
 		return nil
 	})
 	if err == nil {
-		l.seen = logPlace{binary.BigEndian.Uint32(header[12:]), frames}
+		place := logPlace{binary.BigEndian.Uint32(header[12:]), frames}
+		// A log is begun anew where all of it was copied: nothing of its last round is
+		// missing here.
+		if place.round != l.seen.round {
+			l.written += frames
+		} else {
+			l.written += max(0, frames-l.seen.frames)
+		}
+		l.seen = place
 	}
 	return frames, err
 }

@@ -235,6 +235,28 @@ func TestCheckpointsAreFramesApart(t *testing.T) {
 	if want := checkpointFrames * 6 / l.seen.frames; l.every != want {
 		t.Errorf("after 6 commits of %d frames in all the next checkpoint comes in %d commits, want %d", l.seen.frames, l.every, want)
 	}
+	// The writer begins it anew whenever a checkpoint has copied all of it, amid a
+	// run too: most of the frames were in the round before.
+	for range 40 {
+		err := s.write(t.Context(), func(c *sqlite.Conn) (bool, error) {
+			return true, exec(c, "REPLACE INTO document VALUES ('filling', zeroblob(16), 1, '', NULL, 1, 1, 1, zeroblob(12 << 10))", nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	earlier, err := l.checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(1)
+	l.run(s)
+	if want := checkpointFrames * 41 / (earlier + l.seen.frames); l.every != want || l.seen.frames*10 > earlier {
+		t.Errorf("after 41 commits of %d frames and %d the next checkpoint comes in %d commits, want %d", earlier, l.seen.frames, l.every, want)
+	}
+	if earlier < 80 {
+		t.Errorf("commits that each write a document have %d frames in all", earlier)
+	}
 	// A checkpoint that nothing was written before says nothing about commits.
 	every := l.every
 	l.run(s)
