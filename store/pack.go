@@ -56,8 +56,8 @@ func packEvent(scratch, data []byte) []byte {
 const packedBeside = 64
 
 // packEvents returns the stored forms of events, one by one. Those of a large
-// batch, which take as long as a tenth of what its writer does, are packed on
-// another processor meanwhile; wait returns when nobody reads them any more.
+// batch, a sixteenth of its writer's time, are packed on another processor
+// meanwhile; wait returns when nobody reads them any more.
 func packEvents(events []giro.Event) (packed func(i int) []byte, wait func()) {
 	scratch := make([]byte, packingSize)
 	if len(events) < packedBeside {
