@@ -57,11 +57,11 @@ const packedBeside = 64
 
 // packEvents returns the stored forms of events, one by one. Those of a large
 // batch, a sixteenth of its writer's time, are packed on another processor
-// meanwhile; wait returns when nobody reads them any more.
-func packEvents(events []giro.Event) (packed func(i int) []byte, wait func()) {
+// meanwhile. Nobody changes an event once its batch is being written.
+func packEvents(events []giro.Event) (packed func(i int) []byte) {
 	scratch := make([]byte, packingSize)
 	if len(events) < packedBeside {
-		return func(i int) []byte { return packEvent(scratch, events[i].Data) }, func() {}
+		return func(i int) []byte { return packEvent(scratch, events[i].Data) }
 	}
 	all, done := make([][]byte, len(events)), make(chan struct{})
 	go func() {
@@ -70,8 +70,7 @@ func packEvents(events []giro.Event) (packed func(i int) []byte, wait func()) {
 			all[i] = bytes.Clone(packEvent(scratch, events[i].Data))
 		}
 	}()
-	wait = func() { <-done }
-	return func(i int) []byte { wait(); return all[i] }, wait
+	return func(i int) []byte { <-done; return all[i] }
 }
 
 // unpackEvent returns the data of an event from its stored form. It uses the

@@ -314,8 +314,7 @@ func nothing(w *giro.Writes) bool {
 
 // save writes what a batch decided. Rows come before those that refer to them.
 func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
-	packed, wait := packEvents(w.Events)
-	defer wait()
+	packed := packEvents(w.Events)
 	for _, h := range w.Heads {
 		err := saveHead(c, h)
 		if err != nil {
