@@ -828,8 +828,22 @@ async function live() {
 
 async function leads() {
   const context = await desk()
+  // What can be clicked is not there before what stands above it, which would push it away from under a click.
+  await context.addInitScript(() => {
+    window.__early = []
+    const look = (below, above) => document.querySelector(below) && !document.querySelector(above) && window.__early.push(below)
+    new MutationObserver(() => {
+      if (location.pathname === '/app/') look('.ranking', '.tight .chart')
+      if (location.pathname === '/app/developers') look('.card.whole', '.kpis.six')
+    }).observe(document, { childList: true, subtree: true })
+  })
+  const moved = async (shown) => {
+    await page.waitForSelector(shown)
+    equal((await page.evaluate(() => window.__early)).join(), '', 'there before what stands above it')
+  }
   await api('POST', '/v1/charges', { amount: 4300, currency: 'usd', provider: 'card', card: { token: 'tok_fraud' }, reference: 'leads-1' })
   let page = await open(context, '/?currency=usd')
+  await moved('.ranking')
   // A reason leads to what failed for it, and to nothing else.
   await page.click('.ranking a >> text=fraud')
   await page.waitForURL('**failure_code=fraud**')
@@ -847,6 +861,7 @@ async function leads() {
   // Requests by the class of their answer, in the log.
   await fetch(base + '/v1/charges/ch_0', { headers: { Authorization: 'Bearer ' + secret } })
   page = await open(context, '/developers')
+  await moved('.card.whole')
   await page.locator('.card:has(h2:text-is("Requests")) .bar.c-warn').last().click()
   await page.waitForURL(/logs\?.*status=4xx/)
   await page.waitForSelector('tr[data-id] >> text=404')

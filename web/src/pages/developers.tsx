@@ -50,6 +50,8 @@ export function DevelopersPage() {
   const webhooks = useRead('/v1/webhook_endpoints/figures', [], range === '1h' ? { time_zone: query.time_zone } : query, { keep: true, poll: 10_000 })
   const f = requests.data?.data
   const w = webhooks.data?.data
+  // What can be clicked does not move: it waits for what stands above it.
+  const there = (f ?? requests.error) && (w ?? webhooks.error)
   usePageRequest({ method: 'GET', path: '/v1/requests/figures', query, data: f })
   const minutes = f ? Math.max(1, (Math.min(f.now, f.to) - f.from) / 60) : 1
   return (
@@ -69,7 +71,7 @@ export function DevelopersPage() {
       </div>
       {requests.error ? (
         <Failure error={requests.error} retry={() => void requests.refetch()} />
-      ) : !f ? (
+      ) : !f || !there ? (
         <Loading rows={4} />
       ) : (
         <>
@@ -121,40 +123,42 @@ export function DevelopersPage() {
           </div>
         </>
       )}
-      <div className="grid halves">
-        <Card
-          title={t('nav.webhooks')}
-          actions={
-            <A href="/developers/webhooks" className="button small">
-              {t('open')}
-            </A>
-          }
-        >
-          {webhooks.error ? <Failure error={webhooks.error} /> : !w ? <Loading /> : w.totals.count === 0 ? <p>{t('webhooks_note')}</p> : <Arrivals totals={w.totals} />}
-          <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
-        </Card>
-        <Card
-          title={t('nav.events')}
-          actions={
-            <A href="/developers/events" className="button small">
-              {t('open')}
-            </A>
-          }
-        >
-          <Recent />
-        </Card>
-        <Card title={t('first_request')} className="whole">
-          <FirstSteps kind="charges">{t('first_request_note')}</FirstSteps>
-          <p className="row wrap">
-            <A href="/developers/keys" className="button">
-              <Icon name="key" /> {t('nav.keys')}
-            </A>
-            <a className="button" href="/openapi.json" target="_blank" rel="noreferrer">
-              <Icon name="code" /> {t('openapi')}
-            </a>
-          </p>
-        </Card>
-      </div>
+      {there && (
+        <div className="grid halves">
+          <Card
+            title={t('nav.webhooks')}
+            actions={
+              <A href="/developers/webhooks" className="button small">
+                {t('open')}
+              </A>
+            }
+          >
+            {webhooks.error ? <Failure error={webhooks.error} /> : !w || w.totals.count === 0 ? <p>{t('webhooks_note')}</p> : <Arrivals totals={w.totals} />}
+            <Code text="giro listen --forward-to localhost:3000/hooks" label={t('command')} />
+          </Card>
+          <Card
+            title={t('nav.events')}
+            actions={
+              <A href="/developers/events" className="button small">
+                {t('open')}
+              </A>
+            }
+          >
+            <Recent />
+          </Card>
+          <Card title={t('first_request')} className="whole">
+            <FirstSteps kind="charges">{t('first_request_note')}</FirstSteps>
+            <p className="row wrap">
+              <A href="/developers/keys" className="button">
+                <Icon name="key" /> {t('nav.keys')}
+              </A>
+              <a className="button" href="/openapi.json" target="_blank" rel="noreferrer">
+                <Icon name="code" /> {t('openapi')}
+              </a>
+            </p>
+          </Card>
+        </div>
+      )}
     </>
   )
 }

@@ -26,7 +26,7 @@ export function HomePage() {
   const [search, setSearch] = useSearch()
   const [custom, setCustom] = useState(false)
   const query = figuresQuery(search)
-  // The figures and the first chart stand before the others are drawn.
+  // The figures and the first chart stand before the others are drawn, and what is below those comes with them: what can be clicked does not move.
   const seen = useSeen()
   const q = useRead('/v1/figures', [], query, { keep: true })
   const f = q.data?.data
@@ -84,15 +84,17 @@ export function HomePage() {
           <div className="stack">
             {f && <Volume f={f} />}
             {seen && f && (
-              <div className="grid halves tight">
-                <SuccessRate f={f} />
-                <Payouts f={f} />
-              </div>
+              <>
+                <div className="grid halves tight">
+                  <SuccessRate f={f} />
+                  <Payouts f={f} />
+                </div>
+                <div className="grid halves tight">
+                  <Failures f={f} />
+                  {may('developers.read') && <WebhookHealth />}
+                </div>
+              </>
             )}
-            <div className="grid halves tight">
-              {f && <Failures f={f} />}
-              {may('developers.read') && <WebhookHealth />}
-            </div>
           </div>
         )}
         {nothing ? (
