@@ -23,7 +23,7 @@ func TestEventDictNeverChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := unpackEvent(nil, stored)
+	data, err := unpack(nil, stored)
 	if err != nil || string(data) != golden {
 		t.Errorf("an event of the first giro that packed is %q, %v", data, err)
 	}
@@ -31,14 +31,14 @@ func TestEventDictNeverChanges(t *testing.T) {
 
 const golden = `{"id":"po_01m0td4wcgfxmsx082wxqbn2kx","object":"payout","amount":2880,"amount_captured":2880,"amount_refunded":0,"fee":0,"currency":"brl","created":1787592602,"status":"succeeded","failure_code":null,"failure_message":null,"in_doubt":false,"livemode":false,"created_at":"2026-08-24T17:30:02","updated_at":"2026-08-24T17:30:05","description":"Supplier","reference":"payout-1020","customer":"cus_01m0td4wcgfxmsx082x0mckwj8","metadata":{"order":"7"},"provider":"bank","version":2,"rail":"sandbox","end_to_end_id":"E99999999202608241730rIcraFJt4Cl","account":null,"recipient":{"name":"Bruno"},"retry_of":null,"source":null,"bank":{"method":"pix","key":"bruno@example.com","key_type":"email"}}`
 
-func TestPackEvent(t *testing.T) {
+func TestPack(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 100_000)
 	for i := range noise {
 		noise[i] = byte(random.Uint32())
 	}
-	cases := [][]byte{nil, []byte("{}"), []byte(golden), noise, noise[:5], {packedEvent}, {packedEvent, 2, 3}, []byte(`{"metadata":"` + strings.Repeat("x", 200_000) + `"}`)}
+	cases := [][]byte{nil, []byte("{}"), []byte(golden), noise, noise[:5], {packedJSON}, {packedJSON, 2, 3}, []byte(`{"metadata":"` + strings.Repeat("x", 200_000) + `"}`)}
 	for line := range bytes.Lines(eventDict) {
 		if !json.Valid(line) {
 			t.Fatalf("no JSON: %s", line)
@@ -47,24 +47,24 @@ func TestPackEvent(t *testing.T) {
 	}
 	scratch := make([]byte, packingSize)
 	for _, data := range cases {
-		stored := packEvent(scratch, data)
+		stored := pack(scratch, data)
 		if len(stored) > len(data)+4 {
 			t.Errorf("%d bytes became %d", len(data), len(stored))
 		}
-		again, err := unpackEvent(nil, bytes.Clone(stored))
+		again, err := unpack(nil, bytes.Clone(stored))
 		if err != nil || !bytes.Equal(again, data) {
 			t.Fatalf("%.80q became %.80q, %v", data, again, err)
 		}
 	}
-	if n := len(packEvent(scratch, []byte(golden))); n > len(golden)*4/10 {
+	if n := len(pack(scratch, []byte(golden))); n > len(golden)*4/10 {
 		t.Errorf("a payout's event of %d bytes takes %d", len(golden), n)
 	}
 }
 
-// FuzzUnpackEvent: whatever stands there, it is read as something or refused,
+// FuzzUnpack: whatever stands there, it is read as something or refused,
 // within the memory that an event may take; and what was read can be stored.
-func FuzzUnpackEvent(f *testing.F) {
-	stored := packEvent(nil, []byte(golden))
+func FuzzUnpack(f *testing.F) {
+	stored := pack(nil, []byte(golden))
 	f.Add(stored)
 	for n := 0; n < len(stored); n += 5 {
 		f.Add(stored[:n])
@@ -78,41 +78,50 @@ func FuzzUnpackEvent(f *testing.F) {
 		f.Add(damaged)
 	}
 	f.Fuzz(func(t *testing.T, stored []byte) {
-		data, err := unpackEvent(nil, stored)
+		data, err := unpack(nil, stored)
 		if err != nil {
 			return
 		}
 		if len(data) > packedMax && len(data) > len(stored) {
 			t.Fatalf("%d bytes", len(data))
 		}
-		if again, err := unpackEvent(nil, packEvent(nil, data)); err != nil || !bytes.Equal(again, data) {
+		if again, err := unpack(nil, pack(nil, data)); err != nil || !bytes.Equal(again, data) {
 			t.Fatalf("%x became %x, %v", data, again, err)
 		}
 	})
 }
 
-// TestPackEvents: those of a large batch are packed as one by one.
-func TestPackEvents(t *testing.T) {
+// TestPackWrites: what a large batch says is packed as one by one, and an answer
+// that is an event's data only there.
+func TestPackWrites(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, packedBeside - 1, packedBeside, 5 * packedBeside} {
-		events := make([]giro.Event, n)
-		for i := range events {
-			events[i].Data = fmt.Appendf(nil, `{"id":"po_%d","metadata":{"order":"%s"}}`, i, strings.Repeat("x", i*100))
+		w := &giro.Writes{Events: make([]giro.Event, n), Idempotency: make([]*giro.Idempotency, n)}
+		for i := range n {
+			w.Events[i].Data = fmt.Appendf(nil, `{"id":"po_%d","metadata":{"order":"%s"}}`, i, strings.Repeat("x", i*100))
+			w.Idempotency[i] = &giro.Idempotency{Event: int64(i % 3), Body: fmt.Appendf(nil, `{"payouts":["po_%d"%s]}`, i, strings.Repeat(`,"po_1"`, i*10))}
 		}
-		packed := packEvents(events)
+		event, answer := packWrites(w)
 		scratch := make([]byte, packingSize)
-		for i, e := range events {
-			if !bytes.Equal(packed(i), packEvent(scratch, e.Data)) {
-				t.Fatalf("%d of %d is packed otherwise", i, n)
+		for i, r := range w.Idempotency {
+			if !bytes.Equal(event(i), pack(scratch, w.Events[i].Data)) {
+				t.Fatalf("event %d of %d is packed otherwise", i, n)
+			}
+			want := r.Body
+			if r.Event > 0 {
+				want = nil
+			}
+			if got := answer(r); !bytes.Equal(got, pack(scratch, want)) {
+				t.Fatalf("answer %d of %d is %x", i, n, got)
 			}
 		}
 	}
 }
 
-func TestRefusedEvents(t *testing.T) {
+func TestRefusedBlocks(t *testing.T) {
 	t.Parallel()
 	for _, length := range [][]byte{{}, {0xff}, {0xff, 0xff, 0xff, 0xff, 0x0f}, {0x81, 0x80, 0x80, 0x20}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
-		if data, err := unpackEvent(nil, append([]byte{packedEvent}, length...)); err == nil {
+		if data, err := unpack(nil, append([]byte{packedJSON}, length...)); err == nil {
 			t.Errorf("length %x: %d bytes", length, len(data))
 		}
 	}

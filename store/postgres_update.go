@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -251,6 +252,7 @@ func split[T any](rows []T, isNew func(T) bool) (inserts, updates []T) {
 // queueWrites returns the statements that write a batch, COMMIT included: one
 // per kind of row, whatever their number.
 func queueWrites(b *giro.Batch, w *giro.Writes) (*pgx.Batch, error) {
+	event, answer := packWrites(w)
 	q := new(pgx.Batch)
 	// First, so that whoever decides a lost COMMIT waits for this transaction.
 	q.Queue("INSERT INTO batch (id, at) VALUES ($1, $2)", (*uuid)(&b.ID), b.At)
@@ -265,8 +267,8 @@ func queueWrites(b *giro.Batch, w *giro.Writes) (*pgx.Batch, error) {
 	if err := writeLedger(q, w); err != nil {
 		return nil, err
 	}
-	writeEvents(q, w.Events)
-	writeIdempotency(q, w.Idempotency)
+	writeEvents(q, w.Events, event)
+	writeIdempotency(q, w.Idempotency, answer)
 	writeDocuments(q, w.Documents)
 	writeTerms(q, w.Terms)
 	writeSandbox(q, w.Sandbox)
@@ -451,11 +453,14 @@ func writeLedger(q *pgx.Batch, w *giro.Writes) error {
 	return nil
 }
 
-func writeEvents(q *pgx.Batch, events []giro.Event) {
+func writeEvents(q *pgx.Batch, events []giro.Event, packed func(i int) []byte) {
 	if len(events) == 0 {
 		return
 	}
-	packing := make([]byte, packingSize)
+	data := make([][]byte, len(events))
+	for i := range events {
+		data[i] = present(bytes.Clone(packed(i)))
+	}
 	q.Queue(pgInsertEvent,
 		column(events, func(e giro.Event) int64 { return int64(e.Book) }),
 		column(events, func(e giro.Event) int64 { return e.Sequence }),
@@ -463,7 +468,7 @@ func writeEvents(q *pgx.Batch, events []giro.Event) {
 		column(events, func(e giro.Event) string { return e.Type }),
 		column(events, func(e giro.Event) uuid { return uuid(e.Object) }),
 		column(events, func(e giro.Event) int64 { return e.At }),
-		column(events, func(e giro.Event) []byte { return present(slices.Clone(packEvent(packing, e.Data))) }),
+		data,
 		column(events, func(e giro.Event) []byte { return present(e.Notice) }))
 }
 
@@ -475,7 +480,7 @@ func present(b []byte) []byte {
 	return b
 }
 
-func writeIdempotency(q *pgx.Batch, rows []*giro.Idempotency) {
+func writeIdempotency(q *pgx.Batch, rows []*giro.Idempotency, packed func(*giro.Idempotency) []byte) {
 	type T = *giro.Idempotency
 	first, again := split(latest(rows, idempotencyKey), func(r T) bool { return r.New })
 	for _, some := range []struct {
@@ -493,7 +498,7 @@ func writeIdempotency(q *pgx.Batch, rows []*giro.Idempotency) {
 			column(some.rows, func(r T) bool { return r.Executing }),
 			column(some.rows, func(r T) uuid { return uuid(r.Owner) }),
 			column(some.rows, func(r T) int64 { return int64(r.Status) }),
-			column(some.rows, func(r T) []byte { return present(ownBody(r)) }),
+			column(some.rows, func(r T) []byte { return present(bytes.Clone(packed(r))) }),
 			column(some.rows, func(r T) int64 { return r.Event }),
 			column(some.rows, func(r T) string { return r.Location }),
 			column(some.rows, func(r T) string { return string(r.Kind) }),
@@ -667,8 +672,8 @@ func scanEvent(row pgx.CollectableRow) (*giro.Event, error) {
 func scanIdempotency(row pgx.CollectableRow) (*giro.Idempotency, error) {
 	r := new(giro.Idempotency)
 	err := row.Scan(&r.Book, &r.Key, &r.Fingerprint, &r.Members, &r.Executing, (*uuid)(&r.Owner), &r.Status, &r.Body, &r.Event, &r.Location, &r.Kind, (*uuid)(&r.Object), &r.Created)
-	if err == nil && r.Event > 0 {
-		r.Body, err = unpackEvent(nil, r.Body)
+	if err == nil {
+		r.Body, err = unpack(nil, r.Body)
 	}
 	return r, err
 }

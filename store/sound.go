@@ -103,7 +103,7 @@ const showsWithin = 224
 
 // show takes an event's data from its stored form; of what is damaged, nothing.
 func (e *pageEvent) show(scratch, stored []byte) {
-	data, _ := unpackEvent(scratch, stored)
+	data, _ := unpack(scratch, stored)
 	e.size = copy(e.begin[:], data)
 }
 

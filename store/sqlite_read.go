@@ -160,12 +160,18 @@ func movementByReference(c *sqlite.Conn, book giro.Book, kind giro.Kind, referen
 func idempotencyOf(c *sqlite.Conn, book giro.Book, key string) (*giro.Idempotency, error) {
 	found, err := one(c, "SELECT "+idempotencyColumns+" FROM idempotency WHERE book = ? AND key = ?",
 		func(a *args) { a.int(int64(book)).text(key) }, plain((*row).idempotency))
-	if err != nil || found == nil || found.Event == 0 {
-		return found, err
+	if err != nil || found == nil {
+		return nil, err
 	}
-	err = query(c, "SELECT data FROM event WHERE book = ? AND sequence = ?",
-		func(a *args) { a.int(int64(book)).int(found.Event) },
-		func(r *row) (err error) { found.Body, err = unpackEvent(nil, r.blob()); return err })
+	if found.Event > 0 {
+		err = query(c, "SELECT data FROM event WHERE book = ? AND sequence = ?",
+			func(a *args) { a.int(int64(book)).int(found.Event) },
+			func(r *row) error { found.Body = r.blob(); return nil })
+		if err != nil {
+			return nil, err
+		}
+	}
+	found.Body, err = unpack(nil, found.Body)
 	return found, err
 }
 

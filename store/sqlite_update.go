@@ -314,7 +314,7 @@ func nothing(w *giro.Writes) bool {
 
 // save writes what a batch decided. Rows come before those that refer to them.
 func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
-	packed := packEvents(w.Events)
+	event, answer := packWrites(w)
 	for _, h := range w.Heads {
 		err := saveHead(c, h)
 		if err != nil {
@@ -341,7 +341,7 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
 	}
 	err = insertEvent.rows(c, len(w.Events), func(a *args, i int) {
 		e := &w.Events[i]
-		a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(packed(i)).blob(e.Notice)
+		a.int(int64(e.Book)).int(e.Sequence).id(e.ID).text(e.Type).orNull(e.Object).int(e.At).blob(event(i)).blob(e.Notice)
 	})
 	if err != nil {
 		return fmt.Errorf("write events: %w", err)
@@ -354,7 +354,7 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
 		err = some.into.rows(c, len(some.rows), func(a *args, i int) {
 			r := some.rows[i]
 			a.int(int64(r.Book)).text(r.Key).blob(r.Fingerprint).text(r.Members).bool(r.Executing).id(r.Owner)
-			a.int(int64(r.Status)).blob(ownBody(r)).int(r.Event).text(r.Location).text(string(r.Kind)).orNull(r.Object).int(r.Created)
+			a.int(int64(r.Status)).blob(answer(r)).int(r.Event).text(r.Location).text(string(r.Kind)).orNull(r.Object).int(r.Created)
 		})
 		if err != nil {
 			return fmt.Errorf("write idempotency rows: %w", err)

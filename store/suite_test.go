@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -1002,6 +1003,18 @@ func TestIdempotencyAndSweep(t *testing.T) {
 		got, err = s.Idempotency(ctx, 2, "told")
 		if err != nil || got == nil || fmt.Sprintf("%+v", *got) != fmt.Sprintf("%+v", told) {
 			t.Errorf("%+v, %v", got, err)
+		}
+		// Every other one is kept as it was, however it is stored.
+		for key, body := range map[string]string{
+			"bulk":   `{"payouts":[` + strings.Repeat(`{"id":"po_1","object":"payout","amount":2880,"status":"pending"},`, 1000) + "{}]}",
+			"sealed": "sealed answer:" + strings.Repeat("7f", 50), "refused": `{"error":{"code":"insufficient_funds"}}`, "odd": "\x01\x02\x03", "none": "",
+		} {
+			made := row
+			made.Key, made.Body = key, []byte(body)
+			put(made)
+			if got, err := s.Idempotency(ctx, 2, key); err != nil || got == nil || string(got.Body) != body {
+				t.Errorf("%s: %+v, %v", key, got, err)
+			}
 		}
 	})
 }
