@@ -835,6 +835,8 @@ async function leads() {
     new MutationObserver(() => {
       if (location.pathname === '/app/') look('.ranking', '.tight .chart')
       if (location.pathname === '/app/developers') look('.card.whole', '.kpis.six')
+      if (location.pathname === '/app/settings/providers') look('.card + .card', '.choices-table')
+      if (location.pathname === '/app/balances') look('.proof', '.balance')
     }).observe(document, { childList: true, subtree: true })
   })
   const moved = async (shown) => {
@@ -866,6 +868,10 @@ async function leads() {
   await page.waitForURL(/logs\?.*status=4xx/)
   await page.waitForSelector('tr[data-id] >> text=404')
   for (const text of await page.locator('tr[data-id]').allInnerTexts()) if (!/\b4\d\d\b/.test(text)) throw new Error('among the refused: ' + text)
+  for (const [at, shown] of [['/settings/providers', '.card + .card'], ['/balances', '.proof']]) {
+    await page.goto(base + '/app' + at)
+    await moved(shown)
+  }
   // A tail that is switched on shows what comes without being asked again.
   await page.goto(base + '/app/developers/logs')
   await page.waitForSelector('tr[data-id]')

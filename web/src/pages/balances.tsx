@@ -140,15 +140,17 @@ export function BalancesPage() {
           ))}
         </div>
       )}
-      <Card title={t('proof')}>
-        <Proof />
-        <LastVerification />
-        <p className="muted small">{t('proof_note')}</p>
-        <p className="row">
-          <A href="/ledger/accounts">{t('nav.ledger_accounts')}</A>
-          <A href="/ledger/transactions">{t('nav.ledger_transactions')}</A>
-        </p>
-      </Card>
+      {!q.isPending && (
+        <Card title={t('proof')}>
+          <Proof />
+          <LastVerification />
+          <p className="muted small">{t('proof_note')}</p>
+          <p className="row">
+            <A href="/ledger/accounts">{t('nav.ledger_accounts')}</A>
+            <A href="/ledger/transactions">{t('nav.ledger_transactions')}</A>
+          </p>
+        </Card>
+      )}
     </>
   )
 }

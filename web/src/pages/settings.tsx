@@ -380,8 +380,10 @@ export function ProvidersPage() {
   const q = useRead('/v1/merchants/{id}', [place.merchant.id])
   const m = q.data?.data
   usePageRequest({ method: 'GET', path: '/v1/merchants/' + place.merchant.id, data: m, command: `giro merchants get ${place.merchant.id}` })
+  // On a phone the rules stand below the rails, and do not move either.
+  const rails = useRead('/v1/providers')
   if (q.error) return <Failure error={q.error} retry={() => void q.refetch()} />
-  if (!m) return <Loading />
+  if (!m || rails.isPending) return <Loading />
   return (
     <>
       <div className="page-head">
@@ -406,9 +408,7 @@ function Rails() {
       <p className="muted small">{t('rails.note')}</p>
       {q.error ? (
         <Failure error={q.error} />
-      ) : !p ? (
-        <Loading />
-      ) : (
+      ) : !p ? null : (
         <>
           <Table label={t('rails')} className="choices-table" head={[t('rails.provider'), t('col.rail')]}>
             {p.providers.map((one) => {
