@@ -73,6 +73,7 @@ type Engine struct {
 	sessions  sessionCache
 	guesses   throttle
 	verifying verifier
+	trials    trials
 	inFlight  sync.WaitGroup
 	batches   atomic.Int64
 	commands  atomic.Int64

@@ -190,7 +190,7 @@ var moneyRoutes = []*route{
 			if c.caller.Merchant != nil {
 				book = c.book()
 			}
-			t, err := c.engine().Store.TrialBalance(c.ctx, book)
+			t, err := c.engine().TrialBalance(c.ctx, book)
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 // kind. It is stored as a block of S2 with a dictionary, in a third of the room:
 // events were half of a store. So is an answer that is kept under an
 // Idempotency-Key and is no event's data: that of a bulk has up to 1,000 movements,
-// in a tenth of the room. A block stands behind one byte that names its dictionary.
+// in a twelfth of the room. A block stands behind one byte that names its dictionary.
 // What an older giro wrote begins with its brace, and is read as it stands.
 
 // eventDict are events that nobody caused, the rarest kind first. It is part of

@@ -1,0 +1,78 @@
+package giro
+
+import (
+	"context"
+	"sync"
+)
+
+// trials lets one trial balance of a book be summed at a time. It reads every
+// account, and whoever may read it may ask again and again: many who ask at once
+// would take all readers.
+type trials struct {
+	mu sync.Mutex
+	of map[Book]*trialTurn
+}
+
+// trialTurn is a book that is being summed.
+type trialTurn struct {
+	next *trialRun // for those who have come meanwhile; nil: nobody
+}
+
+// trialRun is a trial balance for all who asked before it began.
+type trialRun struct {
+	done    chan struct{}
+	balance *TrialBalance
+	err     error
+}
+
+// TrialBalance sums the balances of a book, or of all (Installation), as they are
+// committed at some moment after the call. Callers who wait share what is read
+// for them, which nobody changes.
+func (e *Engine) TrialBalance(ctx context.Context, book Book) (*TrialBalance, error) {
+	select {
+	case <-e.stopped:
+		return e.Store.TrialBalance(ctx, book)
+	default:
+	}
+	e.trials.mu.Lock()
+	turn := e.trials.of[book]
+	var run *trialRun
+	switch {
+	case turn == nil:
+		run = &trialRun{done: make(chan struct{})}
+		if e.trials.of == nil {
+			e.trials.of = map[Book]*trialTurn{}
+		}
+		e.trials.of[book] = new(trialTurn)
+		e.inFlight.Add(1)
+		go e.trial(book, run)
+	case turn.next == nil:
+		turn.next = &trialRun{done: make(chan struct{})}
+		fallthrough
+	default:
+		run = turn.next
+	}
+	e.trials.mu.Unlock()
+	select {
+	case <-run.done:
+		return run.balance, run.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// trial sums a book, and again for those who have asked meanwhile.
+func (e *Engine) trial(book Book, run *trialRun) {
+	defer e.inFlight.Done()
+	for run != nil {
+		run.balance, run.err = e.Store.TrialBalance(context.Background(), book)
+		close(run.done)
+		e.trials.mu.Lock()
+		turn := e.trials.of[book]
+		run, turn.next = turn.next, nil
+		if run == nil {
+			delete(e.trials.of, book)
+		}
+		e.trials.mu.Unlock()
+	}
+}
