@@ -188,12 +188,12 @@ func (p *postgresProver) otherKinds(book giro.Book) (found bool, err error) {
 	return found, err
 }
 
-func (p *postgresProver) movementsOf(book giro.Book, ids []giro.UUID) (found []auditedMovement, err error) {
+func (p *postgresProver) movementsOf(book giro.Book, kinds []giro.Kind, ids []giro.UUID) (found []auditedMovement, err error) {
 	err = stream(p.postgresAudit, scanMovement, func(m *giro.Movement, err error) error {
 		found = append(found, auditedMovement{Movement: m, err: err})
 		return nil
 	}, "SELECT "+pgMovementColumns+" FROM movement WHERE book = $1 AND kind = ANY($2) AND id = ANY($3::uuid[])",
-		int64(book), []string{"charge", "payout", "refund", "transfer"}, column(ids, func(u giro.UUID) uuid { return uuid(u) }))
+		int64(book), column(kinds, func(k giro.Kind) string { return string(k) }), column(ids, func(u giro.UUID) uuid { return uuid(u) }))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -64,9 +64,9 @@ type prover interface {
 	eventAt(book giro.Book, sequence int64) (int64, bool, error)
 	// otherKinds reports whether a book has movements of none of giro.Kinds.
 	otherKinds(book giro.Book) (bool, error)
-	// movementsOf reads movements whole, of whatever kind, that a book has made,
-	// with what they have to agree with.
-	movementsOf(book giro.Book, ids []giro.UUID) ([]auditedMovement, error)
+	// movementsOf reads movements whole, of these kinds, that a book has made, with
+	// what they have to agree with. Each kind is a place of its own to look at.
+	movementsOf(book giro.Book, kinds []giro.Kind, ids []giro.UUID) ([]auditedMovement, error)
 	// receivedBy returns the movements of other books that have the book as peer.
 	receivedBy(book giro.Book, kind giro.Kind, ids []giro.UUID) ([]giro.UUID, error)
 }

@@ -162,7 +162,7 @@ const (
 // suspect is a movement that has to be looked up.
 type suspect struct {
 	id   giro.UUID
-	kind giro.Kind // of a ledger transaction that needs it; empty: it may be of any, or not exist
+	kind giro.Kind // it exists, or a ledger transaction needs it; empty: it may be of any, or not exist
 }
 
 type movementID struct {
@@ -475,7 +475,7 @@ func (p *pass) leave(b *piece, r *resident) error {
 	if !r.lookUp && (r.last == heardSo || silent) && r.flows.agree(p.movement(b, r), r.back) == "" {
 		return nil
 	}
-	return p.suspect(b, suspect{id: r.id})
+	return p.suspect(b, suspect{r.id, r.kind})
 }
 
 // follow checks a ledger transaction and adds it to its movement.
@@ -579,19 +579,27 @@ func (p *pass) lookUp(b *piece) error {
 		clear(p.checked)
 	}
 	needed := map[suspect]bool{}
-	var ids []giro.UUID
+	of := map[giro.Kind][]giro.UUID{}
 	for _, s := range p.suspects {
-		ids = append(ids, s.id)
+		of[s.kind] = append(of[s.kind], s.id)
 		p.checked[movementID{b.Book, s.id}] = ""
 		if s.kind != "" {
 			needed[s] = true
 		}
 	}
 	p.suspects = p.suspects[:0]
-	slices.SortFunc(ids, func(a, c giro.UUID) int { return bytes.Compare(a[:], c[:]) })
-	movements, err := p.from.movementsOf(b.Book, slices.Compact(ids))
-	if err != nil {
-		return err
+	var movements []auditedMovement
+	for kind, ids := range of {
+		kinds := kindsInOrder[:]
+		if kind != "" {
+			kinds = []giro.Kind{kind}
+		}
+		slices.SortFunc(ids, func(a, c giro.UUID) int { return bytes.Compare(a[:], c[:]) })
+		found, err := p.from.movementsOf(b.Book, kinds, slices.Compact(ids))
+		if err != nil {
+			return err
+		}
+		movements = append(movements, found...)
 	}
 	for _, m := range movements {
 		for _, t := range m.transactions {
@@ -616,7 +624,7 @@ func (p *pass) lookUp(b *piece) error {
 		p.checked[movementID{b.Book, m.ID}] = m.Kind
 	}
 	for _, kind := range kindsInOrder {
-		ids = ids[:0]
+		var ids []giro.UUID
 		for s := range needed {
 			if s.kind == kind {
 				ids = append(ids, s.id)

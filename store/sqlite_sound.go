@@ -168,23 +168,24 @@ func (s *sqliteProver) otherKinds(book giro.Book) (found bool, err error) {
 	return found, err
 }
 
-func (s *sqliteProver) movementsOf(book giro.Book, ids []giro.UUID) (found []auditedMovement, err error) {
+func (s *sqliteProver) movementsOf(book giro.Book, kinds []giro.Kind, ids []giro.UUID) (found []auditedMovement, err error) {
 	for _, id := range ids {
-		from := len(found)
-		err := query(s.c, "SELECT "+movementColumns+" FROM movement WHERE book = +? AND kind IN ('charge', 'payout', 'refund', 'transfer') AND id = +?",
-			func(a *args) { a.int(int64(book)).id(id) },
-			func(r *row) error {
-				m, err := r.movement()
-				found = append(found, auditedMovement{Movement: m, err: err})
-				return nil
-			})
-		if err != nil {
-			return nil, err
-		}
-		for i := range found[from:] {
-			if err := s.related(&found[from+i]); err != nil {
+		for _, kind := range kinds {
+			err := query(s.c, "SELECT "+movementColumns+" FROM movement WHERE book = +? AND kind = +? AND id = +?",
+				func(a *args) { a.int(int64(book)).text(string(kind)).id(id) },
+				func(r *row) error {
+					m, err := r.movement()
+					found = append(found, auditedMovement{Movement: m, err: err})
+					return nil
+				})
+			if err != nil {
 				return nil, err
 			}
+		}
+	}
+	for i := range found {
+		if err := s.related(&found[i]); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil
