@@ -65,7 +65,7 @@ type Engine struct {
 	wipes     chan struct{}
 	taken     taken
 	claiming  atomic.Bool     // jobs may be leased and not yet among the busy ones
-	attempts  context.Context // ends when rails' answers are waited for no longer
+	attempts  context.Context // ends when rails' answers, and sums that are read, are waited for no longer
 	giveUp    context.CancelFunc
 	keys      keyCache
 	targets   targetCache

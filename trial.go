@@ -61,11 +61,12 @@ func (e *Engine) TrialBalance(ctx context.Context, book Book) (*TrialBalance, er
 	}
 }
 
-// trial sums a book, and again for those who have asked meanwhile.
+// trial sums a book, and again for those who have asked meanwhile. No caller's
+// leaving ends it, but the engine's end does.
 func (e *Engine) trial(book Book, run *trialRun) {
 	defer e.inFlight.Done()
 	for run != nil {
-		run.balance, run.err = e.Store.TrialBalance(context.Background(), book)
+		run.balance, run.err = e.Store.TrialBalance(e.attempts, book)
 		close(run.done)
 		e.trials.mu.Lock()
 		turn := e.trials.of[book]
