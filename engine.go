@@ -217,6 +217,7 @@ func (e *Engine) Start() {
 	e.wipes = make(chan struct{}, 1)
 	e.stopped = make(chan struct{})
 	e.ended = make(chan struct{})
+	e.trials.next = map[Book]*trialRun{}
 	e.attempts, e.giveUp = context.WithCancel(context.Background())
 	e.committing = make(chan struct{}, 1)
 	e.committing <- struct{}{}

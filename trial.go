@@ -9,13 +9,8 @@ import (
 // account, and whoever may read it may ask again and again: many who ask at once
 // would take all readers.
 type trials struct {
-	mu sync.Mutex
-	of map[Book]*trialTurn
-}
-
-// trialTurn is a book that is being summed.
-type trialTurn struct {
-	next *trialRun // for those who have come meanwhile; nil: nobody
+	mu   sync.Mutex
+	next map[Book]*trialRun // of books that are being summed: for those who have come meanwhile; nil: nobody has
 }
 
 // trialRun is a trial balance for all who asked before it began.
@@ -35,22 +30,16 @@ func (e *Engine) TrialBalance(ctx context.Context, book Book) (*TrialBalance, er
 	default:
 	}
 	e.trials.mu.Lock()
-	turn := e.trials.of[book]
-	var run *trialRun
-	switch {
-	case turn == nil:
+	run, summing := e.trials.next[book]
+	if run == nil {
 		run = &trialRun{done: make(chan struct{})}
-		if e.trials.of == nil {
-			e.trials.of = map[Book]*trialTurn{}
+		if summing {
+			e.trials.next[book] = run
+		} else {
+			e.trials.next[book] = nil
+			e.inFlight.Add(1)
+			go e.trial(book, run)
 		}
-		e.trials.of[book] = new(trialTurn)
-		e.inFlight.Add(1)
-		go e.trial(book, run)
-	case turn.next == nil:
-		turn.next = &trialRun{done: make(chan struct{})}
-		fallthrough
-	default:
-		run = turn.next
 	}
 	e.trials.mu.Unlock()
 	select {
@@ -69,10 +58,11 @@ func (e *Engine) trial(book Book, run *trialRun) {
 		run.balance, run.err = e.Store.TrialBalance(e.attempts, book)
 		close(run.done)
 		e.trials.mu.Lock()
-		turn := e.trials.of[book]
-		run, turn.next = turn.next, nil
+		run = e.trials.next[book]
 		if run == nil {
-			delete(e.trials.of, book)
+			delete(e.trials.next, book)
+		} else {
+			e.trials.next[book] = nil
 		}
 		e.trials.mu.Unlock()
 	}

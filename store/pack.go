@@ -81,6 +81,15 @@ func packWrites(w *giro.Writes) (event func(i int) []byte, answer func(*giro.Ide
 	return func(i int) []byte { <-done; return events[i] }, func(r *giro.Idempotency) []byte { <-done; return answers[r] }
 }
 
+// ownBody is what an idempotency row stores of its answer: nothing where an
+// event has it.
+func ownBody(r *giro.Idempotency) []byte {
+	if r.Event > 0 {
+		return nil
+	}
+	return r.Body
+}
+
 // unpack returns an event's data or an answer from its stored form. It uses the
 // memory of scratch where that is enough; what was stored plain it returns itself.
 func unpack(scratch, stored []byte) ([]byte, error) {

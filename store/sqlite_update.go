@@ -297,15 +297,6 @@ func idempotencyKey(r *giro.Idempotency) giro.IdempotencyKey {
 	return giro.IdempotencyKey{Book: r.Book, Key: r.Key}
 }
 
-// ownBody is what an idempotency row stores of its answer: nothing where an
-// event has it.
-func ownBody(r *giro.Idempotency) []byte {
-	if r.Event > 0 {
-		return nil
-	}
-	return r.Body
-}
-
 func nothing(w *giro.Writes) bool {
 	return len(w.Heads) == 0 && len(w.Accounts) == 0 && len(w.Movements) == 0 && len(w.Rollups) == 0 && len(w.Transactions) == 0 &&
 		len(w.Entries) == 0 && len(w.Events) == 0 && len(w.Idempotency) == 0 && len(w.Documents) == 0 &&
