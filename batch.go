@@ -32,6 +32,7 @@ type Batch struct {
 	span   int               // counts savepoints and rollbacks: what is undone since the last needs no undoing twice
 	rolled map[UUID][]Rollup // the cells of the loaded movements as they were
 	next   func()            // lets the engine's next batch begin
+	early  func(*Writes)     // takes what is decided of the ledger before the rest is; nil: all is written at the end
 	watch  *watch            // of a person's command; nil: nobody's audit log needs it
 	newID  func(at int64) UUID
 	salt   func() uint32
@@ -103,6 +104,25 @@ func (b *Batch) Committed() {
 	if b.next != nil {
 		b.next()
 	}
+}
+
+// WriteEarly lets the store write while commands are still being decided: write is
+// called with the ledger transactions of those that are, and their entries, some
+// hundred at a time. What Writes returns in the end are the others. Nothing of a
+// batch whose decision fails may stay.
+func (b *Batch) WriteEarly(write func(*Writes)) { b.early = write }
+
+// earlyEnough is how many ledger transactions are worth being written early.
+const earlyEnough = 128
+
+// decided ends a command: what it wrote of the ledger does not change any more.
+func (b *Batch) decided() {
+	w := &b.writes
+	if b.early == nil || len(w.Transactions) < earlyEnough {
+		return
+	}
+	b.early(&Writes{Transactions: w.Transactions, Entries: w.Entries})
+	w.Transactions, w.Entries = nil, nil
 }
 
 // Accounts hands over the accounts that were loaded or made, as they stand in the

@@ -565,6 +565,7 @@ func (e *Engine) commit(batch []*command, next func()) {
 		}
 		for _, c := range batch {
 			c.run(e, b)
+			b.decided()
 		}
 		return nil
 	})

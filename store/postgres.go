@@ -260,19 +260,32 @@ func (p *Postgres) update(ctx context.Context, keys *giro.Keys, decide func(*gir
 		rollback(ctx, c)
 		return transient(err), fmt.Errorf("load: %w", unanswered(err))
 	}
-	if err := decide(batch); err != nil {
+	var wrong error // of rows that cannot be written; the server was not asked
+	early := writeEarly(batch, func(w *giro.Writes) error {
+		var q pgx.Batch
+		if wrong = writeLedger(&q, w); wrong != nil {
+			return wrong
+		}
+		return send(ctx, c, &q)
+	})
+	err = decide(batch)
+	var writes *giro.Writes
+	var statements *pgx.Batch
+	if err == nil {
+		writes = batch.Writes()
+		statements, err = queueWrites(batch, writes)
+	}
+	failed := early()
+	if err == nil {
+		err = wrong
+	}
+	switch {
+	case err != nil || failed == nil && nothing(writes):
 		rollback(ctx, c)
 		return false, err
-	}
-	writes := batch.Writes()
-	if nothing(writes) {
+	case failed != nil: // COMMIT was not sent
 		rollback(ctx, c)
-		return false, nil
-	}
-	statements, err := queueWrites(batch, writes)
-	if err != nil {
-		rollback(ctx, c)
-		return false, err
+		return transient(failed), fmt.Errorf("write: %w", unanswered(failed))
 	}
 	err = send(ctx, c, statements)
 	switch {
@@ -309,7 +322,7 @@ func send(ctx context.Context, c *pgxpool.Conn, statements *pgx.Batch) error {
 	return c.SendBatch(ctx, statements).Close()
 }
 
-// rollback ends a transaction that wrote nothing. Where it fails the connection
+// rollback ends a transaction of which nothing is to stay. Where it fails the connection
 // is not idle and will be closed.
 func rollback(ctx context.Context, c *pgxpool.Conn) {
 	if c.Conn().IsClosed() || c.Conn().PgConn().TxStatus() == 'I' {

@@ -383,19 +383,8 @@ func writeMovements(q *pgx.Batch, movements []*giro.Movement) error {
 	changed := func(rows []T) []int64 { return column(rows, func(m T) int64 { return m.Updated }) }
 	versions := func(rows []T) []int64 { return column(rows, func(m T) int64 { return m.Version }) }
 	customers := func(rows []T) []uuid { return column(rows, func(m T) uuid { return uuid(m.Customer) }) }
-	details := func(rows []T) ([]string, error) {
-		texts := make([]string, len(rows))
-		scratch := make([]byte, 0, detailSize)
-		for i, m := range rows {
-			var err error
-			if texts[i], err = encodeDetail(&scratch, m); err != nil {
-				return nil, fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
-			}
-		}
-		return texts, nil
-	}
 	if rows := inserts; len(rows) > 0 {
-		texts, err := details(rows)
+		details, err := encodeDetails(rows)
 		if err != nil {
 			return err
 		}
@@ -406,14 +395,14 @@ func writeMovements(q *pgx.Batch, movements []*giro.Movement) error {
 			column(rows, func(m T) string { return m.Reference }),
 			column(rows, func(m T) uuid { return uuid(m.Parent) }),
 			column(rows, func(m T) int64 { return int64(m.Peer) }),
-			texts)...)
+			details)...)
 	}
 	if rows := updates; len(rows) > 0 {
-		texts, err := details(rows)
+		details, err := encodeDetails(rows)
 		if err != nil {
 			return err
 		}
-		q.Queue(pgUpdateMovement, append(begin(rows), changed(rows), versions(rows), customers(rows), texts, len(rows))...)
+		q.Queue(pgUpdateMovement, append(begin(rows), changed(rows), versions(rows), customers(rows), details, len(rows))...)
 	}
 	return nil
 }

@@ -30,15 +30,16 @@ func (s *SQLite) Update(ctx context.Context, keys *giro.Keys, decide func(*giro.
 		if err != nil {
 			return false, fmt.Errorf("load: %w", err)
 		}
+		early := writeEarly(batch, func(w *giro.Writes) error { return saveLedger(c, w) })
 		refused = decide(batch)
 		if refused != nil {
-			return false, nil
+			return false, early()
 		}
 		w := batch.Writes()
 		if nothing(w) {
-			return false, nil
+			return false, early()
 		}
-		err = s.save(c, w, were)
+		err = s.save(c, w, were, early)
 		if err != nil {
 			return false, err
 		}
@@ -303,9 +304,15 @@ func nothing(w *giro.Writes) bool {
 		len(w.Sandbox) == 0 && len(w.Jobs) == 0 && len(w.DropJobs) == 0 && len(w.ShiftJobs) == 0 && len(w.Dispatches) == 0 && len(w.Deliveries) == 0
 }
 
-// save writes what a batch decided. Rows come before those that refer to them.
-func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
+// save writes what a batch decided, beside what early has. Rows come before those
+// that refer to them.
+func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored, early func() error) error {
 	event, answer := packWrites(w)
+	details, err := encodeDetails(w.Movements)
+	err = errors.Join(early(), err)
+	if err != nil {
+		return err
+	}
 	for _, h := range w.Heads {
 		err := saveHead(c, h)
 		if err != nil {
@@ -318,7 +325,7 @@ func (s *SQLite) save(c *sqlite.Conn, w *giro.Writes, were *stored) error {
 			return fmt.Errorf("write account %s: %w", a.ID, err)
 		}
 	}
-	err := saveMovements(c, w.Movements, were.movements)
+	err = saveMovements(c, w.Movements, details, were.movements)
 	if err != nil {
 		return err
 	}
@@ -414,28 +421,28 @@ func saveAccount(c *sqlite.Conn, r *giro.Account, loaded int64) error {
 	})
 }
 
-func saveMovements(c *sqlite.Conn, movements []*giro.Movement, stored map[giro.UUID]indexed) error {
-	made, changed := split(movements, func(m *giro.Movement) bool { return m.New })
-	details, scratch := make([]string, len(made)), make([]byte, 0, detailSize)
-	for i, m := range made {
-		var err error
-		details[i], err = encodeDetail(&scratch, m)
-		if err != nil {
-			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
+func saveMovements(c *sqlite.Conn, movements []*giro.Movement, details []string, stored map[giro.UUID]indexed) error {
+	var made []int
+	for i, m := range movements {
+		if m.New {
+			made = append(made, i)
 		}
 	}
 	err := insertMovement.rows(c, len(made), func(a *args, i int) {
-		m := made[i]
+		m, detail := movements[made[i]], details[made[i]]
 		a.id(m.ID).int(int64(m.Book)).text(string(m.Kind)).text(string(m.Status)).bool(m.Sent).bool(m.InDoubt).bool(m.Deleted)
 		a.int(m.Amount).int(m.Captured).int(m.Refunded).int(m.Fee).int(m.Reserved).text(string(m.Currency))
 		a.int(m.Created).int(m.Updated).int(m.Version)
-		a.orNull(m.Customer).text(m.Reference).orNull(m.Parent).int(int64(m.Peer)).text(details[i])
+		a.orNull(m.Customer).text(m.Reference).orNull(m.Parent).int(int64(m.Peer)).text(detail)
 	})
 	if err != nil {
 		return fmt.Errorf("write movements: %w", err)
 	}
-	for _, m := range changed {
-		err := updateMovement(c, &scratch, m, stored[m.ID])
+	for i, m := range movements {
+		if m.New {
+			continue
+		}
+		err := updateMovement(c, m, details[i], stored[m.ID])
 		if err != nil {
 			return fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
 		}
@@ -451,11 +458,7 @@ type indexed struct {
 }
 
 // updateMovement writes a movement that was loaded as was.
-func updateMovement(c *sqlite.Conn, scratch *[]byte, m *giro.Movement, was indexed) error {
-	detail, err := encodeDetail(scratch, m)
-	if err != nil {
-		return err
-	}
+func updateMovement(c *sqlite.Conn, m *giro.Movement, detail string, was indexed) error {
 	// The reference, the currency and the other parties never change. A column
 	// that is named costs its indexes, changed or not.
 	if was == (indexed{m.Status, m.Deleted, m.Customer}) {

@@ -119,12 +119,18 @@ func member(k, v string) string {
 // detailSize is more than most details take.
 const detailSize = 1024
 
-// encodeDetail writes a movement's detail as its column has it. scratch is grown
-// and kept for the next one.
-func encodeDetail(scratch *[]byte, m *giro.Movement) (string, error) {
-	b, err := m.Detail.AppendJSON((*scratch)[:0])
-	*scratch = b
-	return string(b), err
+// encodeDetails returns each movement's detail as its column has it.
+func encodeDetails(movements []*giro.Movement) ([]string, error) {
+	details, scratch := make([]string, len(movements)), make([]byte, 0, detailSize)
+	for i, m := range movements {
+		var err error
+		scratch, err = m.Detail.AppendJSON(scratch[:0])
+		if err != nil {
+			return nil, fmt.Errorf("write %s %s: %w", m.Kind, m.ID, err)
+		}
+		details[i] = string(scratch)
+	}
+	return details, nil
 }
 
 // complete fills what the caller left out.
@@ -140,6 +146,36 @@ func (o Options) complete() Options {
 		o.Salt = rand.Uint32
 	}
 	return o
+}
+
+// writeEarly has write called, on a goroutine of its own, with what batch hands over
+// early. end waits for the last call and returns the first error; until then the
+// connection is write's.
+func writeEarly(batch *giro.Batch, write func(*giro.Writes) error) (end func() error) {
+	var parts chan *giro.Writes
+	var done chan error
+	batch.WriteEarly(func(w *giro.Writes) {
+		if parts == nil {
+			parts, done = make(chan *giro.Writes, 16), make(chan error, 1)
+			go func() {
+				var err error
+				for w := range parts {
+					if err == nil {
+						err = write(w)
+					}
+				}
+				done <- err
+			}()
+		}
+		parts <- w
+	})
+	return func() error {
+		if parts == nil {
+			return nil
+		}
+		close(parts)
+		return <-done
+	}
 }
 
 // sides are the sums of a ledger transaction's entries, modulo 2^64, for the
