@@ -563,11 +563,24 @@ func (c *call) jump(q *giro.MovementQuery) error {
 			} else {
 				q.To = lastUUID((hour+1)*time.Hour.Microseconds() - 1)
 			}
+			sameCurrency(q, cells)
 			return nil
 		}
 		q.Skip, cells = q.Skip-made, cells[n:]
 	}
 	return nil // there is nothing so far down
+}
+
+// sameCurrency names the currency of what q selects in cells where all of it has one:
+// its index is narrow to step over, and the movements themselves are not.
+func sameCurrency(q *giro.MovementQuery, cells []giro.Rollup) {
+	if len(q.Statuses) > 0 || slices.Contains(q.AllKinds(), giro.KindTransfer) { // by status there is an index; those of other merchants stand in none
+		return
+	}
+	some := slices.DeleteFunc(slices.Clone(cells), func(r giro.Rollup) bool { return r.Count == 0 })
+	if !slices.ContainsFunc(some, func(r giro.Rollup) bool { return r.Currency != some[0].Currency }) {
+		q.Currency = some[0].Currency
+	}
 }
 
 // filterID returns the id of a filter. The zero one, which is no filter in a

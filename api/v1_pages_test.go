@@ -11,6 +11,85 @@ import (
 	"giro/bank"
 )
 
+// pagesAre checks pages by number, near and far down, against the ids of the list.
+func pagesAre(t *testing.T, h *hostile, kind, filter string, want []string) {
+	t.Helper()
+	const size = 70
+	last := (len(want) + size - 1) / size
+	for _, page := range []int{1, 2, 13, 29, 30, last/2 - 1, last / 2, last/2 + 1, last - 30, last - 1, last, last + 1, 1_000_000} {
+		if page < 1 {
+			continue
+		}
+		a := h.send(t, fmt.Sprintf("GET /v1/%s?page=%d&items_per_page=%d&%s", kind, page, size, filter), nil, "")
+		var got struct {
+			Payouts, Transfers []struct{ ID string }
+			Total              int  `json:"total_items"`
+			Capped             bool `json:"total_is_capped"`
+		}
+		if err := json.Unmarshal(a.body, &got); a.status != 200 || err != nil {
+			t.Fatalf("%s: %d %v %.200s", filter, a.status, err, a.body)
+		}
+		list := append(got.Payouts, got.Transfers...)
+		part := want[min(len(want), (page-1)*size):min(len(want), page*size)]
+		if got.Total != len(want) || got.Capped || len(list) != len(part) {
+			t.Fatalf("%q page %d: %d of %d, want %d of %d", filter, page, len(list), got.Total, len(part), len(want))
+		}
+		for i := range part {
+			if list[i].ID != part[i] {
+				t.Fatalf("%q page %d: the %dth is %s, want %s", filter, page, i, list[i].ID, part[i])
+			}
+		}
+	}
+}
+
+// TestPagesFarDownOfOneCurrency: where all that lies ahead is of one currency its
+// index is walked, and where something else is among it, it is not left out.
+func TestPagesFarDownOfOneCurrency(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s giro.Store, folder string) {
+		h := prepare(t, s, folder, func(e *giro.Engine, _ *api.Config) { e.Paused = nil })
+		make := func(path, body string) {
+			t.Helper()
+			a := h.send(t, "POST "+path, nil, body)
+			if a.status >= 300 {
+				t.Fatalf("%s: %d %.300s", path, a.status, a.body)
+			}
+		}
+		make("/v1/test/fund", `{"currency":"brl","amount":1000000}`)
+		make("/v1/test/fund", `{"currency":"mxn","amount":1000000}`)
+		pix := `{"amount":5,"currency":"brl","provider":"bank","bank":{"method":"pix","key":"ana@example.com"},"recipient":{"name":"Ana"}}`
+		spei := `{"amount":5,"currency":"mxn","provider":"bank","bank":{"method":"spei","account":"` + bank.Sample("clabe", 1) + `"},"recipient":{"name":"Ana"}}`
+		for hour := range 6 {
+			if hour > 0 {
+				make("/v1/test/clock", `{"advance":"1h"}`)
+			}
+			if hour == 3 { // in the middle, which is far from both ends
+				make("/v1/payouts", spei)
+			}
+			make("/v1/payouts/bulk", `{"payouts":[`+strings.Repeat(pix+",", 999)+pix+`]}`)
+		}
+		var every, ofReal []string
+		for next := "/v1/payouts?limit=100"; next != ""; {
+			a := h.send(t, "GET "+next, nil, "")
+			var some []struct{ ID, Currency string }
+			if err := json.Unmarshal(a.body, &some); a.status != 200 || err != nil {
+				t.Fatalf("%s: %d %v %.200s", next, a.status, err, a.body)
+			}
+			for _, o := range some {
+				if every = append(every, o.ID); o.Currency == "brl" {
+					ofReal = append(ofReal, o.ID)
+				}
+			}
+			next, _, _ = strings.Cut(strings.TrimPrefix(a.header.Get("Link"), "<"), ">")
+		}
+		if len(ofReal) < 6000 || len(every) == len(ofReal) {
+			t.Fatalf("%d payouts, %d of them in reais", len(every), len(ofReal))
+		}
+		pagesAre(t, h, "payouts", "", every)
+		pagesAre(t, h, "payouts", "currency=brl", ofReal)
+	})
+}
+
 // TestPagesFarDown: pages by number are the parts of the list that cursors walk
 // through, however far down, and what no index has is found beyond the rows that
 // one page looks at.
@@ -76,31 +155,7 @@ func TestPagesFarDown(t *testing.T) {
 					want = append(want, o.ID)
 				}
 			}
-			const size = 70
-			last := (len(want) + size - 1) / size
-			for _, page := range []int{1, 2, 13, 29, 30, last/2 - 1, last / 2, last/2 + 1, last - 30, last - 1, last, last + 1, 1_000_000} {
-				if page < 1 {
-					continue
-				}
-				a := h.send(t, fmt.Sprintf("GET /v1/transfers?page=%d&items_per_page=%d&%s", page, size, filter), nil, "")
-				var got struct {
-					Transfers []object
-					Total     int  `json:"total_items"`
-					Capped    bool `json:"total_is_capped"`
-				}
-				if err := json.Unmarshal(a.body, &got); a.status != 200 || err != nil {
-					t.Fatalf("%s: %d %v %.200s", filter, a.status, err, a.body)
-				}
-				part := want[min(len(want), (page-1)*size):min(len(want), page*size)]
-				if got.Total != len(want) || got.Capped || len(got.Transfers) != len(part) {
-					t.Fatalf("%q page %d: %d of %d, want %d of %d", filter, page, len(got.Transfers), got.Total, len(part), len(want))
-				}
-				for i := range part {
-					if got.Transfers[i].ID != part[i] {
-						t.Fatalf("%q page %d: the %dth is %s, want %s", filter, page, i, got.Transfers[i].ID, part[i])
-					}
-				}
-			}
+			pagesAre(t, h, "transfers", filter, want)
 		}
 		// Two filters, of which neither index has the other, lead to where the
 		// roll-ups know of something.

@@ -13,6 +13,17 @@ import (
 // SettleWithin changes how long the outcome of a lost COMMIT is asked for.
 func (p *Postgres) SettleWithin(d time.Duration) { p.settleWithin = d }
 
+// HoldLong keeps long reads waiting until it is released.
+func (s *SQLite) HoldLong() (release func()) { return hold(s.long) }
+
+// HoldLong keeps long reads waiting until it is released.
+func (p *Postgres) HoldLong() (release func()) { return hold(p.long) }
+
+func hold(turn chan struct{}) (release func()) {
+	turn <- struct{}{}
+	return func() { <-turn }
+}
+
 // Lock is the file whose lock keeps other processes from writing.
 func (s *SQLite) Lock() *os.File { return s.lock }
 

@@ -39,7 +39,7 @@ const (
 // one database. It relies on row locks and unique keys alone, so it also runs
 // on distributed databases that speak the protocol.
 type Postgres struct {
-	sorting      chan struct{} // holds a token while a whole list is sorted
+	long         chan struct{} // holds a token during a longRead
 	pool         *pgxpool.Pool
 	writers      *pgxpool.Pool // for Update: reads never take the connection that commits, nor its plans
 	options      Options
@@ -105,7 +105,7 @@ func OpenPostgres(ctx context.Context, url string, o Options) (*Postgres, error)
 		pool.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	p := &Postgres{pool: pool, writers: writers, options: o.complete(), settleWithin: settleTimeout, verifying: make(chan struct{}, 1), sorting: make(chan struct{}, 1)}
+	p := &Postgres{pool: pool, writers: writers, options: o.complete(), settleWithin: settleTimeout, verifying: make(chan struct{}, 1), long: make(chan struct{}, 1)}
 	if err := p.migrate(ctx); err != nil {
 		p.Close()
 		return nil, err

@@ -327,10 +327,10 @@ func pgSift(s *statement, q *giro.MovementQuery, columns string) error {
 
 // Movements is giro.Store's.
 func (p *Postgres) Movements(ctx context.Context, q giro.MovementQuery) (page []*giro.Movement, more bool, err error) {
-	if wholeSort(&q) {
+	if longRead(&q) {
 		select {
-		case p.sorting <- struct{}{}:
-			defer func() { <-p.sorting }()
+		case p.long <- struct{}{}:
+			defer func() { <-p.long }()
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}

@@ -31,7 +31,7 @@ type SQLite struct {
 	closed  atomic.Bool
 
 	turn    chan struct{} // holds a token while nobody writes
-	sorting chan struct{} // holds a token while a whole list is sorted
+	long    chan struct{} // holds a token during a longRead
 	writer  *sqlite.Conn
 	readers *sqlitex.Pool
 	known   accounts      // the writer's
@@ -68,7 +68,7 @@ var ErrLocked = errors.New("another process has the data folder open")
 func OpenSQLite(dir string, o Options) (*SQLite, error) {
 	s := &SQLite{
 		path: filepath.Join(dir, "giro.db"), options: o.complete(),
-		turn: make(chan struct{}, 1), sorting: make(chan struct{}, 1), verifying: make(chan struct{}, 1), known: accounts{}, leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
+		turn: make(chan struct{}, 1), long: make(chan struct{}, 1), verifying: make(chan struct{}, 1), known: accounts{}, leases: map[giro.JobKey]lease{}, dispatches: map[giro.UUID]dispatchLease{},
 	}
 	s.turn <- struct{}{}
 	err := s.open(dir)

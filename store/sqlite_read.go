@@ -349,10 +349,10 @@ func (s *SQLite) Movements(ctx context.Context, q giro.MovementQuery) (page []*g
 	if err != nil {
 		return nil, false, err
 	}
-	if wholeSort(&q) {
+	if longRead(&q) {
 		select {
-		case s.sorting <- struct{}{}:
-			defer func() { <-s.sorting }()
+		case s.long <- struct{}{}:
+			defer func() { <-s.long }()
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}

@@ -83,10 +83,16 @@ func accountIndex(roles []giro.Role) (name, condition string) {
 	return "", ""
 }
 
+// longRead reports whether much is read for any page of q. One such list is read
+// at a time, so that they do not take the readers from everything else.
+func longRead(q *giro.MovementQuery) bool { return wholeSort(q) || q.Skip > longSkip }
+
 // wholeSort reports whether q is sorted by what no index has, so that all that it
-// selects is read for any page: seconds, where no time bounds it. One such list is
-// read at a time, so that they do not take the readers from everything else.
+// selects is read: seconds, where no time bounds it.
 func wholeSort(q *giro.MovementQuery) bool { return q.Sort == "amount" || q.Sort == "updated" }
+
+// longSkip is how many rows are stepped over in some milliseconds.
+const longSkip = 20_000
 
 // newestOfLast turns terms that were read upwards, at most limit, into the order
 // of FindTerms: the ids of each downwards. The last one may be of millions of

@@ -781,6 +781,40 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+// TestLongReadsTakeTurns: a list that is sorted as a whole, or whose page stands far
+// down, waits for the one before it, and no other list does.
+func TestLongReadsTakeTurns(t *testing.T) {
+	onAll(t, func(t *testing.T, s giro.Store) {
+		release := s.(interface{ HoldLong() func() }).HoldLong()
+		long := map[string]giro.MovementQuery{
+			"sorted by amount": {Sort: "amount"},
+			"far down":         {Skip: 20_001, Limit: 10},
+			"far down, sifted": {Skip: 20_001, Limit: 10, Members: map[string][]string{"method": {"pix"}}, Match: func(*giro.Movement) bool { return true }},
+		}
+		list := func(q giro.MovementQuery, within time.Duration) error {
+			q.Book, q.Kind = 2, giro.KindPayout
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			_, _, err := s.Movements(ctx, q)
+			return err
+		}
+		for name, q := range long {
+			if err := list(q, 20*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: did not wait: %v", name, err)
+			}
+		}
+		if err := list(giro.MovementQuery{Skip: 20_000, Limit: 10}, time.Minute); err != nil {
+			t.Error(err)
+		}
+		release()
+		for name, q := range long {
+			if err := list(q, time.Minute); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
 func TestDocuments(t *testing.T) {
 	onAll(t, func(t *testing.T, s giro.Store) {
 		ids := giro.UUIDs()
