@@ -31,7 +31,8 @@ type benchCommand struct {
 }
 
 func (c *benchCommand) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Where whoever reads has left, as head does, the servers that it started end too.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	if c.ServeCeiling != "" {
 		return bench.ServeCeiling(ctx, c.ServeCeiling, os.Stdout)

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bufio"
 	"flag"
 	"fmt"
 	"io"
@@ -115,6 +116,32 @@ func TestAResultOfNothing(t *testing.T) {
 	})
 	if err != nil || results != 1 {
 		t.Errorf("%d results, %v", results, err)
+	}
+}
+
+// TestAReaderThatLeaves: where nobody reads the results any more, as behind head,
+// the server that is measured ends and its folder goes.
+func TestAReaderThatLeaves(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), binary(t), "bench", "--folder", folder, "--work", "balance,payouts,transfers,object", "--clients", "1,2,3",
+		"--on", "hot", "--accounts", "2", "--duration", "20ms", "--warm-up", "0s", "--no-ceiling", "--no-rows")
+	results, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(results).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	results.Close()
+	if cmd.Wait() == nil {
+		t.Error("a result that could not be written is no error")
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 
