@@ -572,9 +572,10 @@ func (c *call) jump(q *giro.MovementQuery) error {
 }
 
 // sameCurrency names the currency of what q selects in cells where all of it has one:
-// its index is narrow to step over, and the movements themselves are not.
+// its index is narrow to step over, and the movements themselves are not. By status
+// there is such an index already, and transfers from other merchants are in neither.
 func sameCurrency(q *giro.MovementQuery, cells []giro.Rollup) {
-	if len(q.Statuses) > 0 || slices.Contains(q.AllKinds(), giro.KindTransfer) { // by status there is an index; those of other merchants stand in none
+	if len(q.Statuses) > 0 || slices.Contains(q.AllKinds(), giro.KindTransfer) {
 		return
 	}
 	some := slices.DeleteFunc(slices.Clone(cells), func(r giro.Rollup) bool { return r.Count == 0 })
