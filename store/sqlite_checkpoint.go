@@ -50,6 +50,7 @@ type checkpointer struct {
 	restart   int64        // frames at which the log is begun anew
 	longest   int64        // frames at which it is in any case
 	begun     time.Time    // when it was
+	wanted    int64        // frames for which its file is to have room; 0: it need not grow
 	wal       *os.File     // the log, whose header tells its round; closed like the database
 	seen      logPlace     // at the last checkpoint
 	written   int64        // frames until then, of all rounds
@@ -108,6 +109,7 @@ func (s *SQLite) startCheckpointer() (*checkpointer, error) {
 			case <-l.wake:
 				if l.due() { // what was written while one ran has woken it once more
 					l.run(s)
+					l.room(s)
 				}
 			}
 		}
@@ -164,7 +166,7 @@ func (l *checkpointer) run(s *SQLite) {
 	}
 	l.begun = time.Now()
 	if fast {
-		l.room(s, min(max(frames, l.longest)*5/4, 2*l.longest)) // beyond, it is a reader that keeps it long
+		l.wanted = min(max(frames, l.longest)*5/4, 2*l.longest) // beyond, it is a reader that keeps it long
 	}
 }
 
@@ -184,31 +186,36 @@ func (l *checkpointer) still(s *SQLite, f func()) bool {
 	return true
 }
 
-// room makes the log's file so long that it has room for so many frames. Zeros
-// are no frames: whoever reads the log ends there, as at what is left of former
-// rounds. Where the disk has no room for them it is given back.
-func (l *checkpointer) room(s *SQLite, frames int64) {
+// room makes the log's file so long that it has room for the frames that are wanted,
+// a piece at a time until the next checkpoint is due, after which it goes on: behind
+// large batches each piece waits for long. Zeros are no frames: whoever reads the log
+// ends there, as at what is left of former rounds. Where the disk has no room for them
+// the last are given back.
+func (l *checkpointer) room(s *SQLite) {
 	const header, frame = 32, 24 + 4096
 	before, err := l.wal.Stat()
-	if err != nil || before.Size() >= frames*frame {
+	if err != nil {
 		return
 	}
 	zeros := make([]byte, roomPiece)
-	for {
-		begun, more := time.Now(), false
+	for l.wanted > 0 && !l.due() {
+		begun := time.Now()
 		open := l.still(s, func() {
 			now, err := l.wal.Stat()
-			if err != nil || now.Size() >= frames*frame {
+			if err != nil || now.Size() >= l.wanted*frame {
+				l.wanted = 0
 				return
 			}
 			_, err = l.wal.WriteAt(zeros, now.Size())
 			if err == nil {
-				more = true
-			} else if used, err := l.checkpoint(); err == nil {
+				return
+			}
+			l.wanted = 0
+			if used, err := l.checkpoint(); err == nil {
 				l.wal.Truncate(max(before.Size(), header+used*frame))
 			}
 		})
-		if !open || !more {
+		if !open {
 			return
 		}
 		time.Sleep(time.Since(begun) + time.Millisecond)

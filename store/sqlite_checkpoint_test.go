@@ -168,6 +168,7 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 	run := func() {
 		l.run(s)
 		l.next.Store(math.MaxInt64)
+		l.room(s)
 	}
 	l.next.Store(math.MaxInt64)
 	l.restart, l.longest = 1, 4000
@@ -187,7 +188,14 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 	l.begun = l.begun.Add(-restartPause)
 	fill()
 	l.plannedAt = time.Now().Add(time.Hour) // all of them in no time
-	run()
+	l.run(s)
+	small := size()
+	l.next.Store(0)
+	if l.room(s); size() != small {
+		t.Errorf("with a checkpoint that is due the file went from %d bytes to %d", small, size())
+	}
+	l.next.Store(math.MaxInt64)
+	l.room(s)
 	room := size()
 	if room < 5000*4120 || room > 5000*4120+roomPiece {
 		t.Errorf("the file of a log that fills quickly has %d bytes, want room for 5000 frames", room)
@@ -210,7 +218,8 @@ func TestALogThatFillsQuicklyGetsRoom(t *testing.T) {
 	if l.wal, err = os.OpenFile(wal.Name(), os.O_RDWR|os.O_APPEND, 0); err != nil {
 		t.Fatal(err)
 	}
-	l.room(s, 8000)
+	l.wanted = 8000
+	l.room(s)
 	l.wal.Close()
 	l.wal = wal
 	write()
