@@ -193,12 +193,16 @@ func (l *checkpointer) still(s *SQLite, f func()) bool {
 // the last are given back.
 func (l *checkpointer) room(s *SQLite) {
 	const header, frame = 32, 24 + 4096
+	if l.wanted == 0 {
+		return
+	}
 	before, err := l.wal.Stat()
-	if err != nil {
+	if err != nil || before.Size() >= l.wanted*frame {
+		l.wanted = 0
 		return
 	}
 	zeros := make([]byte, roomPiece)
-	for l.wanted > 0 && !l.due() {
+	for l.wanted > 0 && !l.due() && s.durable.broken() == nil {
 		begun := time.Now()
 		open := l.still(s, func() {
 			now, err := l.wal.Stat()
